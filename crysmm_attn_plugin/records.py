@@ -1,0 +1,242 @@
+"""The nouns of the project: frozen records passed between the three rooms.
+
+Nothing here imports torch; tensors appear only as annotations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import torch
+
+Direction = Literal["atom_to_text", "text_to_atom"]
+DIRECTIONS: tuple[Direction, Direction] = ("atom_to_text", "text_to_atom")
+WindowKind = Literal["epoch", "final", "attached"]
+WindowState = Literal["complete", "partial", "failed", "empty"]
+
+#: Head index of the row computed on weights averaged over heads first (the seed tool's order).
+HEAD_MEAN_FIRST = -1
+
+
+@dataclass(frozen=True)
+class TokenLabels:
+    """Tokens of one crystal's description as the host's text encoder saw them, padding removed.
+
+    Attributes:
+        tokens: Token strings, length L, special tokens included, for example ``["[CLS]", "Na", "##Cl"]``.
+        word_ids: Length L; index of the word a token belongs to, -1 for special tokens.
+        special: Length L; True for [CLS], [SEP] and their like.
+        text: The description, as given to the host.
+        truncated: True when the tokenizer cut the text at its maximum length.
+    """
+
+    tokens: tuple[str, ...]
+    word_ids: tuple[int, ...]
+    special: tuple[bool, ...]
+    text: str = ""
+    truncated: bool = False
+
+
+@dataclass(frozen=True)
+class Structure:
+    """A crystal structure, enough to draw it.
+
+    Attributes:
+        lattice: 3 x 3 lattice vectors in angstrom, one vector a row.
+        frac_coords: (n_atoms, 3) fractional coordinates.
+        elements: (n_atoms,) element symbols, in the order of the graph's nodes.
+    """
+
+    lattice: tuple[tuple[float, float, float], ...]
+    frac_coords: tuple[tuple[float, float, float], ...]
+    elements: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class BatchIdentity:
+    """Who is in a batch, in batch order. All sequences have length B.
+
+    Attributes:
+        ids: Crystal ids of the host's data set.
+        elements: Element symbols per crystal, in node order.
+        tokens: Token labels per crystal, or None where the host's text cannot be labelled.
+        targets: Target values (host's unit), or None.
+        structures: Structures, where the host's data set holds them.
+        n_atoms: Atom counts; equal to ``len(elements[i])``.
+        formulas: Chemical formulas; computed from the elements when not given.
+    """
+
+    ids: tuple[str, ...]
+    elements: tuple[tuple[str, ...], ...]
+    tokens: tuple[TokenLabels, ...] | None = None
+    targets: tuple[float | None, ...] | None = None
+    structures: tuple[Structure | None, ...] | None = None
+
+    @property
+    def n_atoms(self) -> tuple[int, ...]:
+        return tuple(len(e) for e in self.elements)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class AttentionCall:
+    """Weights of one call of one attention module in one direction.
+
+    Attributes:
+        module: Qualified module name, wrapper prefixes removed.
+        call: 0-based index of the call within one forward of the model.
+        direction: ``atom_to_text`` (rows are atoms) or ``text_to_atom`` (rows are tokens).
+        weights: (B, heads, queries, keys), after softmax, before dropout, on the model's device.
+        query_mask: (B, queries) bool, True where real; None when the module was given none.
+        key_mask: (B, keys) bool, True where real; None when the module was given none.
+    """
+
+    module: str
+    call: int
+    direction: Direction
+    weights: torch.Tensor
+    query_mask: torch.Tensor | None = None
+    key_mask: torch.Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """Something a reader must know before trusting a number.
+
+    Attributes:
+        code: Stable identifier, for example ``untrained_direction`` or ``single_key``.
+        message: One English sentence saying what was seen and what follows.
+        module, direction: Where, or empty.
+        detail: Values behind the sentence.
+    """
+
+    code: str
+    message: str
+    module: str = ""
+    direction: str = ""
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Window:
+    """One pass over one loader with one checkpoint's weights in the model.
+
+    Attributes:
+        window_id: Unique in the run, sortable by time, safe as a file name.
+        checkpoint: Weight digest (hex) at the start of the pass.
+        split: ``test``, ``val``, ``train`` or a host's own name.
+        kind: ``epoch`` when training went on afterwards, ``final`` when it did not, ``attached`` for
+            passes opened by the user's own code or by ``crysmm-attn compare``.
+        epoch: Training passes completed before this window, or None when unknown.
+        training_mode: True when the host left the model in training mode (dropout active).
+    """
+
+    window_id: str
+    checkpoint: str
+    split: str
+    kind: WindowKind = "final"
+    epoch: int | None = None
+    training_mode: bool = False
+
+
+@dataclass(frozen=True)
+class WindowOutcome:
+    """How a window ended. ``expected_calls`` is forwards x attention modules; ``actual_calls`` what taps saw."""
+
+    window: Window
+    state: WindowState
+    reason: str = ""
+    n_batches: int = 0
+    n_crystals: int = 0
+    expected_calls: int = 0
+    actual_calls: int = 0
+    seconds: float = 0.0
+    alarms: tuple[Alarm, ...] = ()
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Weights with a name: digest, the files that hold them, and what the host said about them.
+
+    Attributes:
+        digest: Hex digest of the state dict (see ``hooks.digests``).
+        files: Paths of files holding these weights when the run ended.
+        role: ``best_val``, ``best_test``, ``last``, ``epoch`` or the file's stem.
+        epoch: Epoch stored in the file, or training passes seen.
+        metrics: Numbers stored in the file, for example ``val_mae``.
+        untrained: Directions whose parameters never received an optimizer step.
+    """
+
+    digest: str
+    files: tuple[str, ...] = ()
+    role: str = ""
+    epoch: int | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    untrained: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AttentionMap:
+    """One crystal's attention with labels.
+
+    Attributes:
+        id: Crystal id.
+        checkpoint, module, call, direction: Where the map comes from.
+        weights: (heads, queries, keys) float32 array, padding removed.
+        elements: (n_atoms,) element symbols; ``atom_labels`` adds the index, for example ``Na1``.
+        tokens: Token labels, or None when the host's text could not be labelled.
+    """
+
+    id: str
+    checkpoint: str
+    module: str
+    call: int
+    direction: Direction
+    weights: Any
+    elements: tuple[str, ...]
+    tokens: TokenLabels | None
+
+    @property
+    def atom_labels(self) -> tuple[str, ...]:
+        return tuple(f"{e}{i + 1}" for i, e in enumerate(self.elements))
+
+    def to_xarray(self) -> Any:
+        """The map as an ``xarray.DataArray`` with dims (head, atom, token) or (head, token, atom)."""
+        import xarray as xr
+
+        n_tokens = self.weights.shape[2 if self.direction == "atom_to_text" else 1]
+        tokens = list(self.tokens.tokens) if self.tokens else [str(i) for i in range(n_tokens)]
+        coords: dict[str, Any] = {
+            "head": range(self.weights.shape[0]),
+            "atom": list(self.atom_labels),
+            "token": tokens,
+        }
+        dims = ("head", "atom", "token") if self.direction == "atom_to_text" else ("head", "token", "atom")
+        return xr.DataArray(
+            self.weights,
+            dims=dims,
+            coords=coords,
+            name="attention",
+            attrs={"id": self.id, "checkpoint": self.checkpoint, "direction": self.direction},
+        )
+
+
+def reduced_formula(elements: Sequence[str]) -> str:
+    """Hill-ordered reduced formula, for example ``["Na", "Cl", "Na", "Cl"] -> "ClNa"``."""
+    from collections import Counter
+    from functools import reduce
+    from math import gcd
+
+    counts = Counter(elements)
+    if not counts:
+        return ""
+    divisor = reduce(gcd, counts.values())
+    order = sorted(counts)
+    if "C" in counts:
+        order = ["C", *(["H"] if "H" in counts else []), *(e for e in order if e not in ("C", "H"))]
+    return "".join(f"{e}{counts[e] // divisor if counts[e] // divisor > 1 else ''}" for e in order)

@@ -1,0 +1,1 @@
+"""Everything a reader sees. Installed as ``crysmm_attn_plugin.reports``."""
