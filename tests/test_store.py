@@ -1,0 +1,188 @@
+"""A run on disk is complete or says it is partial; labels and numbers come back as written."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crysmm_attn_plugin.errors import NothingCapturedError, PartialStoreError, UsageError
+from crysmm_attn_plugin.records import BatchIdentity, Checkpoint, Structure, TokenLabels, Window, WindowOutcome
+from crysmm_attn_plugin.store.files import safe_name, write_atomic, write_json
+from crysmm_attn_plugin.store.reader import find_runs, open_run
+from crysmm_attn_plugin.store.writer import RunWriter, crystal_columns, seal
+
+ROOT = Path(__file__).resolve().parent.parent
+LABELS = TokenLabels(("[CLS]", "Na", "##Cl", "[SEP]"), (-1, 0, 0, -1), (True, False, False, True), "NaCl", False)
+CUBE = Structure(((5.6, 0, 0), (0, 5.6, 0), (0, 0, 5.6)), ((0, 0, 0), (0.5, 0.5, 0.5)), ("Na", "Cl"))
+
+
+def _write(out: Path, *, rank: int = 0, ids: tuple[str, ...] = ("a", "b"), run_id: str = "run", digest: str = "d1",
+           name: str = "w0", role: str = "best_val", split: str = "test") -> RunWriter:  # fmt: skip
+    writer = RunWriter(out, "full", run_id=run_id, rank=rank, info={"command": ["python", "train.py"]})
+    n = len(ids)
+    identity = BatchIdentity(ids, (("Na", "Cl"),) * n, (LABELS,) * n, (1.0,) * n, (CUBE,) * n)
+    attention = {
+        "crystal": ids, "module": ["fine"] * n, "call": [0] * n, "direction": ["atom_to_text"] * n, "head": [0] * n,
+        "with_special_tokens": [True] * n, "stopwords_removed": [False] * n, "weights": ["model"] * n,
+        "n_queries": [2] * n, "n_keys": [4] * n, "entropy": np.arange(n, dtype=np.float32),
+    }  # fmt: skip
+    samples = {
+        "id": ids, "split": [split] * n, "window": [name] * n, "formula": ["NaCl"] * n, "n_atoms": [2] * n,
+        "n_tokens": [4] * n, "tokens_hash": ["h"] * n, "text_truncated": [False] * n, "target": [1.0] * n,
+        "prediction": [0.5] * n,
+    }  # fmt: skip
+    maps = {f"m{i}": np.full((1, 2, 4), 0.25, np.float16) for i in range(n)}
+    index = [
+        {"key": f"m{i}", "id": c, "module": "fine", "call": 0, "direction": "atom_to_text"} for i, c in enumerate(ids)
+    ]
+    outcome = WindowOutcome(Window(name, digest, split, "final", 3), "complete", n_batches=1, n_crystals=n)
+    writer.write_window(
+        outcome, attention=attention, samples=samples,
+        crystals=crystal_columns(identity, ["NaCl"] * n, ["h"] * n), maps=maps, maps_index=index,
+    )  # fmt: skip
+    writer.write_checkpoint(Checkpoint(digest, ("best_val_model.pt",), role, 3, {"val_mae": 0.2}, ()))
+    return writer
+
+
+def test_numbers_labels_maps_and_structures_come_back(tmp_path: Path) -> None:
+    writer = _write(tmp_path)
+    seal(writer.path)
+    run = open_run(tmp_path / "full")
+    assert (run.state, run.arm, run.run_id) == ("complete", "full", "run")
+    assert run.attention["entropy"].tolist() == [0.0, 1.0]
+    assert run.samples["id"].tolist() == ["a", "b"]
+    assert run.checkpoint().role == "best_val"
+    assert run.checkpoint("best_val_model.pt").digest == "d1"
+    found = run.maps("b")
+    assert found.weights.shape == (1, 2, 4)
+    assert found.atom_labels == ("Na1", "Cl2")
+    assert found.tokens == LABELS
+    assert found.to_xarray().sel(atom="Na1").dims == ("head", "token")
+    assert run.structure("a") == CUBE
+
+
+def test_a_run_without_a_manifest_is_partial_and_says_what_to_do(tmp_path: Path) -> None:
+    _write(tmp_path)
+    with pytest.raises(PartialStoreError, match=r"did not finish.*crysmm-attn status"):
+        open_run(tmp_path / "full" / "run")
+    assert len(open_run(tmp_path / "full" / "run", allow_partial=True).samples) == 2
+
+
+def test_a_file_that_changed_after_sealing_is_noticed(tmp_path: Path) -> None:
+    writer = _write(tmp_path)
+    seal(writer.path)
+    victim = next((writer.path / "samples").rglob("*.parquet"))
+    victim.write_bytes(victim.read_bytes() + b"x")
+    with pytest.raises(PartialStoreError, match="the manifest says"):
+        open_run(writer.path)
+    victim.unlink()
+    with pytest.raises(PartialStoreError, match="not on disk"):
+        open_run(writer.path)
+
+
+def test_a_failed_window_makes_the_run_partial(tmp_path: Path) -> None:
+    writer = _write(tmp_path)
+    writer.write_outcome(WindowOutcome(Window("w1", "d2", "test"), "failed", "ids did not match"))
+    seal(writer.path)
+    with pytest.raises(PartialStoreError, match="ids did not match"):
+        open_run(writer.path)
+
+
+def test_padding_repeats_of_a_distributed_sampler_are_dropped_across_ranks(tmp_path: Path) -> None:
+    _write(tmp_path, rank=0, ids=("a", "b"))
+    writer = _write(tmp_path, rank=1, ids=("b", "c"))
+    seal(writer.path)
+    run = open_run(writer.path)
+    assert sorted(run.samples["id"]) == ["a", "b", "c"]
+    assert sorted(run.attention["crystal"]) == ["a", "b", "c"]
+
+
+def test_a_repeat_within_one_rank_is_an_error(tmp_path: Path) -> None:
+    writer = _write(tmp_path, ids=("a", "a"))
+    seal(writer.path)
+    run = open_run(writer.path)
+    with pytest.raises(PartialStoreError, match="repeated rows within one rank"):
+        _ = run.samples
+
+
+def test_the_arm_folder_opens_its_newest_run_and_two_arms_must_be_named(tmp_path: Path) -> None:
+    for run_id in ("20260101T000000-a", "20260102T000000-b"):
+        seal(_write(tmp_path, run_id=run_id).path)
+    assert open_run(tmp_path / "full").run_id == "20260102T000000-b"
+    assert len(find_runs(tmp_path)) == 2
+    other = RunWriter(tmp_path, "no_middle", run_id="x")
+    seal(other.path)
+    with pytest.raises(UsageError, match="2 arms"):
+        open_run(tmp_path)
+
+
+def test_missing_folders_splits_and_checkpoints_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="does not exist"):
+        find_runs(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="holds no captured run"):
+        open_run(tmp_path / "empty")
+    writer = _write(tmp_path)
+    seal(writer.path)
+    run = open_run(writer.path)
+    with pytest.raises(NothingCapturedError, match="captured: test"):
+        run.checkpoint(split="val")
+    with pytest.raises(UsageError, match="it has: best_val"):
+        run.checkpoint("best_test")
+    with pytest.raises(UsageError, match="2 crystals have maps"):
+        run.maps("nobody")
+
+
+def test_discarding_a_window_leaves_nothing_of_it(tmp_path: Path) -> None:
+    writer = _write(tmp_path)
+    outcome = WindowOutcome(Window("w0", "d1", "test", "final", 3), "complete")
+    writer.discard_window(outcome)
+    assert not list((writer.path / "attention").rglob("*.parquet"))
+    assert not list((writer.path / "maps").rglob("*.safetensors"))
+    assert not list((writer.path / "windows").glob("*.json"))
+
+
+def test_names_that_came_from_data_stay_inside_the_run(tmp_path: Path) -> None:
+    writer = RunWriter(tmp_path, "../../evil arm", run_id="..")
+    assert tmp_path in writer.path.parents
+    assert safe_name("..") == "_"
+    assert "/" not in safe_name("a/../../b")
+
+
+def test_a_write_that_fails_leaves_the_old_content(tmp_path: Path) -> None:
+    target = tmp_path / "x.json"
+    write_json(target, {"a": 1})
+
+    def fail(path: Path) -> None:
+        path.write_text("half")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        write_atomic(target, fail)
+    assert json.loads(target.read_text()) == {"a": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_nan_becomes_null_in_json(tmp_path: Path) -> None:
+    path = write_json(tmp_path / "x.json", {"a": float("nan"), "b": np.float32(0.5), "c": (1, None)})
+    assert json.loads(path.read_text()) == {"a": None, "b": 0.5, "c": [1, None]}
+
+
+def test_a_process_killed_between_windows_leaves_a_readable_partial_run(tmp_path: Path) -> None:
+    code = (
+        "import sys, os, signal; sys.path.insert(0, 'tests'); from pathlib import Path; from test_store import _write\n"
+        f"_write(Path({str(tmp_path)!r})); os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False)
+    assert done.returncode == -signal.SIGKILL
+    run = open_run(tmp_path / "full", allow_partial=True)
+    assert run.state == "partial"
+    assert run.samples["id"].tolist() == ["a", "b"]
+    assert not [p for p in run.path.rglob(".*")]
