@@ -36,15 +36,15 @@ from crysmm_attn_plugin.demo.wording import describe_crystal
 MAX_ATOMS = 40
 MEMBER = "pymatgen/analysis/prototypes/aflow_prototypes.json.gz"
 NOTICE = """\
-Structures: (1) AFLOW Library of Crystallographic Prototypes, as shipped with pymatgen {pymatgen} (MIT licence,
-Copyright 2011-2012 MIT and The Regents of the University of California, through Lawrence Berkeley National
+Structures: (1) AFLOW Library of Crystallographic Prototypes, as shipped with pymatgen {pymatgen} (MIT
+licence, Copyright 2011-2012 MIT and The Regents of the University of California, through Lawrence Berkeley National
 Laboratory). Please cite M. J. Mehl et al., Comput. Mater. Sci. 136, S1-S828 (2017),
 doi:10.1016/j.commatsci.2017.01.017; each entry names its own reference. (2) Lattice constants of the elements
 from ase.data.reference_states, ASE {ase} (LGPL-2.1-or-later).
 Radii: B. Cordero et al., Dalton Trans. 2832-2838 (2008), doi:10.1039/b801115j, from ase.data.covalent_radii.
 Descriptions: wording of this project over jarvis.core.atoms.Atoms.describe, jarvis-tools {jarvis}.
-Target: packing fraction, sum over the atoms of the volume of a sphere of the covalent radius, in percent of the
-cell volume."""
+Target: packing fraction, sum over the atoms of the volume of a sphere of the covalent radius, in percent of
+the cell volume."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -121,7 +121,10 @@ def _prototypes(path: Path) -> Iterator[dict[str, Any]]:
             elements=[site["species"][0]["element"] for site in record["sites"]],
             cartesian=False,
         )
-        if any(len(site["species"]) > 1 for site in record["sites"]):
+        if (
+            any(len(site["species"]) > 1 for site in record["sites"])
+            or "theoretical" in tags["mineral"].lower()
+        ):
             continue
         yield {
             "atoms": atoms,

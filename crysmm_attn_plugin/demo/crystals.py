@@ -148,7 +148,8 @@ def read_folder(root: str | os.PathLike[str], *, dataset: str = "jarvis", proper
                 continue
             if len(row) < 4:
                 raise UsageError(
-                    f"{table}, line {number}: expected the columns {', '.join(CSV_COLUMNS)}, found {len(row)}."
+                    f"{table}, line {number}: expected the columns {', '.join(CSV_COLUMNS)}; "
+                    f"found {len(row)} values."
                 )
             crystal_id, target, text = row[0], row[2], row[3]
             path = folder / "cif" / f"{crystal_id}.cif"

@@ -1,4 +1,4 @@
-"""A crystal structure in plain words, from ``jarvis.core.atoms.Atoms.describe()`` and its nearest neighbours."""
+"""A crystal structure in plain words, from ``jarvis.core.atoms.Atoms.describe()`` and its neighbours."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 BOND_RATIO = 1.2
 _CUTOFF = 6.0
 _MAX_PAIRS = 4
-_NUMBERS = "zero one two three four five six seven eight nine ten eleven twelve".split()
+_NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven")
+_NUMBERS += ("twelve",)
 #: Ideal polyhedra: coordination number -> name -> sorted angles at the centre, in degrees.
 _POLYHEDRA: dict[int, dict[str, list[float]]] = {
     2: {"linear": [180.0], "bent": [105.0]},
@@ -42,8 +43,8 @@ def describe_crystal(atoms: Atoms, *, name: str = "") -> str:
     formula = chemistry["atomic_formula"]
     called = f", known as {name}," if name else ""
     sentences = [
-        f"{formula}{called} crystallizes in the {geometry['crystal_system']} {geometry['spg_symbol']} space group "
-        f"(number {geometry['spg_number']}) with point group {geometry['point_group']}.",
+        f"{formula}{called} crystallizes in the {geometry['crystal_system']} {geometry['spg_symbol']} space "
+        f"group (number {geometry['spg_number']}) with point group {geometry['point_group']}.",
         _cell_size(geometry),
         *_coordination(atoms),
         _distances(geometry["bond_distances"]),
