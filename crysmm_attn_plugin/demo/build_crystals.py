@@ -37,8 +37,8 @@ MAX_ATOMS = 40
 MEMBER = "pymatgen/analysis/prototypes/aflow_prototypes.json.gz"
 NOTICE = """\
 Structures: (1) AFLOW Library of Crystallographic Prototypes, as shipped with pymatgen {pymatgen} (MIT
-licence, Copyright 2011-2012 MIT and The Regents of the University of California, through Lawrence Berkeley National
-Laboratory). Please cite M. J. Mehl et al., Comput. Mater. Sci. 136, S1-S828 (2017),
+licence, Copyright 2011-2012 MIT and The Regents of the University of California, through Lawrence Berkeley
+National Laboratory). Please cite M. J. Mehl et al., Comput. Mater. Sci. 136, S1-S828 (2017),
 doi:10.1016/j.commatsci.2017.01.017; each entry names its own reference. (2) Lattice constants of the elements
 from ase.data.reference_states, ASE {ase} (LGPL-2.1-or-later).
 Radii: B. Cordero et al., Dalton Trans. 2832-2838 (2008), doi:10.1039/b801115j, from ase.data.covalent_radii.

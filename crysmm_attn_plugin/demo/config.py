@@ -20,7 +20,7 @@ class HostConfig:
     """How one arm of one seed is trained and tested.
 
     Attributes:
-        root_dir: Folder with ``<dataset>/<property_name>/``; empty uses the crystals that ship with the package.
+        root_dir: Folder with ``<dataset>/<property_name>/``; empty uses the shipped crystals.
         dataset, property_name: Folder levels below ``root_dir``; the second names the target.
         max_crystals: Use at most this many, drawn with ``split_seed``; 0 uses all.
         split_seed: Seed of the split into training, validation and test crystals.
@@ -125,7 +125,8 @@ def config_from(values: Mapping[str, Any], *, source: str = "config") -> HostCon
     config = HostConfig(**read)
     if not 0 < config.test_ratio < 1 or not 0 <= config.val_ratio < 1 - config.test_ratio:
         raise UsageError(
-            f"{source}: val_ratio {config.val_ratio} and test_ratio {config.test_ratio} leave nothing to train on."
+            f"{source}: val_ratio {config.val_ratio} and test_ratio {config.test_ratio} leave nothing to "
+            "train on."
         )
     if config.width % config.heads:
         raise UsageError(f"{source}: width {config.width} is not a multiple of heads {config.heads}.")

@@ -12,7 +12,7 @@ import csv
 import gzip
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -105,8 +105,8 @@ def load_demo_crystals() -> CrystalSet:
         Crystal(
             id=record["id"],
             structure=Structure(
-                tuple(tuple(v) for v in record["lattice"]),  # type: ignore[arg-type]
-                tuple(tuple(c) for c in record["frac_coords"]),  # type: ignore[arg-type]
+                _triples(record["lattice"]),
+                _triples(record["frac_coords"]),
                 tuple(record["elements"]),
             ),
             text=record["text"],
@@ -231,8 +231,9 @@ def to_cif(crystal: Crystal) -> str:
 def structure_of(atoms: Atoms) -> Structure:
     """A ``jarvis`` structure as our record, coordinates wrapped into [0, 1)."""
     coords = np.round(np.asarray(atoms.frac_coords, float), 8) % 1.0
-    return Structure(
-        tuple(tuple(float(x) for x in v) for v in np.asarray(atoms.lattice_mat, float)),  # type: ignore[arg-type]
-        tuple(tuple(float(x) for x in c) for c in coords),  # type: ignore[arg-type]
-        tuple(str(e) for e in atoms.elements),
-    )
+    lattice = np.asarray(atoms.lattice_mat, float)
+    return Structure(_triples(lattice), _triples(coords), tuple(str(e) for e in atoms.elements))
+
+
+def _triples(rows: Iterable[Iterable[float]]) -> tuple[tuple[float, float, float], ...]:
+    return tuple((float(x), float(y), float(z)) for x, y, z in rows)

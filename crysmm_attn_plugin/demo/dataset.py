@@ -131,7 +131,7 @@ def make_loaders(
             collate_fn=collate,
             # A last batch of one would leave batch normalisation nothing to normalise by.
             drop_last=shuffled and len(dataset) % batch_size == 1,
-            # Every loader draws its base seed from its own generator: iterating one never moves the global state.
+            # Its own generator for the base seed, so that iterating never moves the global one.
             generator=torch.Generator().manual_seed(seed),
         )
 

@@ -61,11 +61,18 @@ class CrystalTextALIGNN(nn.Module):
         self.head = nn.Sequential(
             nn.Linear(width, width), nn.SiLU(), nn.Dropout(dropout), nn.Linear(width, 1)
         )
+        self.target_mean: torch.Tensor
+        self.target_scale: torch.Tensor
         self.register_buffer("target_mean", torch.zeros(()))
         self.register_buffer("target_scale", torch.ones(()))
         self.middle_fusion = nn.ModuleDict(
             {f"layer_{layer}": MiddleFusion(width) for layer in middle_fusion_layers}
         )
+
+    def set_target_scale(self, mean: float, scale: float) -> None:
+        """Predict ``mean + scale * (the network's own output)``; both are kept in checkpoints."""
+        self.target_mean = torch.full_like(self.target_mean, mean)
+        self.target_scale = torch.full_like(self.target_scale, scale)
 
     def forward(
         self,

@@ -104,8 +104,8 @@ def _fingerprint(location: str) -> str:
 def _unloadable(location: str, error: BaseException) -> UsageError:
     reason = str(error).strip().splitlines()[0]
     return UsageError(
-        f"text model {location!r} cannot be loaded ({reason}); give a folder that holds a model, a hub id that "
-        f"can be reached from here, or leave --text-model at {OFFLINE_MODEL!r}."
+        f"text model {location!r} cannot be loaded ({reason}); give a folder that holds a model, a hub id "
+        f"that can be reached from here, or leave --text-model at {OFFLINE_MODEL!r}."
     )
 
 

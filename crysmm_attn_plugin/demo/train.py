@@ -1,8 +1,8 @@
 """Train and test the reference host: ``python -m crysmm_attn_plugin.demo.train --config config.json``.
 
-As ALIGNN hosts do: a seeded split, an evaluation of validation and test crystals after every epoch, checkpoints
-of the best ones, and after training a test loop for each checkpoint that writes its predictions. When the
-configuration's key ``crysmm_attn`` asks for it, attention is captured in exactly those loops.
+As ALIGNN hosts do: a seeded split, an evaluation of validation and test crystals after every epoch,
+checkpoints of the best ones, and after training a test loop for each checkpoint that writes its predictions.
+When the configuration's key ``crysmm_attn`` asks for it, attention is captured in exactly those loops.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def train(
         config: Everything that decides the result.
         data: Prepared data, when several arms share it.
         run_id: Name of the captured run; made from the time when None.
-        on_epoch: Called after each epoch with its number (from 1) and ``train_loss``, ``val_mae``, ``test_mae``.
+        on_epoch: Called after each epoch with its number (from 1), its loss and errors.
     """
     if config.threads:
         torch.set_num_threads(config.threads)
@@ -166,7 +166,7 @@ def train(
     _fit(net, loaders, config, out, on_epoch)
     seconds = time.perf_counter() - started
     settings = load_settings(host_config=config.crysmm_attn)
-    test_mae = test_checkpoints(net, loaders, config, out, settings=settings, run_id=run_id)
+    test_mae = evaluate_checkpoints(net, loaders, config, out, settings=settings, run_id=run_id)
     write_json(out / "results.json", {"test_mae": test_mae, "mean_predictor_mae": data.mean_predictor_mae})
     return TrainingOutcome(out, test_mae, seconds)
 
@@ -175,8 +175,7 @@ def build_network(config: HostConfig, data: PreparedData) -> CrystalTextALIGNN:
     """A fresh network that knows the scale of the training targets."""
     net = CrystalTextALIGNN(data.token_width, **config.model_arguments())
     targets = data.targets("train")
-    net.target_mean.fill_(float(targets.mean()))
-    net.target_scale.fill_(max(float(targets.std(correction=0)), 1e-8))
+    net.set_target_scale(float(targets.mean()), max(float(targets.std(correction=0)), 1e-8))
     return net
 
 
@@ -235,7 +234,7 @@ def _fit(
     write_json(out / "history.json", history)
 
 
-def test_checkpoints(
+def evaluate_checkpoints(
     net: CrystalTextALIGNN,
     loaders: Loaders,
     config: HostConfig,
@@ -261,9 +260,6 @@ def test_checkpoints(
             if split == "test":
                 errors[which] = float((predictions - targets).abs().mean())
     return errors
-
-
-test_checkpoints.__test__ = False  # type: ignore[attr-defined]  # a test loop, not a test
 
 
 def capture(

@@ -14,8 +14,21 @@ if TYPE_CHECKING:
 BOND_RATIO = 1.2
 _CUTOFF = 6.0
 _MAX_PAIRS = 4
-_NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven")
-_NUMBERS += ("twelve",)
+_NUMBERS = (
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+)
 #: Ideal polyhedra: coordination number -> name -> sorted angles at the centre, in degrees.
 _POLYHEDRA: dict[int, dict[str, list[float]]] = {
     2: {"linear": [180.0], "bent": [105.0]},
