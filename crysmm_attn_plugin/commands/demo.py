@@ -1,0 +1,193 @@
+"""``crysmm-attn demo``: train both arms of the reference host, capture in their test loops, report."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from crysmm_attn_plugin.demo.study import Progress, StudyRun
+    from crysmm_attn_plugin.stats.results import ComparisonResult, MetricResult
+
+#: What ``--quick`` changes in the host's configuration.
+QUICK = {"max_crystals": 160, "epochs": 10, "max_neighbors": 6}
+FULL = {"epochs": 25}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of ``crysmm-attn demo``."""
+    parser.add_argument(
+        "--out", default="crysmm_attn_demo", help="folder for everything (default: %(default)s)"
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer crystals and epochs; to try the path")
+    parser.add_argument("--seeds", type=_positive, default=1, help="trainings of each arm (default: 1)")
+    parser.add_argument("--first-seed", type=int, default=0, help="seed of the first (default: 0)")
+    parser.add_argument("--text-model", help="offline (default), a hub id or a folder")
+    parser.add_argument("--epochs", type=_positive, help="training epochs")
+    parser.add_argument("--lang", default="en,zh", help="languages of the report (default: en,zh)")
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return value
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the demo; returns the exit code."""
+    from crysmm_attn_plugin.demo.requirements import require_demo_packages
+
+    require_demo_packages()
+    from crysmm_attn_plugin.demo.config import config_from
+    from crysmm_attn_plugin.demo.study import REPORT, claim_folder, run_study
+
+    started = time.perf_counter()
+    out = claim_folder(args.out)
+    values: dict[str, Any] = dict(QUICK if args.quick else FULL)
+    chosen = {"text_model": args.text_model, "epochs": args.epochs}
+    values |= {k: v for k, v in chosen.items() if v is not None}
+    seeds = range(args.first_seed, args.first_seed + args.seeds)
+    bars = _Bars(sys.stderr)
+    try:
+        runs = run_study(out, config_from(values), seeds=seeds, progress=bars.progress())
+    finally:
+        bars.close()
+    trained = time.perf_counter() - started
+    report = _write_report(runs, out / REPORT, args.lang)
+    print(_summary(runs, report, out / REPORT, quick=args.quick))
+    print(
+        f"crysmm-attn: trained and captured in {trained:.0f} s, reported in "
+        f"{time.perf_counter() - started - trained:.0f} s",
+        file=sys.stderr,
+    )
+    return 0
+
+
+def _write_report(runs: Sequence[StudyRun], folder: Path, lang: str) -> ComparisonResult:
+    """Make the report beside its place, then move it there, so that no older one is left half replaced."""
+    from crysmm_attn_plugin import compare_runs
+    from crysmm_attn_plugin.demo.study import BASELINE
+
+    by_arm: dict[str, list[str]] = defaultdict(list)
+    for one in runs:
+        by_arm[one.arm].append(one.run_dir)
+    comparison = compare_runs(**by_arm, baseline=BASELINE)
+    fresh = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    comparison.write(fresh)
+    older = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(older, ignore_errors=True)
+    if folder.exists():
+        folder.rename(older)
+    fresh.rename(folder)
+    shutil.rmtree(older, ignore_errors=True)
+    return comparison.result
+
+
+def _summary(runs: Sequence[StudyRun], result: ComparisonResult, folder: Path, *, quick: bool) -> str:
+    """Verdict, errors, the four metrics and where to look."""
+    pair = result.pairs[0]
+    seeds = min(arm.n_seeds for arm in result.arms)
+    unit = result.unit
+    lines = [
+        f"Verdict: {pair.verdict}. Does middle fusion concentrate atom-to-text attention?",
+        f"Compared: {pair.arm} against {pair.baseline} on {pair.n} test crystals, {seeds} training"
+        f"{'s' if seeds > 1 else ''} of each. {_CLAIMS[pair.claim]}",
+        f"Test error (MAE): {pair.arm} {_number(pair.performance.mae_arm)} {unit}, {pair.baseline} "
+        f"{_number(pair.performance.mae_baseline)} {unit} ({pair.performance.axis}, p "
+        f"{_p(pair.performance.p_value)}); predicting the mean gives {_number(runs[0].mean_predictor_mae)} "
+        f"{unit}.",
+        "",
+        f"{'metric':20}{pair.arm:>11}{pair.baseline:>12}{'difference':>12}  {'95% interval':19}{'change':>8}"
+        f"{'adjusted p':>12}",
+        *(_metric_line(metric) for metric in pair.primary()),
+        "",
+    ]
+    if quick:
+        lines.append("This was --quick: fewer crystals and epochs. Draw no conclusion from it.")
+    notes = dict.fromkeys((*result.warnings, *pair.warnings))
+    lines += [f"Note: {note}" for note in notes]
+    return "\n".join([*lines, f"Report: {folder / 'report.html'}"])
+
+
+_CLAIMS = {
+    "none": "No inference is made.",
+    "checkpoints": "One training each: this is about these two checkpoints, not about the architecture.",
+    "preliminary": "Two or three trainings each: preliminary.",
+    "architecture": "Four or more trainings each: this is about the architecture.",
+}
+
+
+def _metric_line(metric: MetricResult) -> str:
+    paired = metric.paired
+    interval = f"[{paired.ci_low:+.3f}, {paired.ci_high:+.3f}]"
+    return (
+        f"{metric.metric:22}{paired.mean_a:9.3f}{paired.mean_b:12.3f}{paired.mean_difference:+12.3f}  "
+        f"{interval:19}{paired.percent_change:+7.1f}%{_p(metric.p_adjusted):>12}"
+    )
+
+
+def _number(value: float | None) -> str:
+    return "not known" if value is None else f"{value:.2f}"
+
+
+def _p(value: float | None) -> str:
+    if value is None:
+        return "none"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+class _Bars:
+    """Progress bars on a terminal, a line a step elsewhere; all on standard error."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._terminal = stream.isatty()
+        self._bar: Any = None
+        self._what = ""
+
+    def progress(self) -> Progress:
+        from crysmm_attn_plugin.demo.study import Progress
+
+        return Progress(self._prepared, self._started, self._epoch, self._reused)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def _prepared(self, what: str, more: int, total: int) -> None:
+        names = {"graphs": "crystal graphs", "text": "descriptions through the text encoder"}
+        if self._what != what:
+            self._open(what, names[what], total, "crystal")
+        if self._bar is not None:
+            self._bar.update(more)
+
+    def _started(self, arm: str, seed: int, epochs: int) -> None:
+        self._open(f"{arm}/{seed}", f"training {arm}, seed {seed}", epochs, "epoch")
+
+    def _epoch(self, arm: str, seed: int, epoch: int, row: Mapping[str, float]) -> None:
+        if self._bar is not None:
+            self._bar.set_postfix_str(f"test MAE {row['test_mae']:.2f}")
+            self._bar.update(1)
+
+    def _reused(self, arm: str, seed: int) -> None:
+        self.close()
+        print(f"crysmm-attn: {arm}, seed {seed}: complete on disk, used again", file=self._stream)
+
+    def _open(self, what: str, title: str, total: int, unit: str) -> None:
+        self.close()
+        self._what = what
+        if self._terminal:
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=total, desc=title, unit=unit, file=self._stream)
+        else:
+            print(f"crysmm-attn: {title} ({total} {unit}s)", file=self._stream)
