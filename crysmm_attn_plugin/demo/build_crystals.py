@@ -9,8 +9,9 @@ Two sources, both of measured crystals:
 * the elements of ``ase.data.reference_states`` (ASE, LGPL 2.1 or later): lattice constants of the elements
   in their standard state. Only these numbers are used.
 
-Kept are ordered cells of at most 40 atoms whose elements all have a covalent radius; of two entries with the
-same elements, counts, space group and a volume within 2 % the first stays.
+Kept are ordered cells of at most 40 atoms whose elements all have a covalent radius. Of two entries with the
+same atoms the first stays if they share the space group and the volume to 2 %, or the volume to 0.01 % (one
+refinement told in a lower symmetry).
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--out", default=str(Path(__file__).with_name(DATA_FILE)))
     args = parser.parse_args(argv)
     kept: list[dict[str, Any]] = []
-    seen: list[tuple[Any, float]] = []
+    seen: list[tuple[Any, int, float]] = []
     left_out: Counter[str] = Counter()
     ids: set[str] = set()
     for entry in [*_prototypes(Path(args.prototypes)), *_elements()]:
@@ -62,24 +63,25 @@ def main(argv: list[str] | None = None) -> int:
         reason = _unfit(atoms)
         if not reason:
             spg = _space_group(atoms)
-            key = (tuple(sorted(Counter(atoms.elements).items())), spg)
+            content = tuple(sorted(Counter(atoms.elements).items()))
             volume = float(atoms.volume)
-            if any(k == key and abs(v - volume) < 0.02 * volume for k, v in seen):
+            if any(_same(content, spg, volume, *other) for other in seen):
                 reason = "duplicate"
         if reason:
             left_out[reason] += 1
             continue
-        seen.append((key, volume))
+        seen.append((content, spg, volume))
         crystal_id = _unique(
             f"{atoms.composition.reduced_formula}_{_slug(entry['name'] or entry['code'])}", ids
         )
+        atoms = _rounded(atoms)  # text and target are those of the structure as it is stored
         structure = structure_of(atoms)
         kept.append(
             {
                 "id": crystal_id,
                 "elements": structure.elements,
-                "lattice": np.round(structure.lattice, 6).tolist(),
-                "frac_coords": np.round(structure.frac_coords, 6).tolist(),
+                "lattice": structure.lattice,
+                "frac_coords": structure.frac_coords,
                 "text": describe_crystal(atoms, name=entry["name"]),
                 "target": round(packing_fraction(atoms), 3),
                 "source": entry["source"],
@@ -170,6 +172,20 @@ def _unfit(atoms: Atoms) -> str:
     if {"Cr", "Fe", "Ni"} <= set(atoms.elements):
         return "ordered model of a steel, not a measured crystal"
     return ""
+
+
+def _rounded(atoms: Atoms) -> Atoms:
+    return Atoms(
+        lattice_mat=np.round(atoms.lattice_mat, 6).tolist(),
+        coords=np.round(np.asarray(atoms.frac_coords) % 1.0, 6).tolist(),
+        elements=list(atoms.elements),
+        cartesian=False,
+    )
+
+
+def _same(content: Any, spg: int, volume: float, content2: Any, spg2: int, volume2: float) -> bool:
+    difference = abs(volume - volume2) / volume
+    return content == content2 and (difference < 1e-4 or (spg == spg2 and difference < 0.02))
 
 
 def _space_group(atoms: Atoms) -> int:

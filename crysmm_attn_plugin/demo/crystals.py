@@ -118,7 +118,7 @@ def load_demo_crystals() -> CrystalSet:
 
 
 def read_folder(root: str | os.PathLike[str], *, dataset: str = "jarvis", property: str) -> CrystalSet:
-    """Crystals of a CIF folder with its ``description.csv``.
+    """Crystals of a CIF folder with its ``description.csv``; cells are taken as they are written.
 
     Args:
         root: Folder that holds ``<dataset>/<property>/``, or that folder itself.
@@ -156,9 +156,9 @@ def read_folder(root: str | os.PathLike[str], *, dataset: str = "jarvis", proper
             if not path.is_file():
                 raise UsageError(f"{table}, line {number}: crystal {crystal_id!r} has no file {path}.")
             try:
-                atoms = Atoms.from_cif(str(path), use_cif2cell=False)
+                atoms = Atoms.from_cif(str(path), use_cif2cell=False, get_primitive_atoms=False)
                 value = float(target)
-            except (ValueError, IndexError, KeyError) as error:
+            except (ValueError, IndexError, KeyError, TypeError) as error:
                 raise UsageError(
                     f"{table}, line {number}: crystal {crystal_id!r} cannot be read ({error})."
                 ) from error
