@@ -1,0 +1,1 @@
+"""How weights are read from a module without changing what it computes."""
