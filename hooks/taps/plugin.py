@@ -62,6 +62,7 @@ def _operations(method: object) -> set[str]:
             found.add("softmax")
         elif name in {"matmul", "bmm", "einsum"}:
             found.add("matmul")
-        elif name == "scaled_dot_product_attention":
+        elif name in {"scaled_dot_product_attention", "attention_interface", "ALL_ATTENTION_FUNCTIONS"}:
+            # the latter two: how Hugging Face modules choose a kernel
             found.add("scaled_dot_product_attention")
     return found

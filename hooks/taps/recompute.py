@@ -11,6 +11,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from crysmm_attn_plugin.hooks.taps.base import HookTap
+from crysmm_attn_plugin.hooks.taps.second_call import returned_weights
 
 
 class RecomputeTap(HookTap):
@@ -31,6 +32,9 @@ class RecomputeTap(HookTap):
     def _after(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
         if self._modes:
             self._modes.pop().__exit__(None, None, None)
+        if self._order == 0:  # an eager kernel was chosen: such modules return the weights they formed
+            for direction, weights in returned_weights(output):
+                self._give(weights, direction)
 
     def remove(self) -> None:
         while getattr(self, "_modes", None):
