@@ -1,0 +1,145 @@
+"""Labels of the figures in both languages, and numbers as text. Every number is formatted here and nowhere else."""
+
+from __future__ import annotations
+
+import math
+
+from crysmm_attn_plugin.catalogue import BY_NAME, TOKEN_CATEGORIES
+
+MINUS = "−"
+
+_TEXT: dict[str, tuple[str, str]] = {
+    "difference": ("difference", "差值"),
+    "difference_from": ("difference from {arm}", "相对 {arm} 的差值"),
+    "stop": ("; ", "；"),
+    "colon": (": ", "："),
+    "percent_of": ("{change} % of {baseline}", "为 {baseline} 均值的 {change}%"),
+    "relative_to": ("relative to {baseline} (% of its mean); N = {n}", "均相对 {baseline}（百分比以其均值为分母）；N = {n}"),
+    "beyond": ("beyond the axis: {what}", "超出坐标轴：{what}"),
+    "uniform": ("uniform", "均匀注意力"),
+    "reinitialised": ("re-initialised", "重新初始化"),
+    "crystals": ("crystals", "晶体数"),
+    "atoms": ("atoms", "原子"),
+    "atom": ("atom", "原子"),
+    "words": ("words of the description", "描述文本中的词"),
+    "weight": ("attention per word", "每词注意力"),
+    "weight_difference": ("difference in attention", "注意力差值"),
+    "share": ("share of attention [%]", "注意力占比 [%]"),
+    "change_in": ("change in {what}", "{what}的变化"),
+    "change_in_error": ("change in |error|", "|误差| 的变化"),
+    "epoch": ("epoch", "训练轮次"),
+    "target": ("target", "目标值"),
+    "prediction": ("prediction", "预测值"),
+    "error_of": ("|error| of {arm}", "{arm} 的 |误差|"),
+    "no_test": ("too few crystals for a test", "晶体过少，不作检验"),
+    "co_varied": ("co-varied", "共同变化"),
+    "not_co_varied": ("no co-variation after adjustment", "校正后未见共同变化"),
+    "adjusted": ("adjusted", "校正后"),
+    "spearman": ("Spearman ρ", "Spearman ρ"),
+    "specifications": ("specifications, sorted by effect", "分析方案（按效应排序）"),
+    "reported": ("reported", "正文所报告"),
+    "median_change": ("median change", "变化居中"),
+    "largest_decrease": ("largest decrease", "下降最大"),
+    "largest_increase": ("largest increase", "上升最大"),
+    "median_value": ("median value", "取值居中"),
+    "lowest_value": ("lowest value", "取值最低"),
+    "highest_value": ("highest value", "取值最高"),
+    "chosen": ("Chosen by rule: {rule} of {metric}", "选取规则：{metric}{rule}"),
+    "cropped": (
+        "{shown} of {total} words shown, in text order: those with the most attention in any arm. They hold {held}.",
+        "共 {total} 个词，按原文顺序显示注意力最高的 {shown} 个；其所占注意力：{held}。",
+    ),
+    "all_words": ("All {total} words shown, in text order.", "按原文顺序显示全部 {total} 个词。"),
+    "of_arm": ("{share} % in {arm}", "{arm} {share}%"),
+    "grouped": ("{total} atoms, grouped by element.", "共 {total} 个原子，按元素分组。"),
+    "scale": (
+        "One colour scale for all arms; mean over {heads} heads; ticks above mark words left out.",
+        "各组共用同一色标；对 {heads} 个头取平均。",
+    ),
+    "clipped": (
+        "Values above {top} (special tokens) take the top colour.",
+        "高于 {top} 的值（特殊 token）以最深颜色表示。",
+    ),
+    "all crystals": ("all crystals", "全部晶体"),
+    "with_special": ("with special tokens", "含特殊 token"),
+    "without_special": ("without special tokens", "不含特殊 token"),
+    "without_stopwords": ("without stop words", "不含停用词"),
+    "metric_then_heads": ("metric, then heads", "先算指标再平均"),
+    "heads_then_metric": ("heads, then metric", "先平均再算指标"),
+    "sharpest_head": ("sharpest head", "最集中的头"),
+    "most_diffuse_head": ("most diffuse head", "最分散的头"),
+    "atom_to_text": ("atom to text", "原子到文本"),
+    "text_to_atom": ("text to atom", "文本到原子"),
+    "shorter texts": ("shorter texts", "较短文本"),
+    "medium texts": ("medium texts", "中等文本"),
+    "longer texts": ("longer texts", "较长文本"),
+    "fewer atoms": ("fewer atoms", "原子较少"),
+    "medium atoms": ("medium atoms", "原子居中"),
+    "more atoms": ("more atoms", "原子较多"),
+    "low target": ("low target", "目标值低"),
+    "medium target": ("medium target", "目标值中"),
+    "high target": ("high target", "目标值高"),
+}
+
+
+def say(key: str, lang: str, **values: object) -> str:
+    """The label of a key in a language; an unknown key (a plugin's own) is said as it is."""
+    pair = _TEXT.get(key)
+    text = pair[lang == "zh"] if pair else key.replace("_", " ")
+    return text.format(**values) if values else text
+
+
+def metric_label(name: str, lang: str, *, unit: bool = True) -> str:
+    """Name of a metric, with its unit in brackets where it has one; plugins' metrics by their own name."""
+    spec = BY_NAME.get(name)
+    if spec is None:
+        return name.replace("_", " ")
+    label = spec.label_zh if lang == "zh" else spec.label_en
+    # "effective tokens" says its unit
+    return f"{label} [{spec.unit}]" if unit and spec.unit and spec.unit.rstrip("s") not in label else label
+
+
+def category_label(name: str, lang: str) -> str:
+    """Name of a word category."""
+    pair = TOKEN_CATEGORIES.get(name)
+    return pair[lang == "zh"] if pair else name.replace("_", " ")
+
+
+def fixed(value: float, decimals: int, *, sign: bool = False) -> str:
+    """A number with a true minus, and a plus where asked."""
+    if not math.isfinite(value):
+        return "–"
+    text = f"{abs(value):.{decimals}f}"
+    if float(text) == 0:
+        return text
+    return (MINUS if value < 0 else "+" if sign else "") + text
+
+
+def decimals_for(width: float, *, most: int = 5) -> int:
+    """Decimals that give an interval of this width two significant figures."""
+    if not math.isfinite(width) or width <= 0:
+        return 3
+    return min(max(1 - math.floor(math.log10(width)), 0), most)
+
+
+def with_interval(value: float, low: float, high: float, *, sign: bool = True) -> str:
+    """``+0.12 [0.05, 0.19]``, as many decimals as the interval's width deserves."""
+    decimals = decimals_for(high - low)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return fixed(value, 3, sign=sign)
+    return f"{fixed(value, decimals, sign=sign)} [{fixed(low, decimals)}, {fixed(high, decimals)}]"
+
+
+def p_text(value: float | None, name: str = "p") -> str:
+    """``p = 0.012`` or ``p < 0.001``; never 0.000."""
+    if value is None or not math.isfinite(value):
+        return f"{name} –"
+    if value < 0.001:
+        return f"{name} < 0.001"
+    decimals = 3 if value < 0.1 else 2
+    return f"{name} = {min(value, 1.0):.{decimals}f}"
+
+
+def percent(value: float, decimals: int = 1, *, sign: bool = True) -> str:
+    """Percent with the sign shown; the caller names the denominator."""
+    return fixed(value, decimals, sign=sign)
