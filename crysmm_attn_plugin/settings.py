@@ -53,6 +53,7 @@ class Settings:
         maps: ``none``, ``all`` or how many crystals' full maps to keep (chosen by a hash of the id, so every
             arm keeps the same ones).
         metrics: Metric names to keep; empty keeps all.
+        reinitialised: Also reduce the same module with fresh random weights, as a baseline.
         memory_mb: Ceiling for rows and maps held before they are written.
         out_dir: Folder that holds ``<arm>/<run id>/``.
         report: See ``ReportSettings``.
@@ -66,6 +67,7 @@ class Settings:
     directions: tuple[str, ...] = ("atom_to_text", "text_to_atom")
     maps: str | int = 200
     metrics: tuple[str, ...] = ()
+    reinitialised: bool = True
     memory_mb: int = 512
     out_dir: str = "attention_runs"
     report: ReportSettings = field(default_factory=ReportSettings)

@@ -1,0 +1,134 @@
+"""What a reader must know before trusting a number, found while a window closes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from crysmm_attn_plugin.capture.accumulator import Accumulator
+from crysmm_attn_plugin.capture.directions import NotCrossModal
+from crysmm_attn_plugin.records import Alarm
+
+#: Mean between-atom variation below which every atom of a crystal reads practically the same tokens.
+COLLAPSED_BELOW = 0.01
+#: Share of attention on padding that rounding can explain.
+PADDING_ABOVE = 1e-6
+
+
+def window_alarms(
+    gathered: Accumulator,
+    *,
+    training_mode: bool,
+    expected_calls: int,
+    actual_calls: int,
+    left_out: Iterable[NotCrossModal],
+    masks_missing: Iterable[str],
+    untrained: Sequence[tuple[str, str]],
+) -> tuple[Alarm, ...]:
+    """Alarms of one window.
+
+    Args:
+        gathered: What the window gathered.
+        training_mode: True when the host left the model in training mode.
+        expected_calls, actual_calls: Forwards times tapped modules, and module calls that gave weights.
+        left_out: Maps that are not cross-modal.
+        masks_missing: Modules that were given no mask although the batch was padded.
+        untrained: (module, direction) pairs no gradient ever reached.
+    """
+    alarms = [
+        Alarm(
+            "untrained_direction",
+            f"no gradient ever reached the {direction} weights of {module}: that direction is not used by the loss "
+            "and keeps its random initial weights.",
+            module,
+            direction,
+        )
+        for module, direction in untrained
+    ]
+    for module in sorted({x.module for x in left_out if x.why == "single_key"}):
+        alarms.append(
+            Alarm(
+                "single_key",
+                f"{module} attends to a single key, so its weights are always exactly 1; it is left out.",
+                module,
+            )
+        )
+    for module in sorted(set(masks_missing)):
+        alarms.append(
+            Alarm(
+                "missing_mask",
+                f"{module} was given no mask although batches were padded: attention falls on padding. Metrics are over "
+                "real tokens, renormalised.",
+                module,
+            )
+        )
+    worst = max((float(p) for p in gathered.padding), default=0.0)
+    if worst > PADDING_ABOVE:
+        alarms.append(
+            Alarm(
+                "padding_mass",
+                f"up to {worst:.2g} of a row's attention lay on padding; it is removed and rows are renormalised.",
+                detail={"largest_share": worst},
+            )
+        )
+    if actual_calls < expected_calls:
+        alarms.append(
+            Alarm(
+                "hooks_did_not_fire",
+                f"{actual_calls} of {expected_calls} expected module calls were seen; a compiled or scripted model skips "
+                "hooks. Run the test loop uncompiled.",
+                detail={"expected": expected_calls, "actual": actual_calls},
+            )
+        )
+    alarms += _collapsed(gathered)
+    n_truncated = sum(t.truncated for i in gathered.identities for t in i.tokens or ())
+    if n_truncated:
+        alarms.append(
+            Alarm(
+                "text_truncated",
+                f"{n_truncated} of {gathered.n_crystals} descriptions were cut at the tokenizer's maximum length; their "
+                "ends were never read.",
+                detail={"n": n_truncated},
+            )
+        )
+    if any(i.tokens is None for i in gathered.identities):
+        alarms.append(
+            Alarm(
+                "tokens_unknown",
+                "the host's tokens could not be read, so special tokens and stop words cannot be told apart.",
+            )
+        )
+    if training_mode:
+        alarms.append(
+            Alarm(
+                "training_mode",
+                "the host ran this pass with the model in training mode (dropout active); its numbers are not those of "
+                "the evaluated model.",
+            )
+        )
+    return tuple(alarms)
+
+
+def _collapsed(gathered: Accumulator) -> list[Alarm]:
+    values: dict[tuple[str, str], list[np.ndarray]] = {}
+    for block in gathered.blocks:
+        if block.weights == "model" and block.scope == (True, False) and "between_atom_tv" in block.metrics:
+            values.setdefault((block.module, block.direction), []).append(
+                block.metrics["between_atom_tv"].float().cpu().numpy().ravel()
+            )
+    alarms = []
+    for (module, direction), parts in values.items():
+        joined = np.concatenate(parts)
+        if np.isfinite(joined).any() and (mean := float(np.nanmean(joined))) < COLLAPSED_BELOW:
+            alarms.append(
+                Alarm(
+                    "collapsed_attention",
+                    f"the rows of {module} ({direction}) differ by {mean:.2g} in total variation on average: attention "
+                    "has collapsed, every row reads the same.",
+                    module,
+                    direction,
+                    {"between_atom_tv": mean},
+                )
+            )
+    return alarms

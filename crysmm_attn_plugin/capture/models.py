@@ -1,0 +1,179 @@
+"""One watched model: its taps, the forward that belongs to a batch, gradients that reach its attention."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from crysmm_attn_plugin.hooks.digests import unwrapped_name
+from crysmm_attn_plugin.hooks.manager import PluginManager
+from crysmm_attn_plugin.hooks.taps.base import RawAttention, Tap
+from crysmm_attn_plugin.settings import Settings
+
+log = logging.getLogger("crysmm_attn")
+
+
+class ModelWatch:
+    """Hooks on one model. Taps are installed only while ``arm_taps`` is in force.
+
+    Args:
+        model: The model whose forward takes a batch.
+        manager: Asked for taps.
+        settings: The run's settings.
+        before: Called with (watch, args, kwargs) at the outermost forward.
+        after: Called with (watch, output) when that forward returned.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        manager: PluginManager,
+        settings: Settings,
+        before: Callable[[ModelWatch, tuple[Any, ...], dict[str, Any]], None],
+        after: Callable[[ModelWatch, Any], None],
+    ) -> None:
+        self.model = model
+        self.taps = find_taps(model, manager, settings)
+        self._before, self._after = before, after
+        self._armed = False
+        self._depth = 0
+        self._handles = [
+            model.register_forward_pre_hook(self._enter, with_kwargs=True, prepend=True),
+            model.register_forward_hook(self._leave, always_call=True),
+        ]
+        self._gradients = GradientWatch(self.taps)
+
+    def arm_taps(self, emit: Callable[[RawAttention], None]) -> None:
+        if not self._armed:
+            self._armed = True
+            for tap in self.taps:
+                tap.install(emit)
+
+    def disarm_taps(self) -> None:
+        self._armed = False
+        for tap in self.taps:
+            tap.remove()
+
+    def watch_gradients(self) -> None:
+        """From now on note which attention weights a training loss reaches."""
+        self._gradients.start()
+
+    def untrained(self) -> list[tuple[str, str]]:
+        """(module, direction) pairs that training forwards produced and no gradient reached."""
+        return self._gradients.untrained()
+
+    def remove(self) -> None:
+        """Take everything off the model."""
+        self.disarm_taps()
+        self._gradients.stop()
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+
+    def _enter(self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._depth += 1
+        if self._depth == 1:
+            self._before(self, args, kwargs)
+
+    def _leave(self, model: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        self._depth -= 1
+        if self._depth == 0:
+            self._after(self, output)
+
+
+def find_taps(model: nn.Module, manager: PluginManager, settings: Settings) -> list[Tap]:
+    """A tap for every submodule that some plugin can read; inner modules of a tapped one are left alone."""
+    taps: list[Tap] = []
+    taken: list[str] = []
+    for full_name, module in model.named_modules():
+        name = unwrapped_name(full_name)
+        if any(name.startswith(f"{t}.") for t in taken if t):
+            continue
+        tap = manager.call_first("attn_make_tap", module=module, name=name, settings=settings)
+        if tap is not None:
+            taps.append(tap)
+            taken.append(name)
+    return taps
+
+
+class GradientWatch:
+    """Which attention maps a loss reaches: a hook on the weights tensor itself, during training forwards.
+
+    The hook returns nothing, so gradients are what they were. One training step is enough; the watch then ends.
+    """
+
+    def __init__(self, taps: list[Tap]) -> None:
+        self._taps = taps
+        self._handles: list[Any] = []
+        self.seen: set[tuple[str, int]] = set()
+        self.reached: set[tuple[str, int]] = set()
+
+    def start(self) -> None:
+        from crysmm_attn_plugin.hooks.taps.observe import ObserveTap, attention_dropouts, looks_like_attention
+
+        if self._handles:
+            return
+        for tap in self._taps:
+            if not isinstance(tap, ObserveTap):
+                continue
+            order = {"n": 0}
+
+            def begin(module: nn.Module, args: Any, order: dict[str, int] = order) -> None:
+                order["n"] = 0
+
+            def see(module: nn.Module, args: Any, name: str = tap.name, order: dict[str, int] = order) -> None:
+                value = args[0] if args else None
+                if not isinstance(value, torch.Tensor) or not value.requires_grad or not looks_like_attention(value):
+                    return
+                key = (name, order["n"])
+                order["n"] += 1
+                self.seen.add(key)
+
+                def reached(gradient: torch.Tensor) -> None:
+                    self.reached.add(key)
+
+                value.register_hook(reached)
+
+            self._handles.append(tap.module.register_forward_pre_hook(begin))
+            self._handles += [d.register_forward_pre_hook(see) for d in attention_dropouts(tap.module)]
+
+    def stop(self) -> None:
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+
+    def untrained(self) -> list[tuple[str, str]]:
+        if not self.reached:  # no backward pass was seen, so nothing is known
+            return []
+        names = ("atom_to_text", "text_to_atom")
+        return [(module, names[order % 2]) for module, order in sorted(self.seen - self.reached)]
+
+
+def reinitialised_twin(module: nn.Module, seed: int = 0) -> nn.Module | None:
+    """The same module with fresh random weights, in evaluation mode; None when it has nothing to draw.
+
+    The global generators are left as they were.
+    """
+    try:
+        twin = copy.deepcopy(module)
+    except Exception as error:
+        log.info("%s cannot be copied, so its re-initialised baseline is left out: %s", type(module).__name__, error)
+        return None
+    drawn = False
+    devices = [p.device.index or 0 for p in module.parameters() if p.is_cuda][:1]
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        for child in twin.modules():
+            reset = getattr(child, "reset_parameters", None) or getattr(child, "_reset_parameters", None)
+            if callable(reset):
+                reset()
+                drawn = True
+    for hooked in twin.modules():
+        hooked._forward_hooks.clear()
+        hooked._forward_pre_hooks.clear()
+    return twin.eval() if drawn else None

@@ -1,0 +1,227 @@
+"""One open window: batches come in, maps are gathered, and at the end an outcome with its tables."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from crysmm_attn_plugin.capture.accumulator import Accumulator, prediction_tensor
+from crysmm_attn_plugin.capture.alarms import window_alarms
+from crysmm_attn_plugin.capture.directions import NotCrossModal, resolve
+from crysmm_attn_plugin.capture.maps import MapKeeper
+from crysmm_attn_plugin.capture.models import ModelWatch, reinitialised_twin
+from crysmm_attn_plugin.capture.rows import reduce_call
+from crysmm_attn_plugin.hooks.identity import BatchInputs, identify
+from crysmm_attn_plugin.hooks.manager import PluginManager
+from crysmm_attn_plugin.hooks.taps.base import RawAttention, Tap
+from crysmm_attn_plugin.hooks.tokens import TokenizerWatch
+from crysmm_attn_plugin.records import BatchIdentity, Window, WindowOutcome, WindowState
+from crysmm_attn_plugin.settings import Settings
+
+
+class OpenWindow:
+    """A pass in progress over one loader with one model.
+
+    Args:
+        window: What is known of it (digest, split, kind).
+        watch: The model.
+        loader: The loader being iterated.
+        settings: The run's settings.
+        manager: For plugins' identities and metrics.
+    """
+
+    def __init__(
+        self, window: Window, watch: ModelWatch, loader: Any, settings: Settings, manager: PluginManager
+    ) -> None:
+        self.window = window
+        self.watch = watch
+        self.loader = loader
+        self.dataset = getattr(loader, "dataset", None)
+        self.gathered = Accumulator(MapKeeper(settings.maps, settings.memory_mb))
+        self._settings, self._manager = settings, manager
+        self._tokenizers = TokenizerWatch()
+        self._raw: list[RawAttention] = []
+        self._inputs: BatchInputs | None = None
+        self._left_out: list[NotCrossModal] = []
+        self._masks_missing: list[str] = []
+        self._useless: set[str] = set()
+        self._twins: dict[str, tuple[nn.Module, Tap] | None] = {}
+        self._calls: dict[str, list[tuple[tuple[Any, ...], dict[str, Any]]]] = {}
+        self._call_handles: list[Any] = []
+        self._started = time.perf_counter()
+        self._forwards = 0
+        self._module_calls = 0
+        self.n_batches = 0
+
+    # -- one batch ---------------------------------------------------------------------------------------
+
+    def before_forward(
+        self, batch: Any, positions: tuple[int, ...] | None, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        """The model is about to see ``batch``."""
+        self._raw.clear()
+        self._calls.clear()
+        self._tokenizers.clear()
+        self._tokenizers.start()
+        self._inputs = BatchInputs(batch, positions, args, dict(kwargs), self.dataset)
+        self.watch.arm_taps(self._raw.append)
+        if self._settings.reinitialised and not self._call_handles:
+            for tap in self.watch.taps:
+                self._call_handles.append(
+                    tap.module.register_forward_pre_hook(self._keep_call(tap.name), with_kwargs=True)
+                )
+
+    @torch.no_grad()
+    def after_forward(self, output: Any) -> None:
+        """The model returned ``output``; reduce what the taps saw and let it go.
+
+        Raises:
+            IdentityError: When the batch cannot be identified.
+        """
+        self._tokenizers.stop()
+        inputs, raw = self._inputs, list(self._raw)
+        self._raw.clear()
+        self._inputs = None
+        if inputs is None:
+            return
+        inputs.tokenizer_calls = list(self._tokenizers.calls)
+        self.n_batches += 1
+        self._forwards += 1
+        self._module_calls += len({r.module for r in raw})
+        identity = self._manager.call_first("attn_identify_batch", inputs=inputs, window=self)
+        if identity is None:
+            identity = identify(inputs)
+        blocks, padding = [], []
+        for call in self._resolved(raw, identity):
+            reduced = reduce_call(
+                call,
+                identity,
+                plugin_metrics=self._plugin_metrics,
+                wanted=frozenset(self._settings.metrics),
+            )
+            blocks += reduced.blocks
+            padding.append(reduced.padding)
+            self.gathered.keeper.add(call, identity.ids, reduced.query_mask, reduced.key_mask)
+        if self._settings.reinitialised:
+            blocks += self._baseline_blocks(identity)
+        self.gathered.add(identity, blocks, prediction_tensor(output, len(identity)), padding)
+
+    def _plugin_metrics(self, **arguments: Any) -> list[Mapping[str, torch.Tensor]]:
+        return self._manager.call("attn_batch_metrics", **arguments)
+
+    def _resolved(self, raw: list[RawAttention], identity: BatchIdentity) -> list[Any]:
+        """Cross-modal calls in wanted directions; the rest is remembered with its reason."""
+        calls, numbers = [], {}
+        for item in raw:
+            number = numbers.setdefault((item.module, item.order), 0)
+            numbers[item.module, item.order] += 1
+            found = resolve(item, identity, number)
+            if isinstance(found, NotCrossModal):
+                self._left_out.append(found)
+                self._useless.add(item.module)
+                continue
+            padded = len(set(identity.n_atoms)) > 1 or (
+                identity.tokens is not None and len({len(t.tokens) for t in identity.tokens}) > 1
+            )
+            if padded and not item.masks:
+                self._masks_missing.append(item.module)
+            if found.direction in self._settings.directions:
+                calls.append(found)
+        return calls
+
+    # -- the same module with fresh weights ----------------------------------------------------------------
+
+    def _keep_call(self, name: str) -> Callable[..., None]:
+        def keep(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            if self._inputs is not None:
+                self._calls.setdefault(name, []).append((args, kwargs))
+
+        return keep
+
+    def _baseline_blocks(self, identity: BatchIdentity) -> list[Any]:
+        blocks = []
+        for tap in self.watch.taps:
+            calls = self._calls.pop(tap.name, [])
+            if tap.name in self._useless or not calls:
+                continue
+            if tap.name not in self._twins:
+                twin = reinitialised_twin(tap.module)
+                self._twins[tap.name] = None if twin is None else (twin, type(tap)(tap.name, twin))  # type: ignore[call-arg]
+            pair = self._twins[tap.name]
+            if pair is None:
+                continue
+            twin, twin_tap = pair
+            seen: list[RawAttention] = []
+            twin_tap.install(seen.append)
+            try:
+                for args, kwargs in calls:
+                    twin(*args, **kwargs)
+            finally:
+                twin_tap.remove()
+            for call in self._resolved(seen, identity):
+                blocks += reduce_call(
+                    call,
+                    identity,
+                    weights_name="reinitialised",
+                    wanted=frozenset(self._settings.metrics),
+                    head_mean=False,
+                ).blocks
+        return blocks
+
+    # -- the end -------------------------------------------------------------------------------------------
+
+    def release(self) -> None:
+        """Take taps and tokenizer watch off; safe to call twice."""
+        self._tokenizers.stop()
+        self.watch.disarm_taps()
+        for handle in self._call_handles:
+            handle.remove()
+        self._call_handles.clear()
+        self._twins.clear()
+
+    def outcome(self, state: WindowState, reason: str = "", loader_batches: int = 0) -> WindowOutcome:
+        """How the window ended; a complete pass without rows is ``empty``, one with unseen batches ``partial``."""
+        untrained = self.watch.untrained()
+        useful = [t.name for t in self.watch.taps if t.name not in self._useless]
+        expected = self._forwards * len(useful)
+        actual = self._module_calls - self._forwards * (len(self.watch.taps) - len(useful))
+        if state == "complete" and not self.gathered.blocks:
+            state, reason = "empty", self._why_empty(loader_batches)
+        elif state == "complete" and self.n_batches < loader_batches:
+            state = "partial"
+            reason = f"the model saw {self.n_batches} of {loader_batches} batches"
+        return WindowOutcome(
+            self.window,
+            state,
+            reason,
+            self.n_batches,
+            self.gathered.n_crystals if self.gathered.blocks else 0,
+            expected,
+            max(actual, 0),
+            time.perf_counter() - self._started,
+            window_alarms(
+                self.gathered,
+                training_mode=self.window.training_mode,
+                expected_calls=expected,
+                actual_calls=actual,
+                left_out=self._left_out,
+                masks_missing=self._masks_missing,
+                untrained=untrained,
+            ),
+        )
+
+    def _why_empty(self, loader_batches: int) -> str:
+        if not self.watch.taps:
+            return f"{type(self.watch.model).__name__} holds no attention module whose weights can be read"
+        if self._left_out:
+            first = self._left_out[0]
+            return f"no atom-token attention: {first.module} maps {first.detail}"
+        if loader_batches and not self.n_batches:
+            return "the loader was iterated but the model's forward was never seen"
+        return "no tap saw any attention weights (a compiled model skips hooks)"
+
+
