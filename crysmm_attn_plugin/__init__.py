@@ -18,6 +18,7 @@ if not (_here / "hooks").is_dir() and (_here.parent / "hooks" / "specs.py").is_f
 
 _LAZY = {
     "attach": ("crysmm_attn_plugin.plugin", "attach"),
+    "new_run_id": ("crysmm_attn_plugin.store.writer", "new_run_id"),
     "open_run": ("crysmm_attn_plugin.store.reader", "open_run"),
     "Run": ("crysmm_attn_plugin.store.reader", "Run"),
     "compare_runs": ("crysmm_attn_plugin.reports.comparison", "compare_runs"),
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from crysmm_attn_plugin.reports.comparison import compare_runs as compare_runs
     from crysmm_attn_plugin.store.reader import Run as Run
     from crysmm_attn_plugin.store.reader import open_run as open_run
+    from crysmm_attn_plugin.store.writer import new_run_id as new_run_id
 
 
 def __getattr__(name: str) -> Any:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 #: What ``--quick`` changes in the host's configuration.
 QUICK = {"max_crystals": 160, "epochs": 10, "max_neighbors": 6}
-FULL = {"epochs": 25}
+FULL = {"epochs": 30}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,401 @@
+"""One process's capture: watched models and loaders, windows in order, checkpoints, the run on disk."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from crysmm_attn_plugin.capture.models import ModelWatch
+from crysmm_attn_plugin.capture.provenance import run_info
+from crysmm_attn_plugin.capture.window import OpenWindow
+from crysmm_attn_plugin.errors import CaptureError
+from crysmm_attn_plugin.hooks.digests import find_state_dict, role_of, weight_digest
+from crysmm_attn_plugin.hooks.manager import PluginManager, get_plugin_manager
+from crysmm_attn_plugin.hooks.windows import listen
+from crysmm_attn_plugin.records import Checkpoint, Window, WindowKind, WindowOutcome, WindowState
+from crysmm_attn_plugin.settings import Settings
+from crysmm_attn_plugin.store.writer import RunWriter, new_run_id, seal
+
+log = logging.getLogger("crysmm_attn")
+
+#: How ranks of one job learn the run id they share.
+RUN_ID_VARIABLE = "CRYSMM_ATTN_INTERNAL_RUN_ID"
+
+
+@dataclass
+class _Pass:
+    """A loop over a loader, before and after its model is known."""
+
+    loader: Any
+    split: str
+    kind: WindowKind
+    epoch: int | None
+    batches: int = 0
+    batch: Any = None
+    positions: tuple[int, ...] | None = None
+    waiting: bool = False
+    open: OpenWindow | None = None
+    skipped: bool = False
+    reason: str = ""
+
+
+@dataclass
+class Capture:
+    """Captures one process's passes. No method raises unless ``settings.strict``.
+
+    Args:
+        settings: What to capture and where to put it.
+        manager: Plugins; the process's own when None.
+        info: Added to ``run.json``: host, host_config, host_seed, property, dataset, unit.
+        run_id: Adds to that run; from the environment, or a new one, when None.
+        rank: From the environment's RANK when None.
+        split_of: Says which split a loader is, or None; loaders named by ``watch_loader`` come first.
+    """
+
+    settings: Settings
+    manager: PluginManager = field(default_factory=get_plugin_manager)
+    info: dict[str, Any] = field(default_factory=dict)
+    run_id: str | None = None
+    rank: int | None = None
+    split_of: Callable[[Any], str | None] | None = None
+
+    def __post_init__(self) -> None:
+        self.run_id = self.run_id or os.environ.get(RUN_ID_VARIABLE) or new_run_id()
+        if self.rank is None:
+            self.rank = int(os.environ.get("RANK", "0") or 0)
+        self.outcomes: list[WindowOutcome] = []
+        self.failures: list[str] = []
+        self._writer: RunWriter | None = None
+        self._models: list[ModelWatch] = []
+        self._splits: dict[int, tuple[Any, str]] = {}
+        self._undo: list[Callable[[], None]] = []
+        self._pass: _Pass | None = None
+        self._files: dict[str, Checkpoint] = {}
+        self._epoch = 0
+        self._trained = False
+        self._trained_since_window = False
+        self._count = 0
+
+    # -- what to watch -------------------------------------------------------------------------------------
+
+    @property
+    def run_dir(self) -> Path | None:
+        """The run's folder, once something was written."""
+        return self._writer.path if self._writer else None
+
+    def watch_model(self, model: nn.Module) -> tuple[str, ...]:
+        """Watch a model whose forward takes batches; returns the names of the modules it will read."""
+        for watch in self._models:
+            if watch.model is model:
+                return tuple(t.name for t in watch.taps)
+        watch = ModelWatch(model, self.manager, self.settings, self._before_forward, self._after_forward)
+        self._models.append(watch)
+        return tuple(t.name for t in watch.taps)
+
+    def watch_loader(self, loader: Any, split: str) -> None:
+        """Remember which split a loader is and follow its loops.
+
+        Raises:
+            TypeError: When loops over such an object cannot be followed.
+        """
+        self._splits[id(loader)] = (loader, split)
+        self.listen_to(type(loader))
+
+    def listen_to(self, loader_class: type) -> None:
+        """Follow loops over every loader of a class."""
+        self._undo.append(listen(loader_class, self))
+
+    # -- told by loaders -----------------------------------------------------------------------------------
+
+    def loader_started(self, loader: Any) -> bool:
+        return bool(self._guard(lambda: self._begin(loader)))
+
+    def batch_yielded(self, loader: Any, batch: Any, positions: tuple[int, ...] | None) -> None:
+        current = self._pass
+        if current is not None and current.loader is loader:
+            current.batches += 1
+            current.batch, current.positions, current.waiting = batch, positions, True
+
+    def loader_finished(self, loader: Any, complete: bool) -> None:
+        if self._pass is not None and self._pass.loader is loader:
+            state: WindowState = "complete" if complete else "partial"
+            self.close_window(state, "" if complete else "the host left the loop early")
+
+    def _begin(self, loader: Any) -> bool:
+        known = self._splits.get(id(loader))
+        split = known[1] if known else (self.split_of(loader) if self.split_of else None)
+        if split is None or split not in self.settings.splits:
+            return False
+        if self._pass is not None:
+            self.close_window("partial", "another loop began before this one ended")
+        if self._trained_since_window:
+            self._epoch += 1
+            self._trained_since_window = False
+        kind: WindowKind = "final" if self._trained else "attached"
+        self._pass = _Pass(loader, split, kind, self._epoch if self._trained else None)
+        return True
+
+    # -- told by models ------------------------------------------------------------------------------------
+
+    def _before_forward(self, watch: ModelWatch, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        current = self._pass
+        if current is None or not current.waiting or current.skipped:
+            return
+        current.waiting = False
+
+        def begin() -> None:
+            if current.open is None:
+                self._open(current, watch)
+            if current.open is not None and current.open.watch is watch:
+                current.open.before_forward(current.batch, current.positions, args, kwargs)
+
+        self._guard(begin)
+
+    def _after_forward(self, watch: ModelWatch, output: Any) -> None:
+        current = self._pass
+        if current is None or current.open is None or current.skipped or current.open.watch is not watch:
+            return
+        self._guard(lambda: current.open.after_forward(output) if current.open else None)
+        current.batch = None
+
+    def _open(self, current: _Pass, watch: ModelWatch) -> None:
+        digest = weight_digest(watch.model.state_dict())
+        training = bool(watch.model.training)
+        for outcome in list(self.outcomes):
+            window = outcome.window
+            if (window.checkpoint, window.split) != (digest, current.split) or outcome.state != "complete":
+                continue
+            if window.training_mode and not training:
+                self._discard(outcome)
+            elif window.kind == "epoch" and current.kind != "epoch":
+                self._discard(outcome)
+            else:
+                current.skipped = True
+                return
+        self._count += 1
+        window_id = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}-{self._count:04d}-{current.split}"
+        window = Window(window_id, digest, current.split, current.kind, current.epoch, training)
+        current.open = OpenWindow(window, watch, current.loader, self.settings, self.manager)
+        self.manager.call("attn_window_opened", window=window)
+
+    def close_window(self, state: WindowState, reason: str = "") -> WindowOutcome | None:
+        """End the pass in progress and write what it gathered."""
+        current, self._pass = self._pass, None
+        if current is None or current.skipped:
+            return None
+        if current.open is None:
+            if current.batches:
+                self._note(current.reason or "the loader was iterated but no watched model's forward was seen")
+            return None
+        opened = current.open
+        opened.release()
+
+        def write() -> WindowOutcome:
+            outcome = opened.outcome(state, reason, current.batches)
+            self._write(opened, outcome)
+            return outcome
+
+        outcome = self._guard(write)
+        if outcome is not None:
+            self.manager.call("attn_window_closed", window=opened.window, outcome=outcome)
+        return outcome
+
+    def _write(self, opened: OpenWindow, outcome: WindowOutcome) -> None:
+        writer = self._run_writer()
+        if outcome.state in ("empty", "failed"):
+            writer.write_outcome(outcome)
+            self._note(outcome.reason)
+        else:
+            maps, index = opened.gathered.keeper.columns()
+            writer.write_window(
+                outcome,
+                attention=opened.gathered.attention(),
+                samples=opened.gathered.samples(outcome.window),
+                crystals=opened.gathered.crystals(),
+                maps=maps,
+                maps_index=index,
+            )
+        self.outcomes.append(outcome)
+
+    def _run_writer(self) -> RunWriter:
+        if self._writer is None:
+            self._writer = RunWriter(
+                self.settings.out_dir,
+                self.settings.arm or "run",
+                run_id=self.run_id,
+                rank=self.rank or 0,
+                info=run_info(self.settings, self.info),
+            )
+        return self._writer
+
+    # -- told by training ----------------------------------------------------------------------------------
+
+    def training_step(self) -> None:
+        """A training step is being made: the passes before it were of epochs, not final."""
+        if not self._trained:
+            for watch in self._models:
+                watch.watch_gradients()
+        self._trained = True
+        if self._trained_since_window:
+            return
+        self._trained_since_window = True
+        self._guard(self._settle_epoch_windows)
+
+    def _settle_epoch_windows(self) -> None:
+        for outcome in list(self.outcomes):
+            if outcome.window.kind != "final":
+                continue
+            epoch = dataclasses.replace(outcome, window=dataclasses.replace(outcome.window, kind="epoch"))
+            self.outcomes[self.outcomes.index(outcome)] = epoch
+            if self._keeps(epoch):
+                self._run_writer().write_outcome(epoch)
+            else:
+                self._discard(epoch)
+
+    def _keeps(self, outcome: WindowOutcome) -> bool:
+        """Whether an epoch's window stays: by the setting, or because a checkpoint file holds its weights."""
+        wanted = self.settings.windows
+        if wanted == "all" or any(c.digest == outcome.window.checkpoint for c in self._files.values()):
+            return True
+        return isinstance(wanted, int) and (outcome.window.epoch or 0) % wanted == 0
+
+    def _discard(self, outcome: WindowOutcome) -> None:
+        self.outcomes.remove(outcome)
+        if self._writer is not None:
+            self._writer.discard_window(outcome)
+
+    def checkpoint_saved(self, path: str | os.PathLike[str], obj: Any) -> None:
+        """The host saved ``obj`` to ``path``; remember which weights the file holds."""
+        self._guard(lambda: self._remember_checkpoint(path, obj))
+
+    def named_weights(self, path: str, checkpoint: Checkpoint) -> None:
+        """Give weights that are known by digest a file, a role and an epoch."""
+        self._files[os.path.abspath(path) if path else checkpoint.digest] = checkpoint
+
+    def _remember_checkpoint(self, path: str | os.PathLike[str], obj: Any) -> None:
+        state = find_state_dict(obj)
+        if state is None:
+            return
+        values = obj if isinstance(obj, Mapping) else {}
+        metrics = {
+            str(k): float(v)
+            for k, v in values.items()
+            if isinstance(v, (int, float)) and not isinstance(v, bool) and k != "epoch"
+        }
+        epoch = values.get("epoch")
+        self._files[os.path.abspath(os.fspath(path))] = Checkpoint(
+            weight_digest(state), (os.fspath(path),), role_of(path), epoch if isinstance(epoch, int) else None, metrics
+        )
+
+    # -- the end -------------------------------------------------------------------------------------------
+
+    def finish(self, *, state: str = "complete", reason: str = "", seal_run: bool = True) -> Path | None:
+        """Settle windows and checkpoints, write the manifest, let go of the host.
+
+        Args:
+            state: ``complete`` or ``partial``.
+            reason: Why it is partial.
+            seal_run: Write the manifest; false for ranks other than the one that seals.
+
+        Returns:
+            The run's folder, or None when nothing was captured.
+        """
+        if self._pass is not None:
+            self.close_window("partial", reason or "the run ended inside this pass")
+        for undo in self._undo:
+            undo()
+        self._undo.clear()
+        for watch in self._models:
+            watch.remove()
+        self._guard(self._write_checkpoints)
+        if self._writer is None:
+            return None
+        if seal_run:
+            self._guard(lambda: seal(self._run_writer().path, state=state, reason=reason))
+        return self._writer.path
+
+    def _write_checkpoints(self) -> None:
+        if self._writer is None:
+            return
+        for outcome in list(self.outcomes):
+            if outcome.window.kind == "epoch" and not self._keeps(outcome):
+                self._discard(outcome)
+        untrained: set[str] = set()
+        for watch in self._models:
+            untrained |= {direction for _, direction in watch.untrained()}
+        last = next((o.window.checkpoint for o in reversed(self.outcomes) if o.window.epoch == self._epoch), None)
+        for digest in dict.fromkeys(o.window.checkpoint for o in self.outcomes):
+            held = [c for c in self._files.values() if c.digest == digest]
+            roles = list(dict.fromkeys(c.role for c in held))
+            if self._trained and digest == last and "last" not in roles:
+                roles.append("last")
+            epochs = [o.window.epoch for o in self.outcomes if o.window.checkpoint == digest]
+            stored = [c.epoch for c in held if c.epoch is not None]
+            metrics = {k: v for c in held for k, v in c.metrics.items()}
+            self._writer.write_checkpoint(
+                Checkpoint(
+                    digest,
+                    tuple(c.files[0] for c in held),
+                    "+".join(r for r in roles if r != "epoch" or len(roles) == 1),
+                    stored[0] if stored else epochs[0],
+                    metrics,
+                    tuple(sorted(untrained)),
+                )
+            )
+
+    # -- failures ------------------------------------------------------------------------------------------
+
+    def _guard(self, action: Callable[[], Any]) -> Any:
+        """Run ``action``; a failure gives up the window and lets the host go on, unless strict."""
+        try:
+            return action()
+        except Exception as error:
+            self._give_up(error)
+            if self.settings.strict:
+                raise CaptureError(f"attention capture failed: {error}") from error
+            return None
+
+    def _give_up(self, error: Exception) -> None:
+        reason = str(error) if isinstance(error, Exception) and str(error) else type(error).__name__
+        if not hasattr(error, "exit_code"):
+            reason = f"{type(error).__name__}: {reason}"
+            log.debug("capture failed", exc_info=error)
+        current = self._pass
+        self._note(reason)
+        if current is None or current.open is None:
+            if current is not None:
+                current.skipped = True
+            return
+        opened = current.open
+        opened.release()
+        current.skipped = True
+        outcome = WindowOutcome(opened.window, "failed", reason, opened.n_batches)
+        self.outcomes.append(outcome)
+        try:
+            self._run_writer().write_outcome(outcome)
+        except OSError as disk:
+            self._note(f"the failure could not be written either: {disk}")
+        self.manager.call("attn_capture_failed", window=opened.window, reason=reason)
+
+    def _note(self, reason: str) -> None:
+        if reason and reason not in self.failures:
+            self.failures.append(reason)
+            log.warning("nothing captured in a pass: %s", reason)
+
+
+def silence_if_unconfigured() -> None:
+    """Send this project's warnings to stderr as plain lines when the host has not set up logging."""
+    if not log.handlers and not logging.getLogger().handlers:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("crysmm-attn: %(message)s"))
+        log.addHandler(handler)
+        log.propagate = False

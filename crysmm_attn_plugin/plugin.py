@@ -1,0 +1,120 @@
+"""The plugin object: ``Capture`` for a whole process, ``attach`` for three lines in a host's own code."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crysmm_attn_plugin.capture.session import Capture, silence_if_unconfigured
+from crysmm_attn_plugin.errors import CaptureError, UsageError
+from crysmm_attn_plugin.hooks.digests import role_of
+from crysmm_attn_plugin.records import Checkpoint, WindowOutcome
+from crysmm_attn_plugin.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["Attached", "Capture", "attach"]
+
+
+class Attached:
+    """What ``attach`` yields.
+
+    Attributes:
+        run_dir: The run's folder; None until something was written.
+        outcome: How the pass ended; None while it is going on, or when nothing was captured.
+        modules: Names of the attention modules that are read.
+    """
+
+    def __init__(self, capture: Capture, modules: tuple[str, ...]) -> None:
+        self._capture = capture
+        self.modules = modules
+
+    @property
+    def run_dir(self) -> Path | None:
+        return self._capture.run_dir
+
+    @property
+    def outcome(self) -> WindowOutcome | None:
+        return self._capture.outcomes[-1] if self._capture.outcomes else None
+
+
+@contextmanager
+def attach(
+    model: nn.Module,
+    *,
+    loader: Any,
+    out_dir: str | os.PathLike[str] | None = None,
+    arm: str | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    split: str = "test",
+    run_id: str | None = None,
+    epoch: int | None = None,
+    settings: Settings | None = None,
+    info: dict[str, Any] | None = None,
+    **overrides: Any,
+) -> Iterator[Attached]:
+    """Capture the attention of ``model`` while the host loops over ``loader``.
+
+    Args:
+        model: The model whose forward takes the loader's batches.
+        loader: The loader the host is about to iterate (a torch ``DataLoader``); its data set has ``ids``.
+        out_dir: Folder of runs; ``<out_dir>/<arm>/<run id>/`` is written.
+        arm: Name of the ablation arm.
+        checkpoint: File these weights came from; names the checkpoint and its role (best_val, best_test, last).
+        split: Split the loader serves.
+        run_id: Adds to that run (several checkpoints of one training); a new run when None.
+        epoch: Epoch of these weights, where the host knows it.
+        settings: Settings to start from; ``load_settings()`` when None. Attaching is enabling.
+        info: What the host knows of itself, for ``run.json``: host_config, host_seed, property, dataset, unit.
+        **overrides: Settings by name, for example ``maps="all"``, ``strict=True``.
+
+    Yields:
+        ``Attached``, with ``run_dir`` and ``outcome``.
+
+    Raises:
+        UsageError: On an unknown setting, before the host's loop begins.
+        CaptureError: With ``strict``, when the pass cannot be captured. Otherwise a failure of the capture is logged
+            and the host's loop goes on; an exception of the host's passes through unchanged.
+    """
+    chosen = (settings or load_settings()).replaced(
+        out_dir=os.fspath(out_dir) if out_dir is not None else None, arm=arm, **overrides
+    )
+    chosen = chosen.replaced(enabled=True, splits=tuple(dict.fromkeys((*chosen.splits, split))))
+    silence_if_unconfigured()
+    capture = Capture(chosen, info=dict(info or {}), run_id=run_id)
+    try:
+        capture.watch_loader(loader, split)
+    except TypeError as error:
+        raise UsageError(f"attach: {error}.") from error
+    modules = capture.watch_model(model)
+    if not modules:
+        message = f"{type(model).__name__} holds no attention module whose weights can be read"
+        if chosen.strict:
+            capture.finish(seal_run=False)
+            raise CaptureError(message + ".")
+        capture._note(message)
+    attached = Attached(capture, modules)
+    try:
+        yield attached
+    except BaseException as error:
+        _name_checkpoint(capture, checkpoint, epoch)
+        capture.finish(state="partial", reason=f"the host's loop ended in {type(error).__name__}: {error}")
+        raise
+    _name_checkpoint(capture, checkpoint, epoch)
+    capture.finish()
+
+
+def _name_checkpoint(capture: Capture, path: str | os.PathLike[str] | None, epoch: int | None) -> None:
+    """Say which file and epoch the captured weights are."""
+    if path is None or not capture.outcomes:
+        if epoch is not None and capture.outcomes:
+            digest = capture.outcomes[-1].window.checkpoint
+            capture.named_weights("", Checkpoint(digest, (), "epoch", epoch))
+        return
+    digest = capture.outcomes[-1].window.checkpoint
+    capture.named_weights(os.fspath(path), Checkpoint(digest, (os.fspath(path),), role_of(path), epoch))
+
