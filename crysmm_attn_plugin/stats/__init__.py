@@ -2,6 +2,28 @@
 
 from __future__ import annotations
 
+from crysmm_attn_plugin.stats.association import robust_regression, spearman_with_interval
+from crysmm_attn_plugin.stats.crossed import crossed_variance
+from crysmm_attn_plugin.stats.equivalence import tost
+from crysmm_attn_plugin.stats.multiplicity import benjamini_hochberg, holm, max_t_step_down
+from crysmm_attn_plugin.stats.paired import compare_paired
+from crysmm_attn_plugin.stats.power import crystals_needed, detectable_dz, paired_power
 from crysmm_attn_plugin.stats.results import ComparisonResult, PairedResult
+from crysmm_attn_plugin.stats.signflip import sign_flip
 
-__all__ = ["ComparisonResult", "PairedResult"]
+__all__ = [
+    "ComparisonResult",
+    "PairedResult",
+    "benjamini_hochberg",
+    "compare_paired",
+    "crossed_variance",
+    "crystals_needed",
+    "detectable_dz",
+    "holm",
+    "max_t_step_down",
+    "paired_power",
+    "robust_regression",
+    "sign_flip",
+    "spearman_with_interval",
+    "tost",
+]
