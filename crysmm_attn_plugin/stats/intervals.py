@@ -52,7 +52,7 @@ def bootstrap_t(values: np.ndarray, *, alpha: float, n_resamples: int, seed: int
     good = variances > (1e-12 * sd**2)
     t = means[good] / np.sqrt(variances[good] / n)
     low, high = np.quantile(t, [alpha / 2, 1 - alpha / 2])
-    se = sd / np.sqrt(n)
+    se = float(sd / np.sqrt(n))
     return mean - float(high) * se, mean - float(low) * se, "bootstrap-t"
 
 
