@@ -26,8 +26,9 @@ from crysmm_attn_plugin.stats.results import (
 )
 
 DESCRIPTION = (
-    "{f} crystallizes in the cubic Fm-3m space group. {a} is bonded to six equivalent {b} atoms to form {a}{b}6 "
-    "octahedra that share corners, edges and faces. All {a}–{b} bond lengths are 2.82 Å. The density is 2.16 g/cm3 and "
+    "{f} crystallizes in the cubic Fm-3m space group. {a} is bonded to six equivalent {b} atoms to form "
+    "{a}{b}6 octahedra that share corners, edges and faces. All {a}–{b} bond lengths are 2.82 Å. The density "
+    "is 2.16 g/cm3 and "
     "the lattice parameters are 3.99, 3.99 and 3.99 Å with angles of 60.0º."
 )
 
@@ -78,11 +79,41 @@ def paired(a: np.ndarray, b: np.ndarray, seeds: int = 1) -> PairedResult:
     p = float(2 * stats.t.sf(abs(t), n - 1))
     base = float(b.mean())
     return PairedResult(
-        n, mean, mean - half, mean + half, p, mean / sd, mean / sd, 0.5, mean, 0.6, n - 1.0, "checkpoints",
-        float(a.mean()), base, float(a.std(ddof=1)), float(b.std(ddof=1)), sd, float(np.median(d)), mean - half,
-        mean + half, 100 * mean / base, 100 * (mean - half) / base, 100 * (mean + half) / base, t, p, 0.0, p, seeds,
-        seeds, 0.95, 1000, 0, "sign-flip", "bootstrap-t",
-    )  # fmt: skip
+        n,
+        mean,
+        mean - half,
+        mean + half,
+        p,
+        mean / sd,
+        mean / sd,
+        0.5,
+        mean,
+        0.6,
+        n - 1.0,
+        "checkpoints",
+        float(a.mean()),
+        base,
+        float(a.std(ddof=1)),
+        float(b.std(ddof=1)),
+        sd,
+        float(np.median(d)),
+        mean - half,
+        mean + half,
+        100 * mean / base,
+        100 * (mean - half) / base,
+        100 * (mean + half) / base,
+        t,
+        p,
+        0.0,
+        p,
+        seeds,
+        seeds,
+        0.95,
+        1000,
+        0,
+        "sign-flip",
+        "bootstrap-t",
+    )
 
 
 def drawn_comparison(
@@ -93,7 +124,11 @@ def drawn_comparison(
     seed: int = 0,
     epochs: int = 0,
     text: str = "",
-    cells: tuple[tuple[str, ...], ...] = (("Na", "Cl"), ("Sr", "Ti", "O", "O", "O"), ("Al",) * 4 + ("O",) * 6),
+    cells: tuple[tuple[str, ...], ...] = (
+        ("Na", "Cl"),
+        ("Sr", "Ti", "O", "O", "O"),
+        ("Al",) * 4 + ("O",) * 6,
+    ),
 ) -> DrawnComparison:
     """A comparison with maps of three crystals; the first arm is the baseline, a single arm stands alone."""
     rng = np.random.default_rng(seed)
@@ -123,7 +158,9 @@ def drawn_comparison(
     for i, cell in enumerate(cells):
         crystal = ids[i]
         two = list(dict.fromkeys(cell)) * 2
-        labels[crystal] = simple_labels(text or DESCRIPTION.format(f=reduced_formula(cell), a=two[0], b=two[1]))
+        labels[crystal] = simple_labels(
+            text or DESCRIPTION.format(f=reduced_formula(cell), a=two[0], b=two[1])
+        )
         elements[crystal] = tuple(cell)
         for k, arm in enumerate(arms):
             weights[crystal, arm] = attention(rng, 4, len(cell), len(labels[crystal].tokens), 1.0 + 0.5 * k)
@@ -131,15 +168,27 @@ def drawn_comparison(
         base = float(frame.loc[i, f"entropy.{arms[0]}"]) if baseline else float("nan")
         examples.append(
             ExampleCrystal(
-                crystal, reduced_formula(cell), rules[i % 3], "entropy", value - base if baseline else value, value, base
+                crystal,
+                reduced_formula(cell),
+                rules[i % 3],
+                "entropy",
+                value - base if baseline else value,
+                value,
+                base,
             )
         )
     categories = []
+    share = np.ones(len(TOKEN_CATEGORIES))
     for k, arm in enumerate(arms):
-        share = rng.dirichlet(np.full(len(TOKEN_CATEGORIES), 3.0)) if k == 0 else share * rng.uniform(0.7, 1.3, len(share))
+        share = (
+            rng.dirichlet(np.full(len(TOKEN_CATEGORIES), 3.0))
+            if k == 0
+            else share * rng.uniform(0.7, 1.3, len(share))
+        )
         share = share / share.sum()
         categories += [
-            CategoryMass(arm, c, float(s), float(s * 0.93), float(s * 1.07)) for c, s in zip(TOKEN_CATEGORIES, share)
+            CategoryMass(arm, c, float(s), float(s * 0.93), float(s * 1.07))
+            for c, s in zip(TOKEN_CATEGORIES, share)
         ]
     points = tuple(
         EpochPoint(arm, f"run-{s}", e, m, v, v - w, v + w, n)
@@ -147,20 +196,55 @@ def drawn_comparison(
         for s in range(2)
         for e in range(1, epochs + 1)
         for m in PRIMARY
-        for v, w in [(float(frame[f"{m}.{arm}"].mean()) * (1 + 0.5 * np.exp(-e / 4) * (1 - 0.2 * k) + 0.01 * s), 0.02)]
+        for v, w in [
+            (float(frame[f"{m}.{arm}"].mean()) * (1 + 0.5 * np.exp(-e / 4) * (1 - 0.2 * k) + 0.01 * s), 0.02)
+        ]
     )
     result = ComparisonResult(
-        1, "2026-01-01T00:00:00Z", "mbj_bandgap", "dft_3d", "eV", "test", "auto", baseline,
+        1,
+        "2026-01-01T00:00:00Z",
+        "mbj_bandgap",
+        "dft_3d",
+        "eV",
+        "test",
+        "auto",
+        baseline,
         tuple(
             ArmSummary(
-                a, 1, ("run",), ("0" * 16,), ("best_val",), ("best_val_model.pt",), (0,),
-                float(frame[f"abs_error.{a}"].mean()), None, {m: float(frame[f"{m}.{a}"].mean()) for m in PRIMARY},
+                a,
+                1,
+                ("run",),
+                ("0" * 16,),
+                ("best_val",),
+                ("best_val_model.pt",),
+                (0,),
+                float(frame[f"abs_error.{a}"].mean()),
+                None,
+                {m: float(frame[f"{m}.{a}"].mean()) for m in PRIMARY},
             )
             for a in arms
         ),
-        pairs, n, {}, tuple(examples), tuple(categories), points, (), (), (), (), "fusion", ("atom_to_text",), 4,
-        float(np.median(n_tokens)), float(np.median(n_atoms)), 0, 0.05, 0, 1000, {},
-    )  # fmt: skip
+        pairs,
+        n,
+        {},
+        tuple(examples),
+        tuple(categories),
+        points,
+        (),
+        (),
+        (),
+        (),
+        "fusion",
+        ("atom_to_text",),
+        4,
+        float(np.median(n_tokens)),
+        float(np.median(n_atoms)),
+        0,
+        0.05,
+        0,
+        1000,
+        {},
+    )
     return DrawnComparison(result, frame, labels, weights, elements)
 
 
@@ -178,12 +262,26 @@ def _pair(frame: pd.DataFrame, arm: str, baseline: str, rng: np.random.Generator
         result = paired(a, b)
         metrics.append(
             MetricResult(
-                metric, "atom_to_text", "with_special", "metric_then_heads", "primary",
-                BY_NAME[metric].expected_sign, result, min(1.0, 2 * result.p_value), "max-T",
-                0.05 * abs(result.mean_b), 5.0, 0.4, False, True, "supports", uniform[metric],
-                0.9 * uniform[metric] + 0.02, 0.9 * uniform[metric] + 0.02,
+                metric,
+                "atom_to_text",
+                "with_special",
+                "metric_then_heads",
+                "primary",
+                BY_NAME[metric].expected_sign,
+                result,
+                min(1.0, 2 * result.p_value),
+                "max-T",
+                0.05 * abs(result.mean_b),
+                5.0,
+                0.4,
+                False,
+                True,
+                "supports",
+                uniform[metric],
+                0.9 * uniform[metric] + 0.02,
+                0.9 * uniform[metric] + 0.02,
             )
-        )  # fmt: skip
+        )
     change = frame[f"abs_error.{arm}"] - frame[f"abs_error.{baseline}"]
     error = paired(frame[f"abs_error.{arm}"].to_numpy(), frame[f"abs_error.{baseline}"].to_numpy())
     coupling = []
@@ -202,14 +300,48 @@ def _pair(frame: pd.DataFrame, arm: str, baseline: str, rng: np.random.Generator
                     w = (r.ci_high - r.ci_low) / 2 * (1 if subset == "all crystals" else 1.7)
                     rows.append(
                         Specification(
-                            metric, "atom_to_text", scope, aggregation, subset, n, m, m - w, m + w,
-                            100 * m / r.mean_b, m / r.sd_difference, 0.01,
+                            metric,
+                            "atom_to_text",
+                            scope,
+                            aggregation,
+                            subset,
+                            n,
+                            m,
+                            m - w,
+                            m + w,
+                            100 * m / r.mean_b,
+                            m / r.sd_difference,
+                            0.01,
                         )
-                    )  # fmt: skip
+                    )
     performance = PerformanceResult(
-        "better", n, error.mean_a, error.mean_b, error.mean_difference, error.ci_low, error.ci_high, error.p_value,
-        -error.percent_change, -error.percent_ci_high, -error.percent_ci_low, 7.5, 0.007, 2.7, (), (), "checkpoints",
-    )  # fmt: skip
+        "better",
+        n,
+        error.mean_a,
+        error.mean_b,
+        error.mean_difference,
+        error.ci_low,
+        error.ci_high,
+        error.p_value,
+        -error.percent_change,
+        -error.percent_ci_high,
+        -error.percent_ci_low,
+        7.5,
+        0.007,
+        2.7,
+        (),
+        (),
+        "checkpoints",
+    )
     return PairComparison(
-        arm, baseline, n, "checkpoints", "supported", 1, tuple(metrics), performance, tuple(coupling), tuple(rows)
+        arm,
+        baseline,
+        n,
+        "checkpoints",
+        "supported",
+        1,
+        tuple(metrics),
+        performance,
+        tuple(coupling),
+        tuple(rows),
     )

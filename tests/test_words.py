@@ -24,13 +24,14 @@ from crysmm_attn_plugin.words import (
 
 DESCRIBED = (
     "The number of atoms are: 2The mineral_name is na. The atomic_formula is NaCl. The atomic_fraction is "
-    "Na: 0.5 K: 0.5 . The bond_distances is Cl-Na: 2.82 Na-Na: 3.99 . The spg_number is 225. The spg_symbol is "
-    "Fm-3m. "
+    "Na: 0.5 K: 0.5 . The bond_distances is Cl-Na: 2.82 Na-Na: 3.99 . The spg_number is 225. The spg_symbol "
+    "is Fm-3m. "
     "The point_group is m-3m. The wyckoff is b, a. The natoms_primitive is 2."
 )
 SENTENCES = (
     "NaCl crystallizes in the cubic Fm-3m spacegroup, m-3m pointgroup with a prototype of AB. The bond "
-    "distances are: Cl-Na: 2.82 Å; Na-Na: 3.99 Å.The lattice angles are: 60.0, 60.0º with Wyckoff symbols b, a."
+    "distances are: Cl-Na: 2.82 Å; Na-Na: 3.99 Å.The lattice angles are: 60.0, 60.0º with "
+    "Wyckoff symbols b, a."
 )
 PROSE = (
     "In2S3 crystallizes in the monoclinic P2_1/c space group. In the first In site, In(1) is bonded in a "

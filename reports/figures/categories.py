@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crysmm_attn_plugin.catalogue import TOKEN_CATEGORIES
 from crysmm_attn_plugin.reports.figures import marks
 from crysmm_attn_plugin.reports.figures.style import (
     PALE,
@@ -16,6 +15,8 @@ from crysmm_attn_plugin.reports.figures.style import (
     plain_ticks,
 )
 from crysmm_attn_plugin.reports.figures.wording import category_label, say
+
+from crysmm_attn_plugin.catalogue import TOKEN_CATEGORIES
 from crysmm_attn_plugin.stats.results import ComparisonResult
 
 if TYPE_CHECKING:
@@ -41,11 +42,18 @@ def draw(result: ComparisonResult, lang: str = "en") -> Figure:
             one = mass.get((arm, category))
             if one is None:
                 continue
-            axes.plot([100 * one.ci_low, 100 * one.ci_high], [y + offset] * 2, color=colours[arm], linewidth=1.3)
             axes.plot(
-                [100 * one.mean], [y + offset], "o", markersize=3.4, color=colours[arm], markeredgewidth=0,
+                [100 * one.ci_low, 100 * one.ci_high], [y + offset] * 2, color=colours[arm], linewidth=1.3
+            )
+            axes.plot(
+                [100 * one.mean],
+                [y + offset],
+                "o",
+                markersize=3.4,
+                color=colours[arm],
+                markeredgewidth=0,
                 label=one_line(arm, 40) if y == 0 else None,
-            )  # fmt: skip
+            )
     for y in range(len(rows) - 1):
         axes.axhline(y + 0.5, color=PALE, linewidth=0.3)
     axes.set_ylim(len(rows) - 0.5, -0.5)

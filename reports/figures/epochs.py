@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator
-
-from crysmm_attn_plugin.catalogue import PRIMARY
 from crysmm_attn_plugin.reports.figures.style import (
     DOUBLE_MM,
     add_axes,
@@ -18,6 +15,9 @@ from crysmm_attn_plugin.reports.figures.style import (
     plain_ticks,
 )
 from crysmm_attn_plugin.reports.figures.wording import metric_label, say
+from matplotlib.ticker import MaxNLocator
+
+from crysmm_attn_plugin.catalogue import PRIMARY
 from crysmm_attn_plugin.stats.results import ComparisonResult
 
 if TYPE_CHECKING:
@@ -27,14 +27,14 @@ STYLES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2)))
 
 
 def draw(result: ComparisonResult, lang: str = "en") -> Figure:
-    """One panel per metric; a line per run (dashes tell the runs of one arm apart), a band for its interval."""
+    """One panel per metric; a line per run (dashes tell an arm's runs apart), a band for its interval."""
     metrics = [m for m in PRIMARY if any(e.metric == m for e in result.epochs)]
     metrics += [m for m in dict.fromkeys(e.metric for e in result.epochs) if m not in metrics]
     colours = arm_colours(result.baseline, [a.name for a in result.arms])
     legend = 3.6
     row = 45.0
     figure = new_figure(DOUBLE_MM, legend + row * max(1, -(-len(metrics) // 2)) + 1)
-    handles = {}
+    handles: dict[str, Any] = {}
     for index, metric in enumerate(metrics):
         left, top = (index % 2) * DOUBLE_MM / 2, legend + (index // 2) * row + 1
         letter(figure, left + 0.8, top, index)
@@ -47,19 +47,35 @@ def draw(result: ComparisonResult, lang: str = "en") -> Figure:
                 x = np.array([e.epoch for e in mine])
                 style = STYLES[k % len(STYLES)]
                 axes.fill_between(
-                    x, [e.ci_low for e in mine], [e.ci_high for e in mine], color=colour, alpha=0.15, linewidth=0
+                    x,
+                    [e.ci_low for e in mine],
+                    [e.ci_high for e in mine],
+                    color=colour,
+                    alpha=0.15,
+                    linewidth=0,
                 )
                 line = axes.plot(
-                    x, [e.mean for e in mine], color=colour, linewidth=0.9, linestyle=style,
-                    marker="o" if len(x) < 25 else None, markersize=1.8, markeredgewidth=0,
-                )[0]  # fmt: skip
+                    x,
+                    [e.mean for e in mine],
+                    color=colour,
+                    linewidth=0.9,
+                    linestyle=style,
+                    marker="o" if len(x) < 25 else None,
+                    markersize=1.8,
+                    markeredgewidth=0,
+                )[0]
                 handles.setdefault(one_line(arm, 40), line)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
         plain_ticks(axes.yaxis)
         axes.set_ylabel(metric_label(metric, lang))
         axes.set_xlabel(say("epoch", lang))
     figure.legend(
-        list(handles.values()), list(handles), loc="upper left", bbox_to_anchor=(13 / DOUBLE_MM, 1.0),
-        ncols=len(handles), columnspacing=1.5, borderpad=0.2,
-    )  # fmt: skip
+        list(handles.values()),
+        list(handles),
+        loc="upper left",
+        bbox_to_anchor=(13 / DOUBLE_MM, 1.0),
+        ncols=len(handles),
+        columnspacing=1.5,
+        borderpad=0.2,
+    )
     return figure

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.colors import Normalize
-
-from crysmm_attn_plugin.records import AttentionMap
 from crysmm_attn_plugin.reports.figures.style import (
     BLACK,
     DOUBLE_MM,
@@ -22,9 +18,12 @@ from crysmm_attn_plugin.reports.figures.style import (
     plain_ticks,
     write_text,
 )
+from crysmm_attn_plugin.reports.figures.word_maps import Crop, MergedMaps, crop, merge
 from crysmm_attn_plugin.reports.figures.wording import fixed, metric_label, say
+from matplotlib.colors import Normalize
+
+from crysmm_attn_plugin.records import AttentionMap
 from crysmm_attn_plugin.stats.results import ComparisonResult, ExampleCrystal
-from crysmm_attn_plugin.words import Word, merge_wordpieces
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,62 +34,6 @@ WORD_MM, ROW_MM = 2.25, 2.6
 LEFT_MM, GAP_MM, TOP_MM, PANEL_GAP_MM = 11.0, 5.0, 15.0, 5.5
 TALL_MM = 27.0
 ATTENTION, CHANGE = "viridis", "RdBu_r"
-
-
-@dataclass(frozen=True)
-class MergedMaps:
-    """Maps of one crystal over words.
-
-    Attributes:
-        words: The words of the description, in order.
-        values: Arm -> (atoms, words), mean over heads, summed over a word's tokens.
-        heads: Number of heads averaged.
-        row_labels: One label per atom.
-        elements: One element symbol per atom.
-    """
-
-    words: tuple[Word, ...]
-    values: Mapping[str, np.ndarray]
-    heads: int
-    row_labels: tuple[str, ...]
-    elements: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Crop:
-    """Which words are shown: positions in text order, and the share of attention they hold in each arm."""
-
-    kept: tuple[int, ...]
-    total: int
-    held: Mapping[str, float]
-
-
-def merge(maps: Mapping[str, AttentionMap]) -> MergedMaps:
-    """Maps of one crystal, one an arm, over words instead of tokens.
-
-    Args:
-        maps: Arm -> map with weights (heads, atoms, tokens), direction atom_to_text.
-    """
-    first = next(iter(maps.values()))
-    n_tokens = first.weights.shape[-1]
-    words = merge_wordpieces(first.tokens) if first.tokens is not None else ()
-    if sum(len(w.positions) for w in words) != n_tokens:
-        words = tuple(Word(str(i + 1), (i,)) for i in range(n_tokens))
-    values = {}
-    for arm, one in maps.items():
-        mean = np.asarray(one.weights, np.float64).mean(0)
-        values[arm] = np.stack([mean[:, list(w.positions)].sum(1) for w in words], axis=1)
-    return MergedMaps(words, values, int(first.weights.shape[0]), first.atom_labels, tuple(first.elements))
-
-
-def crop(merged: MergedMaps, most: int) -> Crop:
-    """The ``most`` words with the highest mean attention in any arm, in text order."""
-    total = len(merged.words)
-    height = np.max([v.mean(0) for v in merged.values.values()], axis=0)
-    order = np.argsort(-height, kind="stable")[:most]
-    kept = tuple(sorted(int(i) for i in order))
-    held = {arm: float(v[:, list(kept)].sum(1).mean()) for arm, v in merged.values.items()}
-    return Crop(kept, total, held)
 
 
 def draw(
@@ -184,7 +127,9 @@ def _grid(arms: Sequence[str], height: float) -> tuple[dict[tuple[str, str], tup
 def _change_scale(merged: MergedMaps, kept: Sequence[int], arms: Sequence[str]) -> Normalize:
     """A scale that is white at no difference and reaches equally far to both sides."""
     base = merged.values[arms[0]][:, kept]
-    reach = max((float(np.abs(merged.values[a][:, kept] - base).max()) for a in arms[1:]), default=0.0) or 1e-6
+    reach = (
+        max((float(np.abs(merged.values[a][:, kept] - base).max()) for a in arms[1:]), default=0.0) or 1e-6
+    )
     return Normalize(-reach, reach)
 
 
@@ -222,7 +167,12 @@ def _image(axes: Axes, values: np.ndarray, colours: str, scale: Normalize) -> An
 
 
 def _label_rows(
-    axes: Axes, merged: MergedMaps, order: Sequence[int], bounds: Sequence[tuple[str, int, int]], *, shown: bool
+    axes: Axes,
+    merged: MergedMaps,
+    order: Sequence[int],
+    bounds: Sequence[tuple[str, int, int]],
+    *,
+    shown: bool,
 ) -> None:
     for side in ("top", "right", "left", "bottom"):
         axes.spines[side].set_visible(True)
@@ -255,16 +205,28 @@ def _label_words(axes: Axes, cropped: Crop, words: Sequence[str], height: float,
     for column in range(1, len(cropped.kept)):
         if cropped.kept[column] != cropped.kept[column - 1] + 1:
             x = [column - 0.5] * 2
-            axes.plot(x, notch, transform=axes.get_xaxis_transform(), color=BLACK, linewidth=0.5, clip_on=False)
+            axes.plot(
+                x, notch, transform=axes.get_xaxis_transform(), color=BLACK, linewidth=0.5, clip_on=False
+            )
 
 
 def _bar(
-    figure: Figure, image: Any, left: float, top: float, width: float, length: float, label: str, clipped: bool
+    figure: Figure,
+    image: Any,
+    left: float,
+    top: float,
+    width: float,
+    length: float,
+    label: str,
+    clipped: bool,
 ) -> None:
     axes = add_axes(figure, left, top, width, length)
     upright = length > width
     bar = figure.colorbar(
-        image, cax=axes, orientation="vertical" if upright else "horizontal", extend="max" if clipped else "neither"
+        image,
+        cax=axes,
+        orientation="vertical" if upright else "horizontal",
+        extend="max" if clipped else "neither",
     )
     bar.outline.set_linewidth(LINE)
     plain_ticks(axes.yaxis if upright else axes.xaxis, 4)
@@ -281,17 +243,30 @@ def _value(example: ExampleCrystal, arm: str, arms: Sequence[str], lang: str) ->
         value = example.arm_value
     else:
         return ""
-    return f"  ({metric_label(example.metric, lang, unit=False)} {fixed(value, 2)})" if np.isfinite(value) else ""
+    return (
+        f"  ({metric_label(example.metric, lang, unit=False)} {fixed(value, 2)})"
+        if np.isfinite(value)
+        else ""
+    )
 
 
-_ALONE = {"median_change": "median_value", "largest_decrease": "lowest_value", "largest_increase": "highest_value"}
+_ALONE = {
+    "median_change": "median_value",
+    "largest_decrease": "lowest_value",
+    "largest_increase": "highest_value",
+}
 
 
 def rule_label(example: ExampleCrystal, lang: str) -> str:
     """How the crystal was chosen; a single arm has values instead of changes."""
+    metric = metric_label(example.metric, lang, unit=False)
+    return say("chosen", lang, rule=rule_name(example, lang), metric=metric)
+
+
+def rule_name(example: ExampleCrystal, lang: str) -> str:
+    """The rule alone, for example ``largest decrease``; ``lowest value`` when there is one arm."""
     alone = not np.isfinite(example.baseline_value)
-    rule = say(_ALONE[example.rule] if alone else example.rule, lang)
-    return say("chosen", lang, rule=rule, metric=metric_label(example.metric, lang, unit=False))
+    return say(_ALONE[example.rule] if alone else example.rule, lang)
 
 
 def _heading(figure: Figure, example: ExampleCrystal, lang: str) -> None:

@@ -1,13 +1,12 @@
-"""Marks that several figures share: points, densities and intervals that stay readable from 15 to 5,000 crystals."""
+"""Marks that several figures share; readable from 15 to 5,000 crystals."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import gaussian_kde
-
 from crysmm_attn_plugin.reports.figures.style import BLACK, GREY, PALE
+from scipy.stats import gaussian_kde
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,16 +61,20 @@ def jitter(count: int, spread: float, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).uniform(-spread, spread, count)
 
 
-def mean_with_interval(axes: Axes, mean: float, low: float, high: float, at: float, colour: str = BLACK) -> None:
+def mean_with_interval(
+    axes: Axes, mean: float, low: float, high: float, at: float, colour: str = BLACK
+) -> None:
     """A mean and its interval, drawn over everything else."""
     if np.isfinite(low) and np.isfinite(high):
-        axes.plot([at, at], [low, high], color=colour, linewidth=1.4, solid_capstyle="butt", zorder=5)
-    axes.plot([at], [mean], marker="o", markersize=3.4, color=colour, markeredgewidth=0, zorder=6)
+        axes.plot([at, at], [low, high], color=BLACK, linewidth=1.4, solid_capstyle="butt", zorder=5)
+    axes.plot([at], [mean], marker="o", markersize=3.4, color=BLACK, markeredgewidth=0, zorder=6)
 
 
 def mean_bar(axes: Axes, mean: float, at: float, half: float = 0.09) -> None:
     """A short black line at a mean."""
-    axes.plot([at - half, at + half], [mean, mean], color=BLACK, linewidth=1.2, zorder=6, solid_capstyle="butt")
+    axes.plot(
+        [at - half, at + half], [mean, mean], color=BLACK, linewidth=1.2, zorder=6, solid_capstyle="butt"
+    )
 
 
 def zero_line(axes: Axes, *, vertical: bool = False) -> None:
@@ -89,7 +92,9 @@ def pair_lines(
     alpha = float(np.clip(25 / known.sum(), 0.25, 0.8))
     lines = np.vstack([before[known], after[known]])
     shift = jitter(len(known), spread)[known]
-    axes.plot(np.vstack([x[0] + shift, x[1] + shift]), lines, color=PALE, alpha=alpha, linewidth=0.4, zorder=1)
+    axes.plot(
+        np.vstack([x[0] + shift, x[1] + shift]), lines, color=PALE, alpha=alpha, linewidth=0.4, zorder=1
+    )
 
 
 def padded(low: float, high: float, share: float = 0.06) -> tuple[float, float]:
@@ -100,8 +105,8 @@ def padded(low: float, high: float, share: float = 0.06) -> tuple[float, float]:
     return low - share * width, high + share * width
 
 
-def cloud(axes: Axes, x: np.ndarray, y: np.ndarray, colour: str) -> None:
-    """A scatter of crystals; many of them become fine, faint and rasterised dots with density contours."""
+def cloud(axes: Axes, x: np.ndarray, y: np.ndarray, colour: str, *, contours: bool = False) -> None:
+    """A scatter of crystals; many become faint, rasterised dots, with density contours where asked."""
     known = np.isfinite(x) & np.isfinite(y)
     x, y = x[known], y[known]
     many = len(x) > RASTER
@@ -115,7 +120,7 @@ def cloud(axes: Axes, x: np.ndarray, y: np.ndarray, colour: str) -> None:
         rasterized=many,
         zorder=2,
     )
-    if many and np.ptp(x) > 0 and np.ptp(y) > 0:
+    if contours and many and np.ptp(x) > 0 and np.ptp(y) > 0:
         counts, edge_x, edge_y = np.histogram2d(x, y, bins=28)
         smooth = _smoothed(counts)
         levels = [smooth.max() * share for share in (0.1, 0.3, 0.6)]

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-
-from crysmm_attn_plugin.catalogue import PRIMARY
 from crysmm_attn_plugin.reports.figures import marks
 from crysmm_attn_plugin.reports.figures.style import (
     DOUBLE_MM,
@@ -32,6 +30,8 @@ from crysmm_attn_plugin.reports.figures.wording import (
     say,
     with_interval,
 )
+
+from crysmm_attn_plugin.catalogue import PRIMARY
 from crysmm_attn_plugin.stats.results import ComparisonResult, MetricResult, PairComparison
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _arms(result: ComparisonResult) -> list[str]:
 
 
 def _lines(found: Sequence[tuple[PairComparison, MetricResult]], lang: str) -> list[str]:
-    """Estimates in words: two lines for one pair, otherwise a line for each arm and one for what they share."""
+    """Estimates in words: two lines for one pair, else a line per arm and one for what they share."""
     if not found:
         return []
     baseline = one_line(found[0][0].baseline, 18)
@@ -198,10 +198,14 @@ def _references(
         if not np.isfinite(value):
             continue
         if not low - room <= value <= high + room:
-            beyond.append(f"{say(key, lang)} {'↑' if value > high else '↓'}" + (f" {fixed(value, 2)}" if found else ""))
+            beyond.append(
+                f"{say(key, lang)} {'↑' if value > high else '↓'}" + (f" {fixed(value, 2)}" if found else "")
+            )
             continue
         uniform = key == "uniform"
-        axes.axhline(value, color=GREY, linewidth=0.7, linestyle=(0, (4, 2)) if uniform else (0, (1, 1.5)), zorder=1)
+        axes.axhline(
+            value, color=GREY, linewidth=0.7, linestyle=(0, (4, 2)) if uniform else (0, (1, 1.5)), zorder=1
+        )
         new_low, new_high = axes.get_ylim()
         new_low = min(new_low, marks.padded(value, high)[0]) if value < low else new_low
         new_high = max(new_high, marks.padded(low, value)[1]) if value > high else new_high
@@ -210,10 +214,17 @@ def _references(
         if below:
             axes.set_ylim(new_low - 0.05 * (new_high - new_low), new_high)
         axes.annotate(
-            say(key, lang), (0.01 if uniform else 0.99, value), xycoords=("axes fraction", "data"),
-            xytext=(0, -0.8 if below else 0.8), textcoords="offset points", ha="left" if uniform else "right",
-            va="top" if below else "bottom", fontsize=SMALL_PT, color=GREY, zorder=7,
-        )  # fmt: skip
+            say(key, lang),
+            (0.01 if uniform else 0.99, value),
+            xycoords=("axes fraction", "data"),
+            xytext=(0, -0.8 if below else 0.8),
+            textcoords="offset points",
+            ha="left" if uniform else "right",
+            va="top" if below else "bottom",
+            fontsize=SMALL_PT,
+            color=GREY,
+            zorder=7,
+        )
     return say("beyond", lang, what=(", " if lang == "en" else "、").join(beyond)) if beyond else ""
 
 
@@ -251,5 +262,7 @@ def _differences(
     axes.set_xticks(range(len(found)), [wrapped(p.arm, 22 // len(found)) for p, _ in found])
     axes.tick_params(axis="x", length=0)
     baseline = one_line(found[0][0].baseline, 16)
-    axes.set_ylabel(say("difference_from", lang, arm=baseline) + (f" [{_unit(metric).strip()}]" if _unit(metric) else ""))
+    axes.set_ylabel(
+        say("difference_from", lang, arm=baseline) + (f" [{_unit(metric).strip()}]" if _unit(metric) else "")
+    )
     plain_ticks(axes.yaxis)

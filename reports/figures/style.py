@@ -59,7 +59,7 @@ class FigureRecord:
         name: File stem, for example ``attention_statistics_comparison``.
         files: Every file written.
         captions, alts: Caption and alternative text by language.
-        numbers: Values drawn in labels that are not fields of the result (counts of words shown and the like).
+        numbers: Values drawn in labels that are not fields of the result, such as counts of words shown.
         label_languages: Language of caption -> language of the labels in its picture; they differ when no
             Chinese font is installed.
     """
@@ -159,7 +159,7 @@ def context() -> Iterator[None]:
         "figure.constrained_layout.use": False,
         "figure.autolayout": False,
     }
-    with matplotlib.rc_context(rc=settings):
+    with matplotlib.rc_context(rc=settings):  # type: ignore[arg-type]
         yield
 
 
@@ -233,6 +233,15 @@ def wrapped(text: str, width: int, lines: int = 2) -> str:
     return "\n".join(rows)
 
 
+def _name_journal_fonts(path: Path) -> None:
+    """Let a reader's Arial or Helvetica draw the text even where this machine has neither."""
+    drawn = ", ".join(f"'{f}'" for f in families())
+    wanted = dict.fromkeys([*LATIN_FONTS, *families()])
+    named = ", ".join(f"'{f}'" if " " in f else f for f in wanted) + ", sans-serif"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace(drawn, named), encoding="utf-8")
+
+
 def save(figure: Figure, folder: Path, name: str, formats: Sequence[str], lang: str = "en") -> list[Path]:
     """Write a figure in each format, atomically, without a date inside (equal figures give equal files)."""
     written = []
@@ -242,6 +251,8 @@ def save(figure: Figure, folder: Path, name: str, formats: Sequence[str], lang: 
 
         def draw(target: Path, suffix: str = suffix, metadata: dict[str, Any] = metadata) -> None:
             figure.savefig(target, format=suffix, dpi=DPI, metadata=metadata)
+            if suffix == "svg":
+                _name_journal_fonts(target)
 
         written.append(write_atomic(path, draw))
     return written

@@ -1,4 +1,4 @@
-"""Labels of the figures in both languages, and numbers as text. Every number is formatted here and nowhere else."""
+"""Labels of the figures in both languages, and numbers as text, formatted here and nowhere else."""
 
 from __future__ import annotations
 
@@ -12,9 +12,13 @@ _TEXT: dict[str, tuple[str, str]] = {
     "difference": ("difference", "差值"),
     "difference_from": ("difference from {arm}", "相对 {arm} 的差值"),
     "stop": ("; ", "；"),
+    "comma": (", ", "，"),
     "colon": (": ", "："),
     "percent_of": ("{change} % of {baseline}", "为 {baseline} 均值的 {change}%"),
-    "relative_to": ("relative to {baseline} (% of its mean); N = {n}", "均相对 {baseline}（百分比以其均值为分母）；N = {n}"),
+    "relative_to": (
+        "relative to {baseline} (% of its mean); N = {n}",
+        "均相对 {baseline}（百分比以其均值为分母）；N = {n}",
+    ),
     "beyond": ("beyond the axis: {what}", "超出坐标轴：{what}"),
     "uniform": ("uniform", "均匀注意力"),
     "reinitialised": ("re-initialised", "重新初始化"),
@@ -33,7 +37,7 @@ _TEXT: dict[str, tuple[str, str]] = {
     "error_of": ("|error| of {arm}", "{arm} 的 |误差|"),
     "no_test": ("too few crystals for a test", "晶体过少，不作检验"),
     "co_varied": ("co-varied", "共同变化"),
-    "not_co_varied": ("no co-variation after adjustment", "校正后未见共同变化"),
+    "not_co_varied": ("co-variation not established", "未能确认共同变化"),
     "adjusted": ("adjusted", "校正后"),
     "spearman": ("Spearman ρ", "Spearman ρ"),
     "specifications": ("specifications, sorted by effect", "分析方案（按效应排序）"),
@@ -46,7 +50,8 @@ _TEXT: dict[str, tuple[str, str]] = {
     "highest_value": ("highest value", "取值最高"),
     "chosen": ("Chosen by rule: {rule} of {metric}", "选取规则：{metric}{rule}"),
     "cropped": (
-        "{shown} of {total} words shown, in text order: those with the most attention in any arm. They hold {held}.",
+        "{shown} of {total} words shown, in text order: those with the most attention in any arm. They "
+        "hold {held}.",
         "共 {total} 个词，按原文顺序显示注意力最高的 {shown} 个；其所占注意力：{held}。",
     ),
     "all_words": ("All {total} words shown, in text order.", "按原文顺序显示全部 {total} 个词。"),

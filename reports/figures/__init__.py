@@ -1,0 +1,8 @@
+"""Figures of a report in journal size and style: PNG, PDF and SVG, with captions and alternative texts."""
+
+from __future__ import annotations
+
+from crysmm_attn_plugin.reports.figures.style import FigureRecord
+from crysmm_attn_plugin.reports.figures.write import write_figures
+
+__all__ = ["FigureRecord", "write_figures"]

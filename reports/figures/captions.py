@@ -1,0 +1,280 @@
+"""Captions and alternative texts, written from the result. Every number in them is a field of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from crysmm_attn_plugin.reports.figures.caption_texts import METHODS_ZH, TEXT
+from crysmm_attn_plugin.reports.figures.style import one_line
+from crysmm_attn_plugin.reports.figures.wording import (
+    category_label,
+    decimals_for,
+    fixed,
+    metric_label,
+    p_text,
+    percent,
+    say,
+    with_interval,
+)
+
+from crysmm_attn_plugin.stats.results import ComparisonResult, ExampleCrystal, MetricResult, PairComparison
+
+
+def caption(kind: str, result: ComparisonResult, lang: str, **about: object) -> str:
+    """The caption of one figure.
+
+    Args:
+        kind: ``statistics``, ``heatmap``, ``categories``, ``coupling``, ``epochs``, ``specification`` or
+            ``performance``.
+        result: The comparison.
+        lang: ``en`` or ``zh``.
+        **about: ``example`` and ``arms`` for a heat map, ``pair`` for a specification curve.
+    """
+    return _WRITERS[kind](result, lang, about).strip()
+
+
+def alt(kind: str, result: ComparisonResult, lang: str, **about: object) -> str:
+    """The alternative text of one figure: what is to be seen, and the main numbers."""
+    arms = _join([one_line(a.name, 60) for a in result.arms], lang)
+    if kind == "statistics":
+        panels = len({m.metric for p in result.pairs for m in p.primary()}) or 4
+        return (_say("alt_statistics", lang, panels=panels, arms=arms) + _estimates(result, lang)).strip()
+    if kind == "heatmap":
+        example = about["example"]
+        assert isinstance(example, ExampleCrystal)
+        difference = _say("alt_heatmap_difference", lang) if len(result.arms) > 1 else ""
+        return _say(
+            "alt_heatmap", lang, formula=one_line(example.formula, 60), arms=arms, difference=difference
+        )
+    return _say(f"alt_{kind}", lang, arms=arms)
+
+
+def _say(key: str, lang: str, **values: object) -> str:
+    return TEXT[key][lang == "zh"].format(**values)
+
+
+def _join(names: list[str], lang: str) -> str:
+    if lang == "zh":
+        return "、".join(names) + ("" if not names or ord(names[-1][-1:] or " ") > 0x2E80 else " ")
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
+
+
+def _first_upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _split(result: ComparisonResult, lang: str) -> str:
+    key = f"split.{result.split}"
+    return _say(key, lang) if key in TEXT else one_line(result.split, 30)
+
+
+def _level(result: ComparisonResult) -> str:
+    return f"{100 * (1 - result.alpha):g}"
+
+
+def _method(name: str, lang: str) -> str:
+    if lang == "en":
+        return name
+    return next((zh for key, zh in METHODS_ZH.items() if key.lower() in name.lower()), name)
+
+
+def _primary(result: ComparisonResult) -> list[tuple[PairComparison, MetricResult]]:
+    return [(p, m) for p in result.pairs for m in p.primary()]
+
+
+def _estimates(result: ComparisonResult, lang: str) -> str:
+    lines = []
+    for pair, item in _primary(result):
+        paired = item.paired
+        width = paired.percent_ci_high - paired.percent_ci_low
+        lines.append(
+            _say(
+                "estimate",
+                lang,
+                metric=_first_upper(metric_label(item.metric, lang)),
+                arm=one_line(pair.arm, 60),
+                baseline=one_line(pair.baseline, 60),
+                estimate=with_interval(paired.mean_difference, paired.ci_low, paired.ci_high),
+                change=percent(paired.percent_change, min(decimals_for(width), 1)),
+                p=_p(item, lang),
+                n=paired.n,
+            )
+        )
+    return (" " if lang == "en" else "").join(lines)
+
+
+def _p(item: MetricResult, lang: str) -> str:
+    if item.p_adjusted is None:
+        return p_text(item.paired.p_value)
+    return f"{say('adjusted', lang)} {p_text(item.p_adjusted)}"
+
+
+def _claim(result: ComparisonResult, lang: str) -> str:
+    claims = {p.claim for p in result.pairs}
+    for claim in ("checkpoints", "preliminary", "architecture"):
+        if claim in claims:
+            return _say(f"claim_{claim}", lang)
+    return ""
+
+
+def _statistics(result: ComparisonResult, lang: str, about: Mapping[str, object]) -> str:
+    direction = say(result.directions[0] if result.directions else "atom_to_text", lang)
+    direction = direction.replace(" ", "-") if lang == "en" else direction
+    common = {"direction": direction, "n": result.n_crystals, "split": _split(result, lang)}
+    if not result.pairs:
+        return _say("statistics_one", lang, arm=one_line(result.arms[0].name, 60), **common)
+    found = _primary(result)
+    space = " " if lang == "en" else ""
+    if not found:
+        text = _say(
+            "statistics",
+            lang,
+            baseline=one_line(result.baseline, 60),
+            confidence=_level(result),
+            interval="–",
+            claim="",
+            **common,
+        )
+        return (
+            text.split(". Right")[0].split("右侧")[0].rstrip(".")
+            + ("." if lang == "en" else "")
+            + space
+            + _say("too_few", lang)
+        )
+    paired = found[0][1].paired
+    text = _say(
+        "statistics",
+        lang,
+        baseline=one_line(result.baseline, 60),
+        confidence=f"{100 * paired.confidence:g}",
+        interval=_method(paired.interval, lang),
+        claim=_claim(result, lang),
+        **common,
+    )
+    adjusted = next((m for _, m in found if m.p_adjusted is not None), None)
+    if adjusted is not None:
+        tests = _say(
+            "statistics_tests",
+            lang,
+            test=_method(paired.test, lang),
+            adjustment=_method(adjusted.adjustment, lang),
+        )
+    else:
+        tests = _say("statistics_raw", lang, test=_method(paired.test, lang))
+    return text + space + tests + space + _estimates(result, lang)
+
+
+def _heatmap(result: ComparisonResult, lang: str, about: Mapping[str, object]) -> str:
+    from crysmm_attn_plugin.reports.figures.heatmaps import rule_name
+
+    example = about["example"]
+    assert isinstance(example, ExampleCrystal)
+    metric = metric_label(example.metric, lang, unit=False)
+    selection = _say("heatmap_selection", lang, rule=rule_name(example, lang), metric=metric)
+    difference = ""
+    if math.isfinite(example.baseline_value) and result.pairs:
+        arm, baseline = one_line(result.pairs[0].arm, 60), one_line(result.pairs[0].baseline, 60)
+        selection += _say(
+            "heatmap_values",
+            lang,
+            metric=_first_upper(metric),
+            arm=arm,
+            baseline=baseline,
+            arm_value=fixed(example.arm_value, 2),
+            baseline_value=fixed(example.baseline_value, 2),
+        )
+        difference = _say("heatmap_difference", lang, arm=arm, baseline=baseline)
+    return _say(
+        "heatmap",
+        lang,
+        formula=one_line(example.formula, 60),
+        id=one_line(example.id, 60),
+        heads=result.n_heads,
+        selection=selection,
+        difference=difference,
+    )
+
+
+def _categories(result: ComparisonResult, lang: str, about: Mapping[str, object]) -> str:
+    text = _say("categories", lang, n=result.n_crystals, split=_split(result, lang), level=_level(result))
+    for arm in (a.name for a in result.arms):
+        mine = [c for c in result.categories if c.arm == arm and math.isfinite(c.mean)]
+        if mine:
+            top = max(mine, key=lambda c: c.mean)
+            share = fixed(100 * top.mean, 1)
+            text += _say(
+                "categories_top",
+                lang,
+                arm=one_line(arm, 60),
+                category=category_label(top.category, lang),
+                share=share,
+            )
+    return text
+
+
+def _coupling(result: ComparisonResult, lang: str, about: Mapping[str, object]) -> str:
+    pairs = [p for p in result.pairs if p.coupling]
+    text = _say(
+        "coupling",
+        lang,
+        split=_split(result, lang),
+        arm=_join([one_line(p.arm, 60) for p in pairs], lang).strip(),
+        baseline=one_line(result.baseline, 60),
+    )
+    for pair in pairs:
+        for item in pair.coupling:
+            name = _first_upper(metric_label(item.metric, lang, unit=False))
+            if len(pairs) > 1:
+                metric = metric_label(item.metric, lang, unit=False)
+                name = f"{one_line(pair.arm, 60)}{say('comma', lang)}{metric}"
+            text += _say(
+                "coupling_one",
+                lang,
+                metric=name,
+                rho=fixed(item.spearman, 2),
+                low=fixed(item.ci_low, 2),
+                high=fixed(item.ci_high, 2),
+                p=p_text(item.p_value),
+                n=item.n,
+                words=say("co_varied" if item.co_varied else "not_co_varied", lang),
+            )
+    return text
+
+
+def _epochs(result: ComparisonResult, lang: str, about: Mapping[str, object]) -> str:
+    return _say("epochs", lang, split=_split(result, lang), level=_level(result))
+
+
+def _specification(result: ComparisonResult, lang: str, about: Mapping[str, object]) -> str:
+    pair = about["pair"]
+    assert isinstance(pair, PairComparison)
+    return _say(
+        "specification",
+        lang,
+        arm=one_line(pair.arm, 60),
+        baseline=one_line(pair.baseline, 60),
+        level=_level(result),
+    )
+
+
+def _performance(result: ComparisonResult, lang: str, about: Mapping[str, object]) -> str:
+    text = _say("performance", lang, n=result.n_crystals, split=_split(result, lang))
+    unit = f" {one_line(result.unit, 10)}" if result.unit else ""
+    for arm in result.arms:
+        if arm.mae is not None:
+            text += _say(
+                "performance_arm", lang, arm=one_line(arm.name, 60), mae=fixed(arm.mae, 3), unit=unit
+            )
+    return text
+
+
+_WRITERS = {
+    "statistics": _statistics,
+    "heatmap": _heatmap,
+    "categories": _categories,
+    "coupling": _coupling,
+    "epochs": _epochs,
+    "specification": _specification,
+    "performance": _performance,
+}
