@@ -1,0 +1,61 @@
+"""Sections that plugins add to a report, each failure its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+from crysmm_attn_plugin.hooks.manager import get_plugin_manager
+
+if TYPE_CHECKING:
+    from crysmm_attn_plugin.reports.comparison import Comparison
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a report.
+
+    Attributes:
+        id: Short identifier, unique in the report.
+        title: Language -> title (plain text).
+        html: Language -> body for the page; the plugin escapes what came from data.
+        markdown: Language -> body for ``report.md``.
+    """
+
+    id: str
+    title: Mapping[str, str]
+    html: Mapping[str, str]
+    markdown: Mapping[str, str]
+
+
+def plugin_sections(comparison: Comparison) -> list[Section]:
+    """Sections of every plugin; what a plugin returns that is no section, or a failure, becomes a note in its place."""
+    manager = get_plugin_manager()
+    failures: list[Section] = []
+
+    def failed(hook: str, plugin: str, error: BaseException) -> None:
+        if hook == "attn_report_sections":
+            failures.append(_failure(plugin, f"{type(error).__name__}: {error}"))
+
+    earlier, manager.on_failure = manager.on_failure, failed
+    try:
+        found = manager.call("attn_report_sections", comparison=comparison)
+    finally:
+        manager.on_failure = earlier
+    sections = []
+    for item in (x for group in found for x in (group if isinstance(group, (list, tuple)) else [group])):
+        sections.append(item if isinstance(item, Section) else _failure("?", f"returned {type(item).__name__}"))
+    return sections + failures
+
+
+def _failure(plugin: str, reason: str) -> Section:
+    text = f"The section of plugin {plugin} could not be made ({reason})."
+    zh = f"插件 {plugin} 的章节未能生成({reason})。"
+    return Section(
+        f"failed-{plugin}",
+        {"en": f"Plugin {plugin}", "zh": f"插件 {plugin}"},
+        {"en": f"<p>{escape(text)}</p>", "zh": f"<p>{escape(zh)}</p>"},
+        {"en": text, "zh": zh},
+    )
