@@ -156,6 +156,39 @@ def compare_runs(
         arms["baseline"] = [baseline]
         baseline = "baseline"
     opened = {arm: tuple(_open(value, allow_partial)) for arm, value in arms.items()}
+    return compare_arms(
+        opened,
+        baseline=baseline,
+        split=split,
+        checkpoint=checkpoint,
+        module=module,
+        alpha=alpha,
+        seed=seed,
+        n_resamples=n_resamples,
+        sesoi_percent=sesoi_percent,
+        legacy=legacy,
+    )
+
+
+def compare_arms(
+    arms: Mapping[str, Sequence[Run]],
+    *,
+    baseline: str | None = None,
+    split: str = "test",
+    checkpoint: str = "auto",
+    module: str | None = None,
+    alpha: float = 0.05,
+    seed: int = 0,
+    n_resamples: int = 10_000,
+    sesoi_percent: Mapping[str, float] | None = None,
+    legacy: Sequence[LegacyResult] = (),
+) -> Comparison:
+    """As ``compare_runs``, with opened runs by arm; arms may have any name.
+
+    Raises:
+        UsageError: When there is no arm or no such baseline.
+    """
+    opened = {arm: tuple(runs) for arm, runs in arms.items()}
     if not opened:
         raise UsageError("compare_runs needs at least one arm, for example full=['runs/full'].")
     chosen = baseline or choose_baseline(opened)

@@ -1,0 +1,148 @@
+"""``crysmm-attn report``: captured runs to a report folder."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from crysmm_attn_plugin.reports.comparison import Comparison
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of ``crysmm-attn report``."""
+    parser.add_argument(
+        "runs", nargs="+", metavar="RUN", help="a run folder, an arm's folder, or a folder of arms; any number"
+    )
+    parser.add_argument("--baseline", metavar="ARM", help="arm the others are compared with (default: by rule)")
+    parser.add_argument("--out", default="attention_report", help="report folder (default: %(default)s)")
+    parser.add_argument("--lang", default="en,zh", help="languages, en and zh (default: %(default)s)")
+    parser.add_argument(
+        "--style", default="nature", choices=("nature", "apa", "gbt"), help="number and prose style (default: nature)"
+    )
+    parser.add_argument("--format", default="", help="some parts only, comma-separated (default: all)")
+    parser.add_argument(
+        "--checkpoint", default="auto", help="which checkpoint stands for a run: auto, best_val, best_test, last, a file"
+    )
+    parser.add_argument("--split", default="test", help="split to compare (default: test)")
+    parser.add_argument("--module", help="attention module, when the model has several")
+    parser.add_argument("--alpha", type=float, default=0.05, help="two-sided level (default: 0.05)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of every resampling (default: 0)")
+    parser.add_argument("--resamples", type=int, default=10_000, help="sign flips and resamples (default: 10000)")
+    parser.add_argument(
+        "--smallest-effect", action="append", default=[], metavar="METRIC=PERCENT",
+        help="smallest effect of interest of a metric, percent of the baseline's mean (default: 5)",
+    )  # fmt: skip
+    parser.add_argument("--allow-partial", action="store_true", help="also read runs that did not finish")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the report; returns the exit code."""
+    from crysmm_attn_plugin.errors import UsageError
+    from crysmm_attn_plugin.store.reader import Run, find_runs
+
+    if not 0 < args.alpha < 1:
+        raise UsageError(f"--alpha must lie between 0 and 1, got {args.alpha:g}.")
+    if args.resamples < 99:
+        raise UsageError(f"--resamples must be at least 99, got {args.resamples}.")
+    sesoi = _smallest_effects(args.smallest_effect)
+    arms: dict[str, list[Run]] = {}
+    seen = set()
+    for path in args.runs:
+        for found in find_runs(path, allow_partial=args.allow_partial):
+            if found.path not in seen:
+                seen.add(found.path)
+                arms.setdefault(found.arm, []).append(found)
+    if args.baseline and args.baseline not in arms:
+        raise UsageError(f"--baseline {args.baseline}: no such arm; the runs are of {', '.join(arms)}.")
+    from crysmm_attn_plugin.reports.comparison import compare_arms
+    from crysmm_attn_plugin.reports.write import write_report
+
+    progress = _progress()
+    progress("statistics")
+    comparison = compare_arms(
+        arms,
+        baseline=args.baseline,
+        split=args.split,
+        checkpoint=args.checkpoint,
+        module=args.module,
+        alpha=args.alpha,
+        seed=args.seed,
+        n_resamples=args.resamples,
+        sesoi_percent=sesoi,
+    )
+    out = write_report(
+        comparison,
+        args.out,
+        formats=_words(args.format) or None,
+        langs=_words(args.lang),
+        style=args.style,
+        progress=progress,
+    )
+    progress("")
+    print(summary(comparison))
+    print(f"report: {out / 'report.html' if (out / 'report.html').exists() else out}")
+    return 0
+
+
+def summary(comparison: Comparison) -> str:
+    """Verdict and primary metrics of every pair, a line each."""
+    from crysmm_attn_plugin.catalogue import BY_NAME
+    from crysmm_attn_plugin.reports.numbers import fixed, format_interval, format_p
+    from crysmm_attn_plugin.reports.tables import headline
+
+    result = comparison.result
+    lines = []
+    for pair in result.pairs:
+        lines.append(f"{pair.arm} against {pair.baseline}, {pair.n} crystals: {pair.verdict}")
+        for m in headline(pair, result):
+            p = m.paired
+            lines.append(
+                f"  {BY_NAME[m.metric].label_en:<20} {fixed(p.percent_change, 1, sign=True):>7} %  difference "
+                f"{format_interval(p.ci_low, p.ci_high)}  adjusted {format_p(m.p_adjusted)}  {m.outcome}"
+            )
+        e = pair.performance
+        if e.mae_arm is not None:
+            lines.append(f"  {'mean absolute error':<20} {fixed(e.mae_arm, 4)} against {fixed(e.mae_baseline, 4)}: {e.axis}")
+    if not result.pairs:
+        arm = result.arms[0]
+        lines.append(f"{arm.name} alone, {result.n_crystals} crystals (no comparison)")
+    lines += [f"  note: {w}" for pair in result.pairs for w in pair.warnings]
+    lines += [f"  note: {w}" for w in result.warnings]
+    lines += [f"  alarm: {a.message}" for a in result.alarms]
+    return "\n".join(lines)
+
+
+def _words(text: str) -> list[str]:
+    return [w.strip() for w in text.split(",") if w.strip()]
+
+
+def _smallest_effects(items: list[str]) -> dict[str, float]:
+    from crysmm_attn_plugin.catalogue import BY_NAME
+    from crysmm_attn_plugin.errors import UsageError
+
+    found = {}
+    for item in items:
+        name, _, value = item.partition("=")
+        try:
+            number = float(value)
+        except ValueError:
+            number = -1.0
+        if name not in BY_NAME or number <= 0:
+            raise UsageError(
+                f"--smallest-effect {item}: write METRIC=PERCENT with a positive percent and one of {', '.join(BY_NAME)}."
+            )
+        found[name] = number
+    return found
+
+
+def _progress():  # type: ignore[no-untyped-def]
+    if not sys.stderr.isatty():
+        return lambda part: None
+
+    def show(part: str) -> None:
+        sys.stderr.write(f"\r\x1b[K{part + ' ...' if part else ''}")
+        sys.stderr.flush()
+
+    return show

@@ -1,0 +1,178 @@
+"""The whole report as one folder: made beside its place, moved there when it is complete."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crysmm_attn_plugin.errors import UsageError
+from crysmm_attn_plugin.reports import tables
+from crysmm_attn_plugin.store.files import write_atomic, write_json
+
+if TYPE_CHECKING:
+    from crysmm_attn_plugin.reports.comparison import Comparison
+
+#: Parts of a report that can be asked for alone. ``json`` (result.json) is always written.
+FORMATS = ("json", "csv", "figures", "tables", "paragraphs", "summary", "markdown", "html", "samples", "chemiscope")
+LANGUAGES = ("en", "zh")
+STYLES = ("nature", "apa", "gbt")
+#: A folder with this file is a report, and may be replaced by one.
+MARKER = "result.json"
+
+Progress = Callable[[str], None]
+
+
+def write_report(
+    comparison: Comparison,
+    out_dir: str | os.PathLike[str],
+    *,
+    formats: Sequence[str] | None = None,
+    langs: Sequence[str] = LANGUAGES,
+    style: str = "nature",
+    progress: Progress | None = None,
+) -> Path:
+    """Write a report folder.
+
+    Args:
+        comparison: What to report.
+        out_dir: The folder. An earlier report there stays as it is until the new one is complete; files beside it that
+            are not a report's are kept.
+        formats: Some of ``FORMATS``; all when None.
+        langs: Languages, at least one.
+        style: ``nature``, ``apa`` or ``gbt``.
+        progress: Called with the name of each part before it is made.
+
+    Returns:
+        The folder.
+
+    Raises:
+        UsageError: On an unknown format, language or style, or when the folder is a file.
+    """
+    wanted = _checked("format", formats or FORMATS, FORMATS)
+    languages = _checked("language", langs, LANGUAGES)
+    _checked("style", [style], STYLES)
+    target = Path(out_dir).absolute()
+    if target.exists() and not target.is_dir():
+        raise UsageError(f"{target} is a file; name a folder for the report.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    stage = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        _fill(comparison, stage, wanted, languages, style, progress or (lambda part: None))
+        _move_into_place(stage, target)
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+    return target
+
+
+def _fill(
+    comparison: Comparison, out: Path, wanted: set[str], langs: tuple[str, ...], style: str, progress: Progress
+) -> None:
+    result = comparison.result
+    figures, paragraphs, sections = [], {}, []
+    table = tables.main_table(result)
+    if wanted & {"figures", "html", "markdown"}:
+        from crysmm_attn_plugin.reports.figures import write_figures
+
+        progress("figures")
+        figures = write_figures(comparison, out, langs=langs)
+    if wanted & {"paragraphs", "html", "markdown"}:
+        from crysmm_attn_plugin.reports import paragraphs as prose
+
+        progress("paragraphs")
+        pairs = range(max(len(result.pairs), 1))
+        paragraphs = {lang: [prose.render(result, lang=lang, style=style, pair=i) for i in pairs] for lang in langs}
+        if "paragraphs" in wanted:
+            prose.write(result, out, langs=langs, style=style)
+    if wanted & {"html", "markdown"}:
+        from crysmm_attn_plugin.reports.sections import plugin_sections
+
+        sections = plugin_sections(comparison)
+    if "csv" in wanted:
+        progress("tables")
+        _text(out / "attention_statistics.csv", tables.seed_statistics(result))
+        _text(out / "significance.csv", tables.significance(result))
+    if "tables" in wanted:
+        progress("tables")
+        latex = "\n".join(tables.to_latex(table, lang) for lang in langs)
+        _text(out / "table.tex", latex)
+        _text(out / "table.csv", tables.to_csv(table.columns[langs[0]], table.rows[langs[0]]))
+        tables.write_docx(table, out / "table.docx", langs)
+    if "summary" in wanted:
+        from crysmm_attn_plugin.reports.summary import reporting_summary
+
+        progress("reporting summary")
+        _text(out / "reporting_summary.md", "\n\n".join(reporting_summary(result, lang) for lang in langs))
+    if "markdown" in wanted:
+        from crysmm_attn_plugin.reports.markdown import report_markdown
+
+        progress("report.md")
+        _text(out / "report.md", report_markdown(comparison, figures, paragraphs, table, sections, langs))
+    if "html" in wanted:
+        from crysmm_attn_plugin.reports.page import write_page
+
+        progress("page")
+        write_page(
+            comparison, out, figures=figures, paragraphs=paragraphs, table=table, sections=sections, langs=langs
+        )
+    if "chemiscope" in wanted:
+        from crysmm_attn_plugin.reports.chemiscope import write_chemiscope
+
+        progress("chemiscope")
+        write_chemiscope(comparison, out / "chemiscope.json.gz")
+    if "samples" in wanted:
+        write_atomic(out / "samples.parquet", lambda p: comparison.samples.to_parquet(p, index=False))
+    if "figures" not in wanted:
+        for name in ("figures", *(p.name for p in out.glob("attention_*.png"))):
+            _remove(out / name)
+    write_json(out / MARKER, result.to_dict())
+
+
+def _move_into_place(stage: Path, target: Path) -> None:
+    """Rename where there is nothing; else replace a report's parts, its marker last, and keep what else lies there."""
+    stage.chmod(0o755)
+    if not target.exists():
+        os.replace(stage, target)
+        return
+    if (target / MARKER).exists() and _is_only_a_report(target, stage):
+        old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
+        os.replace(target, old / "report")
+        os.replace(stage, target)
+        shutil.rmtree(old, ignore_errors=True)
+        return
+    for path in sorted(stage.iterdir(), key=lambda p: p.name == MARKER):
+        _remove(target / path.name)
+        os.replace(path, target / path.name)
+
+
+def _is_only_a_report(target: Path, stage: Path) -> bool:
+    ours = {p.name for p in stage.iterdir()} | _REPORT_NAMES
+    return all(p.name in ours or p.name.startswith("attention_heatmap_example_") for p in target.iterdir())
+
+
+_REPORT_NAMES = {
+    "attention_statistics_comparison.png", "attention_statistics.csv", "report.html", "report.md", "paragraphs.en.md",
+    "paragraphs.zh.md", "paragraphs.tex", "table.tex", "table.csv", "table.docx", "significance.csv",
+    "reporting_summary.md", "figures", "result.json", "samples.parquet", "chemiscope.json.gz",
+}  # fmt: skip
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _text(path: Path, text: str) -> None:
+    write_atomic(path, lambda p: p.write_text(text, encoding="utf-8") and None)
+
+
+def _checked(what: str, values: Sequence[str], allowed: Sequence[str]) -> set[str] | tuple[str, ...]:
+    unknown = [v for v in values if v not in allowed]
+    if unknown or not values:
+        raise UsageError(f"unknown {what} {', '.join(unknown) or '(none given)'}; choose from {', '.join(allowed)}.")
+    return set(values) if what == "format" else tuple(dict.fromkeys(values))
