@@ -6,18 +6,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from crysmm_attn_plugin.stats.checks import seeds_by_crystals
 from crysmm_attn_plugin.stats.intervals import t_interval
 from crysmm_attn_plugin.stats.signflip import sign_flip
 
 
 @dataclass(frozen=True)
 class ClusterResult:
-    """Two-sided p by joint flips of whole clusters and a cluster-robust t interval of the mean."""
+    """Two-sided p by joint flips of whole clusters and a cluster-robust t interval of the mean.
+
+    Attributes:
+        variance: CR1 variance of the mean, with ``n_clusters`` - 1 degrees of freedom.
+    """
 
     p_value: float
     ci_low: float
     ci_high: float
     n_clusters: int
+    variance: float = float("nan")
 
 
 def cluster_sensitivity(
@@ -35,6 +41,7 @@ def cluster_sensitivity(
         (Cameron and Miller 2015).
     """
     _, members = np.unique(np.asarray(labels), return_inverse=True)
+    differences = seeds_by_crystals(differences, "the differences")[0]
     sums = np.bincount(members, weights=differences)
     groups = len(sums)
     if groups < 5:
@@ -44,4 +51,4 @@ def cluster_sensitivity(
     scores = np.bincount(members, weights=differences - mean)
     variance = float((scores**2).sum()) / n**2 * groups / (groups - 1)
     low, high = t_interval(mean, variance, groups - 1, alpha)
-    return ClusterResult(sign_flip(sums, n_resamples=n_resamples, seed=seed), low, high, groups)
+    return ClusterResult(sign_flip(sums, n_resamples=n_resamples, seed=seed), low, high, groups, variance)

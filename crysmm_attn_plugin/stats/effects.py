@@ -18,10 +18,22 @@ def hedges_correction(df: int) -> float:
     return float(np.exp(special.gammaln(df / 2) - special.gammaln((df - 1) / 2)) / np.sqrt(df / 2))
 
 
+def spread(values: np.ndarray) -> float:
+    """Standard deviation; exactly 0 for values that differ in their last bits only, which carry no information."""
+    if np.ptp(values) <= 8 * np.finfo(float).eps * float(np.abs(values).max()):
+        return 0.0
+    return float(values.std(ddof=1))
+
+
 def g_z(differences: np.ndarray) -> float:
-    """Bias-corrected standardised mean difference of paired values, in SDs of the differences; 0 without spread."""
-    sd = differences.std(ddof=1)
-    return float(hedges_correction(len(differences) - 1) * differences.mean() / sd) if sd > 0 else 0.0
+    """Bias-corrected standardised mean difference of paired values, in SDs of the differences.
+
+    0 when every difference is 0; NaN (not defined) when all are one other number.
+    """
+    sd = spread(differences)
+    if sd == 0:
+        return 0.0 if differences.mean() == 0 else float("nan")
+    return float(hedges_correction(len(differences) - 1) * differences.mean() / sd)
 
 
 def d_av(a: np.ndarray, b: np.ndarray) -> float:

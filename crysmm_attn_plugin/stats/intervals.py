@@ -33,6 +33,17 @@ def t_interval(mean: float, variance: float, df: float, alpha: float) -> tuple[f
     return mean - half, mean + half
 
 
+def widened(estimate: float, low: float, high: float, extra: float) -> tuple[float, float]:
+    """An interval with the squared half-width ``extra`` of an independent error added to both sides.
+
+    Recovers the sides of a sum's interval from its parts, so that the skewness of one part is kept (Zou and Donner
+    2008).
+    """
+    return estimate - float(np.hypot(estimate - low, np.sqrt(extra))), estimate + float(
+        np.hypot(high - estimate, np.sqrt(extra))
+    )
+
+
 def bootstrap_t(values: np.ndarray, *, alpha: float, n_resamples: int, seed: int) -> tuple[float, float, str]:
     """Interval of the mean of ``values`` (N,).
 

@@ -9,9 +9,9 @@ from scipy import stats
 from crysmm_attn_plugin.errors import StatisticsError
 from crysmm_attn_plugin.stats import effects
 from crysmm_attn_plugin.stats.checks import WARN_N, paired_arrays
-from crysmm_attn_plugin.stats.clusters import cluster_sensitivity
-from crysmm_attn_plugin.stats.crossed import crossed_variance
-from crysmm_attn_plugin.stats.intervals import bootstrap_t, ratio_interval, t_interval
+from crysmm_attn_plugin.stats.clusters import ClusterResult, cluster_sensitivity
+from crysmm_attn_plugin.stats.crossed import VarianceParts, crossed_variance
+from crysmm_attn_plugin.stats.intervals import bootstrap_t, ratio_interval, t_interval, widened
 from crysmm_attn_plugin.stats.results import Claim, PairedResult
 from crysmm_attn_plugin.stats.signflip import EXACT_UP_TO, sign_flip
 
@@ -24,20 +24,24 @@ def compare_paired(
     n_resamples: int = 10_000,
     seed: int = 0,
     alpha: float = 0.05,
+    confidence: float | None = None,
     paired_seeds: bool = False,
 ) -> PairedResult:
     """Compare arm ``a`` with arm ``b`` over the same crystals.
 
     With one run each: sign-flip test (exact up to 20 crystals) and bootstrap-t interval of the mean difference. With
-    several seeds: t test and interval with the crossed crystals x seeds variance. With ``clusters``: flips and
-    standard errors by cluster.
+    several seeds: t test with the crossed crystals x seeds variance; its interval takes the part that is due to
+    crystals from bootstrap-t, so that skewed changes keep their skewed interval. With ``clusters``: flips and standard
+    errors by cluster.
 
     Args:
         a, b: (N,) or (k, N) values, seeds x crystals; k may differ between arms.
-        clusters: (N,) labels of crystals that belong together, for one run each.
+        clusters: (N,) labels of crystals that belong together. With several seeds the cluster variance takes the
+            place of s_D^2/N.
         n_resamples: Sign flips and bootstrap resamples.
         seed: Seed of both.
-        alpha: 1 - confidence of the intervals.
+        alpha: Level; the intervals' confidence is 1 - alpha.
+        confidence: Confidence of the intervals, in place of 1 - alpha.
         paired_seeds: Seed j of one arm belongs to seed j of the other.
 
     Returns:
@@ -48,16 +52,28 @@ def compare_paired(
             clusters that do not fit.
     """
     first, second = paired_arrays(a, b)
+    alpha = 1 - confidence if confidence is not None else alpha
+    if not 0 < alpha < 1:
+        raise StatisticsError(f"the confidence of an interval must lie between 0 and 1, got {1 - alpha:g}.")
     n = first.shape[1]
     mean_a, mean_b = first.mean(0), second.mean(0)
     differences = mean_a - mean_b
     single = max(len(first), len(second)) == 1
-    mean = float(differences.mean())
-    sd = float(differences.std(ddof=1))
-    variance, df, _ = crossed_variance(first, second, paired_seeds=paired_seeds)
+    mean, sd = float(differences.mean()), effects.spread(differences)
+    variance, df, parts = crossed_variance(first, second, paired_seeds=paired_seeds)
     warnings = []
     if n < WARN_N:
         warnings.append(f"{n} crystals are fewer than {WARN_N}; the interval is wide and small effects go unseen")
+    if parts.borrowed:
+        warnings.append(
+            "one arm has a single seed: its variation between runs is taken to be that of the other arm, and the claim "
+            "stays with these checkpoints"
+        )
+    if sd == 0:
+        test, interval = "exact sign-flip" if n <= EXACT_UP_TO else "sign-flip", "none (no variation)"
+        p = sign_flip(differences, n_resamples=n_resamples, seed=seed)
+        low = high = mean
+        warnings.append("every crystal has the same difference; there is no variation to put an interval on")
     if clusters is not None:
         labels = np.asarray(clusters)
         if labels.shape != (n,):
@@ -65,19 +81,30 @@ def compare_paired(
         found = cluster_sensitivity(differences, labels, n_resamples=n_resamples, seed=seed, alpha=alpha)
         if found is None:
             raise StatisticsError(f"{len(np.unique(labels))} clusters are too few; at least 5 are needed.")
-        p, low, high, df = found.p_value, found.ci_low, found.ci_high, float(found.n_clusters - 1)
-        test, interval = "sign-flip by cluster", "cluster-robust t"
+        if single:
+            p, low, high, df = found.p_value, found.ci_low, found.ci_high, float(found.n_clusters - 1)
+            test, interval = "sign-flip by cluster", "cluster-robust t"
+        else:
+            variance, df = _with_clusters(variance, df, parts, found, n)
+            p = _two_sided(mean, variance, df)
+            low, high = t_interval(mean, variance, df, alpha)
+            test, interval = "two-way t (clusters x seeds)", "two-way cluster-robust t"
+    elif sd == 0 and (single or variance == 0):
+        pass
     elif single:
         p = sign_flip(differences, n_resamples=n_resamples, seed=seed)
         low, high, interval = bootstrap_t(differences, alpha=alpha, n_resamples=n_resamples, seed=seed)
         test = "exact sign-flip" if n <= EXACT_UP_TO else "sign-flip"
     else:
-        p = float(2 * stats.t.sf(abs(mean) / np.sqrt(variance), df)) if variance > 0 else float(mean == 0)
-        low, high = t_interval(mean, variance, df, alpha)
-        test, interval = "two-way t (crystals x seeds)", "two-way t"
+        p = _two_sided(mean, variance, df)
+        low, high, _ = bootstrap_t(differences, alpha=alpha, n_resamples=n_resamples, seed=seed)
+        low, high = widened(mean, low, high, _beyond_crystals(variance, df, parts, n, alpha))
+        test, interval = "two-way t (crystals x seeds)", "two-way t, skew-adjusted"
     t, p_t = _t_test(mean, sd, n)
     w, p_wilcoxon = _wilcoxon(differences)
     hl, hl_low, hl_high = effects.hodges_lehmann(differences, alpha)
+    if not single:
+        hl_low, hl_high = widened(hl, hl_low, hl_high, _beyond_crystals(variance, df, parts, n, alpha))
     percent, percent_low, percent_high = _percent(
         first, second, single, alpha=alpha, n_resamples=n_resamples, seed=seed, paired_seeds=paired_seeds
     )
@@ -127,9 +154,33 @@ def claim_of(seeds: int) -> Claim:
     return "preliminary" if seeds < 4 else "architecture"
 
 
+def _two_sided(mean: float, variance: float, df: float) -> float:
+    if variance == 0:
+        return float(mean == 0)
+    return float(2 * stats.t.sf(abs(mean) / np.sqrt(variance), df))
+
+
+def _beyond_crystals(variance: float, df: float, parts: VarianceParts, n: int, alpha: float) -> float:
+    """Squared half-width that the two-way t interval has beyond the t interval over crystals alone."""
+    quantile = 1 - alpha / 2
+    both = float(stats.t.ppf(quantile, df)) ** 2 * variance
+    return max(both - float(stats.t.ppf(quantile, n - 1)) ** 2 * parts.crystals, 0.0)
+
+
+def _with_clusters(
+    variance: float, df: float, parts: VarianceParts, found: ClusterResult, n: int
+) -> tuple[float, float]:
+    """Crossed variance with the clusters' variance in place of the crystals', never below either part."""
+    # what Satterthwaite's denominator holds for the runs
+    run_bottom = max(variance**2 / df - parts.crystals**2 / (n - 1), 0.0)
+    total = max(found.variance + parts.runs - parts.overlap, found.variance, parts.runs)
+    bottom = run_bottom + found.variance**2 / (found.n_clusters - 1)
+    return total, total**2 / bottom if bottom > 0 else float(found.n_clusters - 1)
+
+
 def _t_test(mean: float, sd: float, n: int) -> tuple[float, float]:
     if sd == 0:
-        return (0.0, 1.0) if mean == 0 else (float("inf") * np.sign(mean), 0.0)
+        return (0.0, 1.0) if mean == 0 else (float("nan"), float("nan"))
     t = mean / (sd / np.sqrt(n))
     return float(t), float(2 * stats.t.sf(abs(t), n - 1))
 

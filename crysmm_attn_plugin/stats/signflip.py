@@ -7,8 +7,12 @@ equally likely (Fisher 1935). The same flips serve every metric, so joint tests 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from crysmm_attn_plugin.errors import StatisticsError
 
 #: Up to this many units every assignment of signs is used.
 EXACT_UP_TO = 20
@@ -16,30 +20,96 @@ EXACT_UP_TO = 20
 BLOCK_BYTES = 64 * 2**20
 
 
-def sign_flip(differences: np.ndarray, *, n_resamples: int = 10_000, seed: int = 0) -> float:
-    """Two-sided p of the mean of ``differences``.
+#: Bytes of one sampled sign pattern are whole 64-bit words, so that blocks of any size draw the same patterns.
+_WORD = 64
+
+Alternative = Literal["two-sided", "greater", "less"]
+
+
+def sign_flip(
+    differences: ArrayLike,
+    *,
+    n_resamples: int = 10_000,
+    seed: int = 0,
+    alternative: Alternative = "two-sided",
+    chunk: int | None = None,
+) -> float:
+    """p of the mean of ``differences`` under random signs.
+
+    The mean orders assignments of signs as Student's t does: the sum of squares is the same for all of them.
 
     Args:
         differences: (N,).
-        n_resamples: Sampled assignments when N is above ``EXACT_UP_TO``; then p = (b + 1) / (B + 1).
+        n_resamples: Sampled assignments when N is above ``EXACT_UP_TO``; then p = (b + 1) / (B + 1) (Phipson and
+            Smyth 2010).
         seed: Seed of the sampled signs.
+        alternative: ``two-sided``, ``greater`` (mean above 0) or ``less``.
+        chunk: Assignments held at once; the result does not depend on it.
 
     Returns:
         1 when every difference is zero.
+
+    Raises:
+        StatisticsError: When a difference is not finite, there is none, or the alternative is unknown.
     """
-    observed = abs(float(differences.sum()))
-    scale = float(np.abs(differences).sum())
-    if scale == 0:
-        return 1.0
-    tolerance = 1e-10 * scale
+    d = np.asarray(differences, dtype=float).ravel()
+    bad = int((~np.isfinite(d)).sum())
+    if bad or not len(d):
+        raise StatisticsError(
+            f"{bad} of {len(d)} differences are not finite; leave those crystals out first."
+            if bad
+            else "there are no differences to test."
+        )
+    if alternative not in ("two-sided", "greater", "less"):
+        raise StatisticsError(f"unknown alternative {alternative!r}; use two-sided, greater or less.")
+    if alternative == "less":
+        d = -d
+    two_sided = alternative == "two-sided"
+    if len(d) <= EXACT_UP_TO:
+        return exact_p(d, two_sided=two_sided)
+    observed = float(d.sum())
+    threshold = (abs(observed) if two_sided else observed) - 1e-10 * float(np.abs(d).sum())
     extreme = total = 0
-    for sums in flipped_sums(differences[:, None], n_resamples=n_resamples, seed=seed):
-        extreme += int((np.abs(sums[:, 0]) >= observed - tolerance).sum())
-        total += len(sums)
-    return extreme / total if len(differences) <= EXACT_UP_TO else (extreme + 1) / (total + 1)
+    for sums in flipped_sums(d[:, None], n_resamples=n_resamples, seed=seed, chunk=chunk):
+        column = np.abs(sums[:, 0]) if two_sided else sums[:, 0]
+        extreme += int((column >= threshold).sum())
+        total += len(column)
+    return (extreme + 1) / (total + 1)
 
 
-def flipped_sums(differences: np.ndarray, *, n_resamples: int, seed: int) -> Iterator[np.ndarray]:
+def exact_p(differences: np.ndarray, *, two_sided: bool = True) -> float:
+    """p over all 2^N assignments of signs, from the sorted sums of two halves.
+
+    Every sum is one of the first half's plus one of the second half's; how many reach the observed one is a sorted
+    search, so 2^20 assignments cost a thousand searches.
+
+    Args:
+        differences: (N,), N at most about 40.
+        two_sided: Count |sum|; else sums at or above the observed one.
+    """
+    half = len(differences) // 2
+    first, second = (_signs(len(part)) @ part for part in (differences[:half], differences[half:]))
+    second.sort()
+    observed = float(differences.sum())
+    # sums that are equal on paper differ in their last bits
+    threshold = (abs(observed) if two_sided else observed) - 1e-10 * float(np.abs(differences).sum())
+    above = len(second) - np.searchsorted(second, threshold - first, side="left")
+    extreme = int(above.sum())
+    if two_sided:
+        # the sums are symmetric about 0; a threshold at 0 or below counts every one
+        extreme = 2 * extreme if threshold > 0 else len(first) * len(second)
+    return extreme / (len(first) * len(second))
+
+
+def _signs(n: int) -> np.ndarray:
+    """(2^n, n) matrix of every assignment of signs."""
+    codes = np.arange(2**n, dtype=np.uint64)[:, None]
+    return 2.0 * ((codes >> np.arange(n, dtype=np.uint64)) & np.uint64(1)) - 1.0
+
+
+def flipped_sums(
+    differences: np.ndarray, *, n_resamples: int, seed: int, chunk: int | None = None
+) -> Iterator[np.ndarray]:
     """Column sums of ``differences`` (N, M) under flipped signs, in blocks of (flips, M).
 
     Exact enumeration up to ``EXACT_UP_TO`` rows (the identity included), else ``n_resamples`` sampled assignments. A
@@ -57,8 +127,10 @@ def flipped_sums(differences: np.ndarray, *, n_resamples: int, seed: int) -> Ite
     # single precision for the product when there are many rows: the sums' rounding stays far below their spread
     kind = np.float64 if n <= 5000 else np.float32
     values = differences.astype(kind)
-    bytes_per_row = -(-n // 8)
-    block = max(1, min(n_resamples, BLOCK_BYTES // (n * np.dtype(kind).itemsize)))
+    bytes_per_row = -(-n // _WORD) * _WORD // 8
+    # one product of the block also yields M sums a flip, which matters when there are more columns than rows
+    width = max(n, differences.shape[1]) * np.dtype(kind).itemsize
+    block = max(1, min(n_resamples, chunk or BLOCK_BYTES // width))
     for start in range(0, n_resamples, block):
         rows = min(block, n_resamples - start)
         packed = np.frombuffer(rng.bytes(rows * bytes_per_row), np.uint8).reshape(rows, bytes_per_row)
