@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 import time
 from collections import defaultdict
@@ -71,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _write_report(runs: Sequence[StudyRun], folder: Path, lang: str) -> ComparisonResult:
-    """Make the report beside its place, then move it there, so that no older one is left half replaced."""
+    """Compare the arms; an older report in the folder is replaced when the new one is whole."""
     from crysmm_attn_plugin import compare_runs
     from crysmm_attn_plugin.demo.study import BASELINE
 
@@ -79,15 +78,7 @@ def _write_report(runs: Sequence[StudyRun], folder: Path, lang: str) -> Comparis
     for one in runs:
         by_arm[one.arm].append(one.run_dir)
     comparison = compare_runs(**by_arm, baseline=BASELINE)
-    fresh = folder.with_name(f".{folder.name}.new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    comparison.write(fresh)
-    older = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(older, ignore_errors=True)
-    if folder.exists():
-        folder.rename(older)
-    fresh.rename(folder)
-    shutil.rmtree(older, ignore_errors=True)
+    comparison.write(folder, lang=[word.strip() for word in lang.split(",")])
     return comparison.result
 
 

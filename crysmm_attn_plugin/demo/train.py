@@ -11,6 +11,7 @@ import argparse
 import csv
 import dataclasses
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -35,12 +36,15 @@ from crysmm_attn_plugin.demo.dataset import Batch, Loaders, make_loaders, seed_e
 from crysmm_attn_plugin.demo.graphs import GraphPair, build_graphs
 from crysmm_attn_plugin.demo.model import CrystalTextALIGNN
 from crysmm_attn_plugin.demo.text import EncodedText, encode_texts
-from crysmm_attn_plugin.errors import AttnError
+from crysmm_attn_plugin.errors import AttnError, UsageError
 from crysmm_attn_plugin.settings import Settings, load_settings
 from crysmm_attn_plugin.store.files import write_atomic, write_json
+from crysmm_attn_plugin.store.writer import new_run_id
 
 #: Checkpoints tested after training: name in the predictions' file name -> file.
-CHECKPOINTS = {"last": "last_model.pt", "best_val": "best_val_model.pt", "best_test": "best_test_model.pt"}
+CHECKPOINTS = {"best_val": "best_val_model.pt", "last": "last_model.pt", "best_test": "best_test_model.pt"}
+#: Set where ``crysmm-attn run`` already watches this process's test loops.
+WATCHED_VARIABLE = "CRYSMM_ATTN_INTERNAL_RUN_ID"
 
 
 @dataclass(frozen=True)
@@ -148,6 +152,13 @@ def train(
     """
     if config.threads:
         torch.set_num_threads(config.threads)
+    settings = load_settings(host_config=config.crysmm_attn)
+    if settings.enabled and settings.windows != "final" and WATCHED_VARIABLE not in os.environ:
+        raise UsageError(
+            f"crysmm_attn.windows is {settings.windows!r}, but this host attaches to its final tests "
+            "alone; to follow the epochs, start it with `crysmm-attn run -- python -m "
+            "crysmm_attn_plugin.demo.train ...`."
+        )
     data = data if data is not None else prepare(config)
     out = Path(config.output_dir)
     out.mkdir(parents=True, exist_ok=True)
@@ -165,8 +176,9 @@ def train(
     started = time.perf_counter()
     _fit(net, loaders, config, out, on_epoch)
     seconds = time.perf_counter() - started
-    settings = load_settings(host_config=config.crysmm_attn)
-    test_mae = evaluate_checkpoints(net, loaders, config, out, settings=settings, run_id=run_id)
+    test_mae = evaluate_checkpoints(
+        net, loaders, config, out, settings=settings, run_id=run_id or new_run_id()
+    )
     write_json(out / "results.json", {"test_mae": test_mae, "mean_predictor_mae": data.mean_predictor_mae})
     return TrainingOutcome(out, test_mae, seconds)
 
@@ -241,7 +253,7 @@ def evaluate_checkpoints(
     out: Path,
     *,
     settings: Settings,
-    run_id: str | None = None,
+    run_id: str,
 ) -> dict[str, float]:
     """The final test loops: each checkpoint's weights over the test crystals, predictions to a table.
 
@@ -249,12 +261,18 @@ def evaluate_checkpoints(
         Checkpoint name -> mean absolute error on the test crystals.
     """
     errors = {}
+    epochs: set[int] = set()
     for which, name in CHECKPOINTS.items():
         path = out / name
-        net.load_state_dict(torch.load(path, map_location=config.device, weights_only=True)["model"])
+        stored = torch.load(path, map_location=config.device, weights_only=True)
+        net.load_state_dict(stored["model"])
+        # Checkpoints of one epoch are the same weights: one captured pass stands for them.
+        fresh = settings if stored["epoch"] not in epochs else settings.replaced(enabled=False)
+        epochs.add(stored["epoch"])
         for split in ("test", *(s for s in settings.splits if s in ("val", "train"))):
             loader = getattr(loaders, split)
-            with capture(net, loader, config, path, split=split, settings=settings, run_id=run_id):
+            epoch = stored["epoch"]
+            with capture(net, loader, config, path, split=split, epoch=epoch, settings=fresh, run_id=run_id):
                 ids, targets, predictions = predict(net, loader, config.device)
             _write_predictions(out / f"predictions_{which}_{split}.csv", ids, targets, predictions)
             if split == "test":
@@ -269,11 +287,12 @@ def capture(
     checkpoint: Path,
     *,
     split: str,
+    epoch: int,
     settings: Settings,
-    run_id: str | None,
+    run_id: str,
 ) -> AbstractContextManager[Any]:
     """Attention capture around one pass, or nothing where the settings do not ask for it."""
-    if not settings.enabled or split not in settings.splits:
+    if not settings.enabled or split not in settings.splits or WATCHED_VARIABLE in os.environ:
         return nullcontext()
     from crysmm_attn_plugin import attach
 
@@ -285,7 +304,16 @@ def capture(
         checkpoint=str(checkpoint),
         split=split,
         run_id=run_id,
+        epoch=epoch,
         settings=settings,
+        info={
+            "host": "crysmm_attn_plugin.demo",
+            "host_config": config.to_dict(),
+            "host_seed": config.random_seed,
+            "property": config.property_name,
+            "dataset": config.dataset if config.root_dir else "demo crystals",
+            "unit": "" if config.root_dir else "%",
+        },
     )
 
 
