@@ -265,8 +265,14 @@ def rule_label(example: ExampleCrystal, lang: str) -> str:
 
 def rule_name(example: ExampleCrystal, lang: str) -> str:
     """The rule alone, for example ``largest decrease``; ``lowest value`` when there is one arm."""
-    alone = not np.isfinite(example.baseline_value)
-    return say(_ALONE[example.rule] if alone else example.rule, lang)
+    if not np.isfinite(example.baseline_value):
+        return say(_ALONE[example.rule], lang)
+    # where every crystal moved the same way, the other extreme is the smallest change in that direction
+    if example.rule == "largest_increase" and example.change < 0:
+        return say("smallest_decrease", lang)
+    if example.rule == "largest_decrease" and example.change > 0:
+        return say("smallest_increase", lang)
+    return say(example.rule, lang)
 
 
 def _heading(figure: Figure, example: ExampleCrystal, lang: str) -> None:

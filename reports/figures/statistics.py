@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LINE_MM = 2.7
+#: Least distance of two labels beside an axis, as a share of its height.
+LABEL_GAP = 0.065
 
 
 def draw(result: ComparisonResult, samples: pd.DataFrame, lang: str = "en") -> Figure:
@@ -86,14 +88,14 @@ def _panel(
             text += f"; {say('no_test', lang)}"
         write_text(figure, left + 14, top + 0.6, text)
     differences = bool(found)
-    wide = 38.0 if differences else 70.0
+    wide = 32.0 if differences else 56.0
     raw = add_axes(figure, left + 14, top + head, wide, body)
     _raw(raw, result, arms, colours, samples, metric, lang)
     beyond = _references(raw, metric, samples, [m for _, m in found], lang)
     if beyond:
         write_text(figure, left + 14, top + head - LINE_MM - 0.3, beyond, color=GREY)
     if differences:
-        axes = add_axes(figure, left + 14 + wide + 12, top + head, 24, body)
+        axes = add_axes(figure, left + 14 + wide + 20, top + head, 22, body)
         _differences(axes, found, samples, metric, colours, lang)
 
 
@@ -166,7 +168,7 @@ def _raw(
     if len(everything):
         axes.set_ylim(*marks.padded(float(everything.min()), float(everything.max())))
     axes.set_xlim(-0.6, len(shown) - 0.4)
-    axes.set_xticks(range(len(shown)), [wrapped(a, 34 // len(shown)) for a in shown])
+    axes.set_xticks(range(len(shown)), [wrapped(a, 30 // len(shown)) for a in shown])
     axes.tick_params(axis="x", length=0)
     axes.set_ylabel(metric_label(metric, lang))
     plain_ticks(axes.yaxis)
@@ -180,52 +182,64 @@ def _references(
     Returns:
         What lies beyond the axis, in words, or "".
     """
-    levels: list[tuple[str, float]] = []
-    if found:
-        if found[0].uniform_mean is not None:
-            levels.append(("uniform", found[0].uniform_mean))
-        fresh = [m.reinitialised_mean_a for m in found] + [found[0].reinitialised_mean_b]
-        known = [v for v in fresh if v is not None]
-        if known:
-            levels.append(("reinitialised", float(np.mean(known)) if len(set(known)) == 1 else known[-1]))
-    elif "n_tokens" in samples:
-        levels.append(("uniform", _uniform(metric, samples["n_tokens"].to_numpy(float))))
+    levels = _levels(metric, samples, found)
     low, high = axes.get_ylim()
     room = 0.45 * (high - low)
-    beyond = []
-    lowest = min((v for _, v in levels), default=0.0)
-    for key, value in levels:
-        if not np.isfinite(value):
-            continue
+    near = [level for level in levels if low - room <= level[2] <= high + room]
+    for key, column, value in near:
+        style = (0, (4, 2)) if key == "uniform" else (0, (1, 1.5))
+        across = axes.get_xlim() if column is None else (column - 0.45, column + 0.45)
+        axes.plot(across, [value] * 2, color=GREY, linewidth=0.8, linestyle=style, zorder=1)
+    lowest, highest = min([low, *(v for *_, v in near)]), max([high, *(v for *_, v in near)])
+    bottom, top = marks.padded(lowest, highest, 0.05)
+    axes.set_ylim(low if lowest == low else bottom, high if highest == high else top)
+    _name_levels(axes, {key: value for key, _, value in near}, lang)
+    beyond: dict[str, None] = {}
+    for key, _, value in levels:
         if not low - room <= value <= high + room:
-            beyond.append(
-                f"{say(key, lang)} {'↑' if value > high else '↓'}" + (f" {fixed(value, 2)}" if found else "")
-            )
-            continue
-        uniform = key == "uniform"
-        axes.axhline(
-            value, color=GREY, linewidth=0.7, linestyle=(0, (4, 2)) if uniform else (0, (1, 1.5)), zorder=1
+            shown = f" {fixed(value, 2)}" if found else ""
+            beyond[f"{say(key, lang)} {'↑' if value > high else '↓'}{shown}"] = None
+    return say("beyond", lang, what=say("comma", lang).join(beyond)) if beyond else ""
+
+
+def _levels(
+    metric: str, samples: pd.DataFrame, found: Sequence[MetricResult]
+) -> list[tuple[str, int | None, float]]:
+    """Reference values: (what, column of the arm or None for all of them, value)."""
+    levels: list[tuple[str, int | None, float | None]] = []
+    if found:
+        levels.append(("uniform", None, found[0].uniform_mean))
+        levels.append(("reinitialised", 0, found[0].reinitialised_mean_b))
+        levels += [("reinitialised", k, m.reinitialised_mean_a) for k, m in enumerate(found, start=1)]
+    elif "n_tokens" in samples:
+        levels.append(("uniform", None, _uniform(metric, samples["n_tokens"].to_numpy(float))))
+    return [(key, column, value) for key, column, value in levels if value is not None and np.isfinite(value)]
+
+
+def _name_levels(axes: Axes, levels: Mapping[str, float], lang: str) -> None:
+    """Names of the reference lines to the right of the axes, pushed apart where the lines lie close."""
+    low, high = axes.get_ylim()
+    ordered = sorted(levels.items(), key=lambda level: level[1])
+    places = [(value - low) / (high - low) for _, value in ordered]
+    if len(places) == 2 and places[1] - places[0] < LABEL_GAP:
+        middle = min(max(sum(places) / 2, LABEL_GAP / 2), 1 - LABEL_GAP / 2)
+        named = [middle - LABEL_GAP / 2, middle + LABEL_GAP / 2]
+    else:
+        named = places
+    for (key, _), place, name in zip(ordered, places, named):
+        axes.plot(
+            [1.0, 1.035], [place, name], transform=axes.transAxes, color=GREY, linewidth=0.5, clip_on=False
         )
-        new_low, new_high = axes.get_ylim()
-        new_low = min(new_low, marks.padded(value, high)[0]) if value < low else new_low
-        new_high = max(new_high, marks.padded(low, value)[1]) if value > high else new_high
-        axes.set_ylim(new_low, new_high)
-        below = len(levels) > 1 and value == lowest and value < low
-        if below:
-            axes.set_ylim(new_low - 0.05 * (new_high - new_low), new_high)
-        axes.annotate(
+        axes.text(
+            1.045,
+            name,
             say(key, lang),
-            (0.01 if uniform else 0.99, value),
-            xycoords=("axes fraction", "data"),
-            xytext=(0, -0.8 if below else 0.8),
-            textcoords="offset points",
-            ha="left" if uniform else "right",
-            va="top" if below else "bottom",
+            transform=axes.transAxes,
+            ha="left",
+            va="center",
             fontsize=SMALL_PT,
             color=GREY,
-            zorder=7,
         )
-    return say("beyond", lang, what=(", " if lang == "en" else "、").join(beyond)) if beyond else ""
 
 
 def _uniform(metric: str, n: np.ndarray) -> float:
@@ -259,7 +273,7 @@ def _differences(
         paired = item.paired
         marks.mean_with_interval(axes, paired.mean_difference, paired.ci_low, paired.ci_high, x + 0.17)
     axes.set_xlim(-0.55, len(found) - 0.55)
-    axes.set_xticks(range(len(found)), [wrapped(p.arm, 22 // len(found)) for p, _ in found])
+    axes.set_xticks(range(len(found)), [wrapped(p.arm, 21 // len(found)) for p, _ in found])
     axes.tick_params(axis="x", length=0)
     baseline = one_line(found[0][0].baseline, 16)
     axes.set_ylabel(

@@ -1,12 +1,12 @@
-"""Labels of the figures in both languages, and numbers as text, formatted here and nowhere else."""
+"""Labels of the figures in both languages, and numbers as text, by the rules of the whole report."""
 
 from __future__ import annotations
 
 import math
 
-from crysmm_attn_plugin.catalogue import BY_NAME, TOKEN_CATEGORIES
+from crysmm_attn_plugin.reports.numbers import decimals_for, fixed, format_p
 
-MINUS = "−"
+from crysmm_attn_plugin.catalogue import BY_NAME, TOKEN_CATEGORIES
 
 _TEXT: dict[str, tuple[str, str]] = {
     "difference": ("difference", "差值"),
@@ -45,6 +45,8 @@ _TEXT: dict[str, tuple[str, str]] = {
     "median_change": ("median change", "变化居中"),
     "largest_decrease": ("largest decrease", "下降最大"),
     "largest_increase": ("largest increase", "上升最大"),
+    "smallest_decrease": ("smallest decrease", "下降最小"),
+    "smallest_increase": ("smallest increase", "上升最小"),
     "median_value": ("median value", "取值居中"),
     "lowest_value": ("lowest value", "取值最低"),
     "highest_value": ("highest value", "取值最高"),
@@ -110,23 +112,6 @@ def category_label(name: str, lang: str) -> str:
     return pair[lang == "zh"] if pair else name.replace("_", " ")
 
 
-def fixed(value: float, decimals: int, *, sign: bool = False) -> str:
-    """A number with a true minus, and a plus where asked."""
-    if not math.isfinite(value):
-        return "–"
-    text = f"{abs(value):.{decimals}f}"
-    if float(text) == 0:
-        return text
-    return (MINUS if value < 0 else "+" if sign else "") + text
-
-
-def decimals_for(width: float, *, most: int = 5) -> int:
-    """Decimals that give an interval of this width two significant figures."""
-    if not math.isfinite(width) or width <= 0:
-        return 3
-    return min(max(1 - math.floor(math.log10(width)), 0), most)
-
-
 def with_interval(value: float, low: float, high: float, *, sign: bool = True) -> str:
     """``+0.12 [0.05, 0.19]``, as many decimals as the interval's width deserves."""
     decimals = decimals_for(high - low)
@@ -135,14 +120,9 @@ def with_interval(value: float, low: float, high: float, *, sign: bool = True) -
     return f"{fixed(value, decimals, sign=sign)} [{fixed(low, decimals)}, {fixed(high, decimals)}]"
 
 
-def p_text(value: float | None, name: str = "p") -> str:
+def p_text(value: float | None) -> str:
     """``p = 0.012`` or ``p < 0.001``; never 0.000."""
-    if value is None or not math.isfinite(value):
-        return f"{name} –"
-    if value < 0.001:
-        return f"{name} < 0.001"
-    decimals = 3 if value < 0.1 else 2
-    return f"{name} = {min(value, 1.0):.{decimals}f}"
+    return format_p(value)
 
 
 def percent(value: float, decimals: int = 1, *, sign: bool = True) -> str:
