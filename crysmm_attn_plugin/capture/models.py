@@ -75,6 +75,10 @@ class ModelWatch:
             handle.remove()
         self._handles.clear()
 
+    def enter_late(self, args: tuple[Any, ...]) -> None:
+        """Count a call of the model that began before its hooks were placed."""
+        self._enter(self.model, args, {})
+
     def _enter(self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._depth += 1
         if self._depth == 1:
@@ -104,7 +108,7 @@ def find_taps(model: nn.Module, manager: PluginManager, settings: Settings) -> l
 class GradientWatch:
     """Which attention maps a loss reaches: a hook on the weights tensor itself, during training forwards.
 
-    The hook returns nothing, so gradients are what they were. One training step is enough; the watch then ends.
+    The hook returns nothing, so gradients are what they were. The watch ends with the first step after one it saw.
     """
 
     def __init__(self, taps: list[Tap]) -> None:
@@ -116,6 +120,9 @@ class GradientWatch:
     def start(self) -> None:
         from crysmm_attn_plugin.hooks.taps.observe import ObserveTap, attention_dropouts, looks_like_attention
 
+        if self.reached:
+            self.stop()
+            return
         if self._handles:
             return
         for tap in self._taps:

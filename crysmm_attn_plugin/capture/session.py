@@ -18,6 +18,7 @@ from crysmm_attn_plugin.capture.models import ModelWatch
 from crysmm_attn_plugin.capture.provenance import run_info
 from crysmm_attn_plugin.capture.window import OpenWindow
 from crysmm_attn_plugin.errors import CaptureError
+from crysmm_attn_plugin.hooks import busy
 from crysmm_attn_plugin.hooks.digests import find_state_dict, role_of, weight_digest
 from crysmm_attn_plugin.hooks.manager import PluginManager, get_plugin_manager
 from crysmm_attn_plugin.hooks.windows import listen
@@ -59,6 +60,7 @@ class Capture:
         run_id: Adds to that run; from the environment, or a new one, when None.
         rank: From the environment's RANK when None.
         split_of: Says which split a loader is, or None; loaders named by ``watch_loader`` come first.
+        discover: Watch whichever model is called on a captured batch, for hosts that name none.
     """
 
     settings: Settings
@@ -67,6 +69,7 @@ class Capture:
     run_id: str | None = None
     rank: int | None = None
     split_of: Callable[[Any], str | None] | None = None
+    discover: bool = False
 
     def __post_init__(self) -> None:
         self.run_id = self.run_id or os.environ.get(RUN_ID_VARIABLE) or new_run_id()
@@ -84,6 +87,7 @@ class Capture:
         self._trained = False
         self._trained_since_window = False
         self._count = 0
+        self._stop_discovery: Callable[[], None] | None = None
 
     # -- what to watch -------------------------------------------------------------------------------------
 
@@ -94,12 +98,15 @@ class Capture:
 
     def watch_model(self, model: nn.Module) -> tuple[str, ...]:
         """Watch a model whose forward takes batches; returns the names of the modules it will read."""
+        return tuple(t.name for t in self._watch(model).taps)
+
+    def _watch(self, model: nn.Module) -> ModelWatch:
         for watch in self._models:
             if watch.model is model:
-                return tuple(t.name for t in watch.taps)
+                return watch
         watch = ModelWatch(model, self.manager, self.settings, self._before_forward, self._after_forward)
         self._models.append(watch)
-        return tuple(t.name for t in watch.taps)
+        return watch
 
     def watch_loader(self, loader: Any, split: str) -> None:
         """Remember which split a loader is and follow its loops.
@@ -140,9 +147,38 @@ class Capture:
         if self._trained_since_window:
             self._epoch += 1
             self._trained_since_window = False
+        if self.discover:
+            self._discover_from_now()
         kind: WindowKind = "final" if self._trained else "attached"
         self._pass = _Pass(loader, split, kind, self._epoch if self._trained else None)
         return True
+
+    def _discover_from_now(self) -> None:
+        """Look at each outermost module that is called while a batch waits, until one with attention is found."""
+        if self._stop_discovery is not None:
+            return
+        from torch.nn.modules.module import register_module_forward_pre_hook
+
+        seen: set[int] = set()
+
+        def before(module: nn.Module, args: Any) -> None:
+            current = self._pass
+            if current is None or not current.waiting or id(module) in seen or busy.ours():
+                return
+            seen.add(id(module))
+            if is_text_encoder(module) or any(w.model is module for w in self._models):
+                return
+            watch = self._guard(lambda: self._watch(module))
+            if watch is None:
+                return
+            if not watch.taps:
+                watch.remove()
+                self._models.remove(watch)
+                return
+            # the hooks just placed come too late for the call in progress
+            watch.enter_late(args)
+
+        self._stop_discovery = register_module_forward_pre_hook(before).remove
 
     # -- told by models ------------------------------------------------------------------------------------
 
@@ -241,10 +277,9 @@ class Capture:
 
     def training_step(self) -> None:
         """A training step is being made: the passes before it were of epochs, not final."""
-        if not self._trained:
-            for watch in self._models:
-                watch.watch_gradients()
         self._trained = True
+        for watch in self._models:
+            watch.watch_gradients()
         if self._trained_since_window:
             return
         self._trained_since_window = True
@@ -314,6 +349,9 @@ class Capture:
         for undo in self._undo:
             undo()
         self._undo.clear()
+        if self._stop_discovery is not None:
+            self._stop_discovery()
+            self._stop_discovery = None
         for watch in self._models:
             watch.remove()
         self._guard(self._write_checkpoints)
@@ -357,7 +395,8 @@ class Capture:
     def _guard(self, action: Callable[[], Any]) -> Any:
         """Run ``action``; a failure gives up the window and lets the host go on, unless strict."""
         try:
-            return action()
+            with busy.working():
+                return action()
         except Exception as error:
             self._give_up(error)
             if self.settings.strict:
@@ -390,6 +429,11 @@ class Capture:
         if reason and reason not in self.failures:
             self.failures.append(reason)
             log.warning("nothing captured in a pass: %s", reason)
+
+
+def is_text_encoder(module: nn.Module) -> bool:
+    """A Hugging Face model called on its own: its attention is within the text."""
+    return any(c.__name__ == "PreTrainedModel" for c in type(module).__mro__)
 
 
 def silence_if_unconfigured() -> None:

@@ -45,7 +45,10 @@ def widened(estimate: float, low: float, high: float, extra: float) -> tuple[flo
 
 
 def bootstrap_t(values: np.ndarray, *, alpha: float, n_resamples: int, seed: int) -> tuple[float, float, str]:
-    """Interval of the mean of ``values`` (N,).
+    """Interval of the mean of ``values`` (N,), on each side at least as wide as Student's t.
+
+    Bootstrap-t alone follows skewness but is too short for symmetric heavy tails (coverage .91 at 50 crystals where t
+    has .96), t the other way round; the outer ends cover in both, for 1 to 8 % more width (docs/calibration.md).
 
     Returns:
         Low, high, and the method's name (``bootstrap-t`` or, above ``BOOTSTRAP_UP_TO``, ``t``).
@@ -64,7 +67,8 @@ def bootstrap_t(values: np.ndarray, *, alpha: float, n_resamples: int, seed: int
     t = means[good] / np.sqrt(variances[good] / n)
     low, high = np.quantile(t, [alpha / 2, 1 - alpha / 2])
     se = float(sd / np.sqrt(n))
-    return mean - float(high) * se, mean - float(low) * se, "bootstrap-t"
+    student = float(stats.t.ppf(1 - alpha / 2, n - 1))
+    return mean - max(float(high), student) * se, mean - min(float(low), -student) * se, "bootstrap-t"
 
 
 def ratio_interval(a: np.ndarray, b: np.ndarray, *, alpha: float, n_resamples: int, seed: int) -> tuple[float, float]:

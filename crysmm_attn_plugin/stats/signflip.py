@@ -20,6 +20,8 @@ EXACT_UP_TO = 20
 BLOCK_BYTES = 64 * 2**20
 
 
+#: Numbers in one block of enumerated sums: small enough to stay in the processor's cache.
+EXACT_BLOCK = 2**16
 #: Bytes of one sampled sign pattern are whole 64-bit words, so that blocks of any size draw the same patterns.
 _WORD = 64
 
@@ -110,18 +112,21 @@ def _signs(n: int) -> np.ndarray:
 def flipped_sums(
     differences: np.ndarray, *, n_resamples: int, seed: int, chunk: int | None = None
 ) -> Iterator[np.ndarray]:
-    """Column sums of ``differences`` (N, M) under flipped signs, in blocks of (flips, M).
+    """Column sums of ``differences`` (N, M) under flipped signs, in blocks of (flips, M), for two-sided statistics.
 
-    Exact enumeration up to ``EXACT_UP_TO`` rows (the identity included), else ``n_resamples`` sampled assignments. A
-    flipped sum is the total minus twice the sum over flipped rows, so a block is one matrix product of bits.
+    Up to ``EXACT_UP_TO`` rows every assignment that leaves the first sign alone (the others are their mirror images),
+    else ``n_resamples`` sampled ones. A flipped sum is the total minus twice the sum over flipped rows, so a block is
+    one matrix product of bits.
     """
     n = len(differences)
     total = differences.sum(0)
     if n <= EXACT_UP_TO:
-        sums = np.zeros((1, differences.shape[1]))
-        for row in differences:
-            sums = np.concatenate([sums + row, sums - row])
-        yield sums
+        half = n // 2
+        first = _signs(max(half - 1, 0)) @ differences[1 : max(half, 1)] + differences[0]
+        second = _signs(n - max(half, 1)) @ differences[max(half, 1) :]
+        rows = max(1, EXACT_BLOCK // second.size)
+        for start in range(0, len(first), rows):
+            yield (first[start : start + rows, None, :] + second[None, :, :]).reshape(-1, differences.shape[1])
         return
     rng = np.random.default_rng(seed)
     # single precision for the product when there are many rows: the sums' rounding stays far below their spread

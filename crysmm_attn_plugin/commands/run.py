@@ -1,0 +1,87 @@
+"""``crysmm-attn run``: a host's own command, unedited, with its test passes captured."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from crysmm_attn_plugin.cli import split_host_command
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of ``crysmm-attn run``."""
+    parser.add_argument("--arm", help="name of this ablation arm (default: from the host's middle-fusion switch)")
+    parser.add_argument("--out", help="folder of runs (default: attention_runs)")
+    parser.add_argument("--strict", action="store_true", help="end the host's run when capture fails")
+    parser.add_argument("--windows", help="passes to keep: final, all, or every N-th epoch")
+    parser.add_argument("--maps", help="full maps to keep: none, all, or how many crystals")
+    parser.add_argument("--no-report", action="store_true", help="make no report when the host is done")
+    parser.add_argument("host", nargs=argparse.REMAINDER, metavar="-- CMD", help="the host's own command")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the host; returns its exit code, or 3 when it succeeded and nothing was captured."""
+    from crysmm_attn_plugin.commands.launch import launch
+    from crysmm_attn_plugin.settings import load_settings
+    from crysmm_attn_plugin.store.writer import new_run_id, seal
+
+    command = split_host_command(args.host, command="run")
+    flags = {
+        "arm": args.arm,
+        "out_dir": args.out,
+        "strict": "true" if args.strict else None,
+        "windows": args.windows,
+        "maps": args.maps,
+        "report.auto": "false" if args.no_report else None,
+    }
+    load_settings(flags=flags)  # a wrong flag, file or variable is said now, before hours of training
+    values = {
+        "CRYSMM_ATTN_" + key.upper().replace(".", "_"): value for key, value in flags.items() if value is not None
+    }
+    done = launch(command, mode="capture", run_id=new_run_id(), settings=values)
+    for run_dir in done.run_dirs:
+        complete = done.code == 0
+        seal(
+            run_dir,
+            state="complete" if complete else "partial",
+            reason="" if complete else f"the host's command ended with exit code {done.code}",
+        )
+        print(f"crysmm-attn: {done.captured} crystals captured into {run_dir}", file=sys.stderr)
+    if done.code != 0:
+        return done.code
+    if not done.captured:
+        print(f"crysmm-attn: nothing captured: {_why(done.failures, done.statuses)}", file=sys.stderr)
+        return 3
+    _finished(done.run_dirs)
+    return 0
+
+
+def _finished(run_dirs: list) -> None:  # type: ignore[type-arg]
+    """Plugins hear of finished runs; the built-in one makes the report."""
+    import logging
+
+    from crysmm_attn_plugin.hooks.manager import get_plugin_manager
+
+    log = logging.getLogger("crysmm_attn")
+    if not log.handlers:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("crysmm-attn: %(message)s"))
+        log.addHandler(handler)
+        log.propagate = False
+    for run_dir in run_dirs:
+        get_plugin_manager().call("attn_run_finished", run_dir=str(run_dir))
+
+
+def _why(failures: list[str], statuses: list[dict]) -> str:  # type: ignore[type-arg]
+    if failures:
+        return f"{failures[0]}."
+    loaders = list(dict.fromkeys(w for s in statuses for w in s.get("loaders", ())))
+    if loaders:
+        return (
+            f"no pass over a test loader was recognised (loops seen: {'; '.join(loaders[:4])}). Name the splits with the "
+            "setting splits, or use attach."
+        )
+    return (
+        "the host iterated no torch DataLoader in a Python that loads this plugin (python -I and -S ignore it); "
+        "`crysmm-attn doctor -- CMD` says more."
+    )

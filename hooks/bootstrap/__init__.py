@@ -1,0 +1,1 @@
+"""What ``crysmm-attn run`` puts into a host's process. Importing this imports neither torch nor the host."""

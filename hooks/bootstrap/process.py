@@ -1,0 +1,304 @@
+"""A host's process under ``crysmm-attn run``: seams set as the host imports its libraries, windows followed, an end.
+
+The mode, in ``CRYSMM_ATTN_INTERNAL_MODE``: ``capture``; ``record`` (only digests of the model's outputs, for
+``verify``); ``probe`` (say what would be attached and stop, for ``doctor``); ``flag`` (do nothing unless the host's
+config asks for it).
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from crysmm_attn_plugin.hooks.bootstrap.imports import AfterImport
+
+if TYPE_CHECKING:
+    from crysmm_attn_plugin.capture.session import Capture
+    from crysmm_attn_plugin.hooks.bootstrap.record import OutputRecord
+
+log = logging.getLogger("crysmm_attn")
+PREFIX = "CRYSMM_ATTN_INTERNAL_"
+#: Modules of known hosts that hold a training function or make loaders.
+TRAIN_MODULES = ("train", "alignn.train")
+LOADER_MODULES = ("data", "alignn.data")
+SPLITS = ("train", "val", "test")
+
+_process: HostProcess | None = None
+
+
+def activate(mode: str | None = None) -> HostProcess:
+    """Set this process up; called once, by the sitecustomize or the environment's start-up line."""
+    global _process
+    if _process is None:
+        _process = HostProcess(mode or os.environ.get(PREFIX + "MODE", "flag"))
+        _process.install()
+    return _process
+
+
+class HostProcess:
+    """Listens to loaders, models, saves and steps of one process.
+
+    Args:
+        mode: See the module's docstring.
+    """
+
+    def __init__(self, mode: str) -> None:
+        self.mode = mode
+        self.pid = os.getpid()
+        self.capture: Capture | None = None
+        self._failed = False
+        self._host_config: dict[str, Any] | None = None
+        self._key: Any = None
+        self._splits: dict[int, tuple[Any, str]] = {}
+        self._undo: list[Callable[[], None]] = []
+        self._finder: AfterImport | None = None
+        self._record: OutputRecord | None = None
+        self.seen_loaders: list[str] = []
+        self.probing: dict[str, Any] | None = None
+
+    def install(self) -> None:
+        """Wait for the host's imports."""
+        actions: dict[str, Callable[[ModuleType], None]] = {"torch": self._torch, "pydantic": self._pydantic}
+        actions |= {name: self._train_module for name in TRAIN_MODULES}
+        actions |= {name: self._data_module for name in LOADER_MODULES}
+        self._finder = AfterImport(actions)
+        self._finder.install()
+        os.register_at_fork(after_in_child=self._forked)
+        atexit.register(self.finish)
+
+    # -- seams, as libraries come in -----------------------------------------------------------------------
+
+    def _torch(self, torch: ModuleType) -> None:
+        from crysmm_attn_plugin.hooks.bootstrap import seams
+
+        if self.mode == "flag" and not self._key:
+            return
+        from torch.utils.data import DataLoader
+
+        from crysmm_attn_plugin.hooks.windows import listen
+
+        self._undo.append(listen(DataLoader, self))
+        self._undo.append(seams.watch_saves(torch, self._saved))
+        self._undo.append(seams.watch_steps(self._stepped))
+
+    def _pydantic(self, pydantic: ModuleType) -> None:
+        from crysmm_attn_plugin.hooks.bootstrap import seams
+
+        self._undo.append(seams.take_key_before_validation(pydantic, self._take_key))
+
+    def _train_module(self, module: ModuleType) -> None:
+        from crysmm_attn_plugin.hooks.bootstrap import seams
+
+        if hasattr(module, "train_dgl"):
+            self._undo.append(seams.watch_training_function(module, self._training, lambda: None))
+
+    def _data_module(self, module: ModuleType) -> None:
+        from crysmm_attn_plugin.hooks.bootstrap import seams
+
+        if hasattr(module, "get_train_val_loaders"):
+            self._undo.append(seams.watch_loader_function(module, self._loaders))
+
+    def _take_key(self, value: Any) -> None:
+        self._key = value
+        if value and self.mode == "flag" and "torch" in sys.modules and not self._undo_has_loader():
+            self._torch(sys.modules["torch"])
+
+    def _undo_has_loader(self) -> bool:
+        from crysmm_attn_plugin.hooks.windows import _patches
+
+        return any(self in patch.listeners for patch in _patches.values())
+
+    def _training(self, config: Any, loaders: Any) -> None:
+        from crysmm_attn_plugin.hooks.bootstrap.seams import KEY, plain_config
+
+        values = plain_config(config)
+        if values is not None:
+            if KEY in values:
+                self._take_key(values.pop(KEY))
+            self._host_config = values
+        if loaders:
+            self._loaders(loaders)
+
+    def _loaders(self, loaders: Any) -> None:
+        if isinstance(loaders, Mapping):
+            loaders = [loaders.get(s) for s in SPLITS]
+        if isinstance(loaders, (tuple, list)):
+            for loader, split in zip(loaders, SPLITS):
+                if loader is not None:
+                    self._splits[id(loader)] = (loader, split)
+
+    # -- told by the host's own calls ----------------------------------------------------------------------
+
+    def loader_started(self, loader: Any) -> bool:
+        split = self.split_of(loader)
+        word = f"{type(loader).__name__} over {type(getattr(loader, 'dataset', None)).__name__}: {split or 'unknown'}"
+        if word not in self.seen_loaders:
+            self.seen_loaders.append(word)
+        if self.mode == "probe":
+            return True
+        if os.environ.get(PREFIX + "RECORD"):
+            self._listen_to_outputs(split in ("val", "test"))
+        capture = self._get_capture()
+        return capture.loader_started(loader) if capture is not None else False
+
+    def _listen_to_outputs(self, listen: bool) -> None:
+        """For ``verify``: digest what models put out during passes over validation and test crystals."""
+        if self._record is None:
+            from crysmm_attn_plugin.hooks.bootstrap.record import OutputRecord
+
+            self._record = OutputRecord()
+            self._record.start()
+        self._record.listening = listen
+
+    def batch_yielded(self, loader: Any, batch: Any, positions: tuple[int, ...] | None) -> None:
+        if self.mode == "probe":
+            from crysmm_attn_plugin.hooks.bootstrap.probe import stop_at_first_forward
+
+            stop_at_first_forward(self, loader, batch, positions)
+        elif self.capture is not None:
+            self.capture.batch_yielded(loader, batch, positions)
+
+    def loader_finished(self, loader: Any, complete: bool) -> None:
+        if self.capture is not None:
+            self.capture.loader_finished(loader, complete)
+            self._write_status()
+
+    def split_of(self, loader: Any) -> str | None:
+        """The split of a loader: from the host's seams, else by the name it is bound to."""
+        from crysmm_attn_plugin.hooks.bootstrap.seams import split_by_name
+
+        known = self._splits.get(id(loader))
+        if known is None:
+            found = split_by_name(loader)
+            if found is None:
+                return None
+            known = self._splits[id(loader)] = (loader, found)
+        return known[1]
+
+    def _saved(self, path: str, obj: Any) -> None:
+        capture = self._get_capture()
+        if capture is not None:
+            capture.checkpoint_saved(path, obj)
+
+    def _stepped(self) -> None:
+        if self.mode in ("capture", "flag"):
+            capture = self._get_capture()
+            if capture is not None:
+                capture.training_step()
+
+    def _get_capture(self) -> Capture | None:
+        """This process's capture, made when it is first needed: by then the host's config is known."""
+        if self.capture is not None or self._failed or self.mode not in ("capture", "flag"):
+            return self.capture
+        from crysmm_attn_plugin.capture.session import Capture, silence_if_unconfigured
+        from crysmm_attn_plugin.errors import AttnError
+        from crysmm_attn_plugin.settings import load_settings
+
+        silence_if_unconfigured()
+        try:
+            settings = load_settings(host_config=self._key)
+        except AttnError as error:
+            self._failed = True
+            log.warning("capture stays off: %s", error)
+            return None
+        if self.mode == "capture":
+            settings = settings.replaced(enabled=True)
+        if not settings.enabled:
+            self._failed = True
+            return None
+        config = self._host_config or {}
+        settings = settings.replaced(arm=settings.arm or arm_from(config))
+        self.capture = Capture(
+            settings,
+            info={
+                "host": host_name(),
+                "host_config": config,
+                "host_seed": config.get("random_seed"),
+                "property": property_from(config),
+                "dataset": str(config.get("dataset") or ""),
+            },
+            split_of=self.split_of,
+            discover=True,
+        )
+        return self.capture
+
+    # -- the end -------------------------------------------------------------------------------------------
+
+    def _forked(self) -> None:
+        """A forked child starts with nothing captured; loader workers never capture."""
+        self.pid = os.getpid()
+        self.capture = None
+        self._failed = True
+
+    def finish(self) -> None:
+        """Write what is left; under the launcher it seals the run, else this process does."""
+        if self.pid != os.getpid():
+            return
+        for undo in reversed(self._undo):
+            undo()
+        self._undo.clear()
+        if self._record is not None:
+            self._record.stop()
+        if self._finder is not None:
+            self._finder.remove()
+        if self.mode == "probe":
+            from crysmm_attn_plugin.hooks.bootstrap.probe import write_probe
+
+            write_probe(self, None)
+        capture = self.capture
+        alone = self.mode == "flag"
+        run_dir = capture.finish(seal_run=alone) if capture is not None else None
+        self._write_status()
+        if alone and capture is not None and run_dir is not None:
+            capture.manager.call("attn_run_finished", run_dir=str(run_dir))
+
+    def _write_status(self) -> None:
+        """Tell the launcher how far this process got."""
+        folder = os.environ.get(PREFIX + "STATUS")
+        if not folder or not (self.capture or self.seen_loaders):
+            return
+        capture = self.capture
+        status = {
+            "run_dir": str(capture.run_dir) if capture and capture.run_dir else None,
+            "captured": sum(o.n_crystals for o in capture.outcomes) if capture else 0,
+            "windows": len(capture.outcomes) if capture else 0,
+            "failures": capture.failures if capture else [],
+            "loaders": self.seen_loaders,
+            "outputs": self._record.hexdigest() if self._record else None,
+            "n_outputs": self._record.n_outputs if self._record else 0,
+        }
+        path = Path(folder) / f"status-{self.pid}.json"
+        try:
+            path.write_text(json.dumps(status), encoding="utf-8")
+        except OSError as error:
+            log.debug("status could not be written: %s", error)
+
+
+def arm_from(config: Mapping[str, Any]) -> str:
+    """``full`` or ``no_middle`` by the host's own switch for middle fusion; empty when it has none."""
+    for holder in (config, config.get("model")):
+        values = holder if isinstance(holder, Mapping) else getattr(holder, "__dict__", {})
+        if "use_middle_fusion" in values:
+            return "full" if values["use_middle_fusion"] else "no_middle"
+    return ""
+
+
+def property_from(config: Mapping[str, Any]) -> str:
+    """The property a host trains on: its file name's tail in the CrysMMNet family, else its target."""
+    name = str(config.get("filename") or "")
+    target = str(config.get("target") or "")
+    return name.split("_", 1)[1] if target == "target" and "_" in name else target
+
+
+def host_name() -> str:
+    """Which host this is, by what it has imported."""
+    if "models.alignn" in sys.modules:
+        return "crysmmnet"
+    return "alignn" if "alignn.train" in sys.modules else Path(sys.argv[0] or "python").name

@@ -1,0 +1,182 @@
+"""The places where a host's process is touched, each put back by the function that its patch returns."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import sys
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any
+
+Undo = Callable[[], None]
+KEY = "crysmm_attn"
+
+
+def wrap_attribute(owner: Any, name: str, wrapper: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Undo:
+    """Replace ``owner.name`` by ``wrapper(original)``; undone only while nobody has patched over it."""
+    original = getattr(owner, name)
+    wrapped = functools.wraps(original)(wrapper(original))
+    setattr(owner, name, wrapped)
+
+    def undo() -> None:
+        if getattr(owner, name, None) is wrapped:
+            setattr(owner, name, original)
+
+    return undo
+
+
+def watch_saves(torch: ModuleType, saved: Callable[[str, Any], None]) -> Undo:
+    """``saved(path, object)`` after each ``torch.save`` to a path or a named file."""
+
+    def wrapper(original: Callable[..., Any]) -> Callable[..., Any]:
+        def save(obj: Any, f: Any, *args: Any, **kwargs: Any) -> Any:
+            result = original(obj, f, *args, **kwargs)
+            path = f if isinstance(f, (str, os.PathLike)) else getattr(f, "name", None)
+            if isinstance(path, (str, os.PathLike)):
+                saved(os.fspath(path), obj)
+            return result
+
+        return save
+
+    return wrap_attribute(torch, "save", wrapper)
+
+
+def watch_steps(stepped: Callable[[], None]) -> Undo:
+    """``stepped()`` after each step of any optimizer."""
+    from torch.optim.optimizer import register_optimizer_step_post_hook
+
+    handle = register_optimizer_step_post_hook(lambda optimizer, args, kwargs: stepped())
+    return handle.remove
+
+
+def watch_training_function(
+    module: ModuleType, started: Callable[[Any, Any], None], finished: Callable[[], None]
+) -> Undo:
+    """Around ``train_dgl`` of a host: its config and loaders on the way in, a word on the way out."""
+
+    def wrapper(original: Callable[..., Any]) -> Callable[..., Any]:
+        signature = inspect.signature(original)
+
+        def train_dgl(*args: Any, **kwargs: Any) -> Any:
+            try:
+                given = signature.bind_partial(*args, **kwargs).arguments
+                started(given.get("config"), given.get("train_val_test_loaders"))
+            except TypeError:
+                pass  # the host's own call will say what is wrong with it
+            result = original(*args, **kwargs)
+            finished()
+            return result
+
+        return train_dgl
+
+    return wrap_attribute(module, "train_dgl", wrapper)
+
+
+def watch_loader_function(module: ModuleType, made: Callable[[Any], None]) -> Undo:
+    """``made(result)`` after each ``get_train_val_loaders`` of a host."""
+
+    def wrapper(original: Callable[..., Any]) -> Callable[..., Any]:
+        def get_train_val_loaders(*args: Any, **kwargs: Any) -> Any:
+            result = original(*args, **kwargs)
+            made(result)
+            return result
+
+        return get_train_val_loaders
+
+    return wrap_attribute(module, "get_train_val_loaders", wrapper)
+
+
+def take_key_before_validation(pydantic: ModuleType, taken: Callable[[Any], None]) -> Undo:
+    """Remove the key ``crysmm_attn`` from what a pydantic model (1 or 2) is built from, unless it declares it.
+
+    ``taken(value)`` gets the value, so that a config class that forbids unknown keys never sees it.
+    """
+    model = pydantic.BaseModel
+
+    def declares(cls: type) -> bool:
+        # looked up without attribute access on instances, which pydantic 2 deprecates
+        fields = getattr(cls, "model_fields", None) or getattr(cls, "__fields__", {})
+        return KEY in fields
+
+    def init_wrapper(original: Callable[..., Any]) -> Callable[..., Any]:
+        def __init__(self: Any, /, **data: Any) -> None:
+            if KEY in data and not declares(type(self)):
+                taken(data.pop(KEY))
+            original(self, **data)
+
+        return __init__
+
+    undos = [wrap_attribute(model, "__init__", init_wrapper)]
+    validate = model.__dict__.get("model_validate")
+    if validate is not None:
+        function = validate.__func__
+
+        def model_validate(cls: type, obj: Any, *args: Any, **kwargs: Any) -> Any:
+            if isinstance(obj, Mapping) and KEY in obj and not declares(cls):
+                obj = dict(obj)
+                taken(obj.pop(KEY))
+            return function(cls, obj, *args, **kwargs)
+
+        model.model_validate = classmethod(functools.wraps(function)(model_validate))
+
+        def undo() -> None:
+            model.model_validate = validate
+
+        undos.append(undo)
+    return lambda: [u() for u in undos] and None
+
+
+def plain_config(config: Any) -> dict[str, Any] | None:
+    """A host's config object as plain values: a mapping, a pydantic model, a namespace; else None."""
+    for name in ("model_dump", "dict"):
+        method = getattr(config, name, None)
+        if callable(method) and not isinstance(config, Mapping):
+            try:
+                return dict(method())
+            except (TypeError, ValueError):
+                continue
+    if isinstance(config, Mapping):
+        return {str(k): plain_config(v) if hasattr(v, "dict") else v for k, v in config.items()}
+    if hasattr(config, "__dict__"):
+        return dict(vars(config))
+    return None
+
+
+def split_by_name(loader: Any) -> str | None:
+    """The split a loader is, by the name it is bound to in the calling frames: ``test_loader`` is ``test``.
+
+    The last resort, for hosts whose seams are not known. Names are looked for in locals of the callers, innermost
+    first, and in what methods are bound to.
+    """
+    frame = sys._getframe(1)
+    for _ in range(40):
+        if frame is None:
+            return None
+        for name, value in list(frame.f_locals.items()):
+            found = _bound(name, value, loader)
+            if found is not None:
+                return found
+        frame = frame.f_back  # type: ignore[assignment]
+    return None
+
+
+def _bound(name: str, value: Any, loader: Any) -> str | None:
+    if value is loader:
+        return _split_in(name)
+    if isinstance(value, Mapping):
+        return next((s for k, v in list(value.items()) if v is loader and (s := _split_in(str(k)))), None)
+    if name == "self":
+        members = getattr(value, "__dict__", {})
+        return next((s for k, v in list(members.items()) if v is loader and (s := _split_in(k))), None)
+    return None
+
+
+def _split_in(name: str) -> str | None:
+    words = name.lower().replace("-", "_").split("_")
+    for split, marks in (("test", ("test", "testing")), ("val", ("val", "valid", "validation", "dev")),
+                         ("train", ("train", "training"))):  # fmt: skip
+        if any(word in marks for word in words):
+            return split
+    return None

@@ -1,0 +1,1 @@
+"""Built-in host adapters, registered like anyone else's plugin."""

@@ -1,0 +1,207 @@
+"""Descendants of CrysMMNet with fine-grained attention (DGL): facts of their layout, none of their code."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import inspect
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from crysmm_attn_plugin.errors import UsageError
+from crysmm_attn_plugin.hooks.digests import load_checkpoint, require_state_dict
+from crysmm_attn_plugin.hooks.hosts.base import HostRequest, HostTest, as_config
+
+#: Names users give to a data layout -> the host's own.
+LAYOUTS = {"dft_3d": "jarvis", "dft_3d_2021": "jarvis", "user_data": "jarvis", "jarvis": "jarvis"}
+#: Training configuration keys that decide the test set, with the host's defaults.
+SPLIT_KEYS: dict[str, Any] = {
+    "n_train": None, "n_val": None, "n_test": None, "train_ratio": None, "val_ratio": 0.1, "test_ratio": 0.1,
+    "split_seed": 123, "keep_data_order": False,
+}  # fmt: skip
+#: Keys that decide the graphs.
+GRAPH_KEYS: dict[str, Any] = {
+    "atom_features": "cgcnn", "neighbor_strategy": "k-nearest", "use_canonize": True, "cutoff": 8.0, "max_neighbors": 12,
+    "id_tag": "jid",
+}  # fmt: skip
+#: What CrysMMNet checkpoints pickle besides tensors: their pydantic configuration.
+CONFIG_CLASS = ("models.alignn", "ALIGNNConfig")
+
+
+class CrysMMNetAdapter:
+    """Rebuilds a training's own test set and model through the host's functions."""
+
+    name = "crysmmnet"
+
+    def __init__(self) -> None:
+        self._datasets: dict[str, Any] = {}
+
+    def matches(self, host_dir: Path) -> bool:
+        """``models/alignn.py`` and ``data.py``, as every descendant keeps them."""
+        return (host_dir / "models" / "alignn.py").is_file() and (host_dir / "data.py").is_file()
+
+    def load(self, request: HostRequest) -> HostTest:
+        with _inside(request.host_dir):
+            host = _import(request.host_dir, "models.alignn")
+            checkpoint = self._checkpoint(request, host)
+            run_config = _run_config(request.checkpoint)
+            model = self._model(request, host, checkpoint, run_config)
+            loader, split, notes = self._test_loader(request, run_config)
+        config = {**run_config, "model": run_config.get("model") or {}}
+        return HostTest(model, loader, config, split, _forward, notes)
+
+    def _checkpoint(self, request: HostRequest, host: Any) -> Any:
+        allowed = []
+        config_class = getattr(host, CONFIG_CLASS[1], None)
+        if config_class is not None:
+            allowed = [config_class, *_pickle_needs(config_class)]
+        return load_checkpoint(request.checkpoint, allowed=tuple(allowed), unsafe=request.unsafe_load)
+
+    def _model(self, request: HostRequest, host: Any, checkpoint: Any, run_config: dict[str, Any]) -> nn.Module:
+        state = require_state_dict(checkpoint, request.checkpoint)
+        values: Any = None
+        if isinstance(checkpoint, dict):
+            values = checkpoint.get("config", checkpoint.get("model_config"))
+        if values is None:
+            values = run_config.get("model")
+        if values is None:
+            raise UsageError(
+                f"{request.checkpoint} holds no model configuration and no config.json lies beside it; copy the "
+                "training's config.json there."
+            )
+        plain = as_config(values)
+        plain = as_config(plain["model"]) if isinstance(plain.get("model"), dict) else plain
+        fields = getattr(host.ALIGNNConfig, "model_fields", None) or host.ALIGNNConfig.__fields__
+        model = host.ALIGNN(host.ALIGNNConfig(**{k: v for k, v in plain.items() if k in fields}))
+        cleaned = {k.removeprefix("module."): v for k, v in state.items()}
+        try:
+            model.load_state_dict(cleaned)
+        except RuntimeError as error:
+            first = str(error).splitlines()
+            raise UsageError(
+                f"{request.checkpoint} does not fit the model its configuration describes: {' '.join(first[:3])}"
+            ) from error
+        device = getattr(host, "device", "cpu")
+        return model.to(device).eval()
+
+    def _test_loader(self, request: HostRequest, config: dict[str, Any]) -> tuple[Any, dict[str, Any], list[str]]:
+        data = _import(request.host_dir, "data")
+        script = _script_with(request.host_dir, "load_dataset")
+        cif_dir, table = dataset_paths(request, script)
+        key = f"{cif_dir}|{table}"
+        if key not in self._datasets:
+            layout = LAYOUTS.get(request.dataset.lower(), request.dataset.lower())
+            self._datasets[key] = script.load_dataset(str(cif_dir) + os.sep, str(table), layout, request.property)
+        crystals = self._datasets[key]
+        if not crystals:
+            raise UsageError(f"no crystal could be read from {table} and {cif_dir}; check --dataset and --property.")
+        split = {k: config.get(k, default) for k, default in SPLIT_KEYS.items()}
+        # training passes sizes and ratios on, but leaves the split seed at its function's default
+        taken = inspect.signature(data.get_train_val_loaders).parameters
+        split["split_seed"] = taken["split_seed"].default if "split_seed" in taken else 123
+        graph = {k: config.get(k, default) for k, default in GRAPH_KEYS.items()}
+        arguments = {
+            **split, **graph, "dataset": "user_data", "dataset_array": crystals, "target": config.get("target", "target"),
+            "batch_size": request.batch_size, "line_graph": True, "workers": 0, "pin_memory": False,
+            "save_dataloader": False, "filename": "crysmm_attn", "output_dir": None,
+            "standard_scalar_and_pca": False,
+        }  # fmt: skip
+        made = data.get_train_val_loaders(**{k: v for k, v in arguments.items() if k in taken})
+        loader = made[2]
+        split["n_crystals"] = len(crystals)
+        split["ids"] = [str(i) for i in loader.dataset.ids]
+        notes = [] if config else ["no config.json beside the checkpoint: the host's default split is assumed"]
+        return loader, split, notes
+
+
+def dataset_paths(request: HostRequest, script: Any) -> tuple[Path, Path]:
+    """The CIF folder and the description table, from a data set's root or a property's own folder.
+
+    Raises:
+        UsageError: When neither holds them; the message names every folder looked into.
+    """
+    root = request.root_dir
+    looked = [root]
+    if (root / "cif").is_dir() and (root / "description.csv").is_file():
+        return root / "cif", root / "description.csv"
+    layout = LAYOUTS.get(request.dataset.lower(), request.dataset.lower())
+    try:
+        cif, table = (Path(p) for p in script.get_dataset_paths(str(root), layout, request.property))
+    except ValueError as error:
+        raise UsageError(f"--dataset {request.dataset} --property {request.property}: {error}.") from error
+    looked.append(table.parent)
+    if cif.is_dir() and table.is_file():
+        return cif, table
+    for folder in (root / layout / request.property, root / request.property):
+        looked.append(folder)
+        if (folder / "cif").is_dir() and (folder / "description.csv").is_file():
+            return folder / "cif", folder / "description.csv"
+    places = ", ".join(dict.fromkeys(map(str, looked)))
+    raise UsageError(
+        f"--root_dir {root}: no cif/ folder with a description.csv beside it; looked in {places}. Give the data set's root "
+        "or the property's own folder, and the --dataset and --property of the training."
+    )
+
+
+def _forward(model: nn.Module, batch: Any) -> Any:
+    """One batch through the model, as the host's final prediction loops call it."""
+    graph, line_graph, text = batch[0], batch[1], batch[2]
+    device = next(model.parameters()).device
+    return model([graph.to(device), line_graph.to(device), text])
+
+
+def _run_config(checkpoint: Path) -> dict[str, Any]:
+    path = checkpoint.parent / "config.json"
+    if not path.is_file():
+        return {}
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not valid JSON ({error}).") from error
+
+
+def _pickle_needs(config_class: type) -> list[Any]:
+    """Classes a pickled pydantic configuration is made of besides itself."""
+    needs: list[Any] = [set, type(Path())]
+    base = next((c for c in config_class.__mro__ if c.__name__ == "BaseSettings"), None)
+    if base is not None and base is not config_class:
+        needs.append(base)
+    return needs
+
+
+def _import(host_dir: Path, name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except Exception as error:
+        raise UsageError(
+            f"{name} of the host in {host_dir} cannot be imported ({type(error).__name__}: {str(error)[:300]}). Run this "
+            "with the Python that trains the host, and see --host-dir."
+        ) from error
+
+
+def _script_with(host_dir: Path, function: str) -> Any:
+    """The host's training script: the module at the top of its folder that defines ``function``."""
+    scripts = sorted(host_dir.glob("train*.py"))
+    for path in scripts:
+        if f"def {function}" in path.read_text(encoding="utf-8", errors="replace"):
+            return _import(host_dir, path.stem)
+    raise UsageError(f"no train*.py in {host_dir} defines {function}; give the host's folder with --host-dir.")
+
+
+@contextlib.contextmanager
+def _inside(host_dir: Path) -> Iterator[None]:
+    """Work in the host's folder: it reads files there when it is imported."""
+    before = os.getcwd()
+    if str(host_dir) not in sys.path:
+        sys.path.insert(0, str(host_dir))
+    os.chdir(host_dir)
+    try:
+        yield
+    finally:
+        os.chdir(before)
