@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections import defaultdict
@@ -44,6 +45,8 @@ def run(args: argparse.Namespace) -> int:
     from crysmm_attn_plugin.demo.requirements import require_demo_packages
 
     require_demo_packages()
+    # DGL's kernels are small here: more threads gain little alone and lose fourfold beside other work.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     from crysmm_attn_plugin.demo.config import config_from
     from crysmm_attn_plugin.demo.study import REPORT, claim_folder, run_study
 

@@ -33,7 +33,8 @@ class HostConfig:
         text_model: ``offline``, a hub id or a folder.
         max_tokens: Longer descriptions are cut.
         device: Where the network runs: ``cpu`` or ``cuda``.
-        threads: Threads of torch; 0 leaves its own choice.
+        threads: Threads of torch; 1 makes a seed's result the same on every number of cores, 0 leaves
+            torch's own choice.
         output_dir: Where checkpoints, histories and predictions go.
         cache_dir: Where graphs and token states are kept; ``<output_dir>/cache`` when empty.
         crysmm_attn: Attention capture: ``true``, ``false`` or a table of its settings.
@@ -62,7 +63,7 @@ class HostConfig:
     text_model: str = "offline"
     max_tokens: int = 256
     device: str = "cpu"
-    threads: int = 0
+    threads: int = 1
     output_dir: str = "output"
     cache_dir: str = ""
     crysmm_attn: bool | Mapping[str, Any] = False

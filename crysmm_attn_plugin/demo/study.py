@@ -146,7 +146,7 @@ def config_digest(config: HostConfig) -> str:
     from crysmm_attn_plugin.demo.train import load_crystals
 
     values = config.to_dict()
-    for name in ("output_dir", "cache_dir", "crysmm_attn", "threads"):
+    for name in ("output_dir", "cache_dir", "crysmm_attn"):
         del values[name]
     crystals = [asdict(c) for c in load_crystals(config).crystals]
     versions = {name: metadata.version(name) for name in ("torch", "dgl", "alignn")} | {"self": __version__}

@@ -107,6 +107,8 @@ def prepare(config: HostConfig, *, progress: Callable[[str, int, int], None] | N
         config: What to prepare.
         progress: Called with ``graphs`` or ``text``, how many more are done, and how many there are.
     """
+    if config.threads:
+        torch.set_num_threads(config.threads)
     crystals = load_crystals(config).crystals
 
     def step(what: str) -> Callable[[int], None] | None:
@@ -150,8 +152,6 @@ def train(
         run_id: Name of the captured run; made from the time when None.
         on_epoch: Called after each epoch with its number (from 1), its loss and errors.
     """
-    if config.threads:
-        torch.set_num_threads(config.threads)
     settings = load_settings(host_config=config.crysmm_attn)
     if settings.enabled and settings.windows != "final" and WATCHED_VARIABLE not in os.environ:
         raise UsageError(
@@ -160,6 +160,8 @@ def train(
             "crysmm_attn_plugin.demo.train ...`."
         )
     data = data if data is not None else prepare(config)
+    if config.threads:
+        torch.set_num_threads(config.threads)
     out = Path(config.output_dir)
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / "config.json", config.to_dict())
