@@ -72,7 +72,9 @@ def _family_wise(n: int, replicates: int, n_resamples: int, rng: np.random.Gener
         draws = changes(n, replicates, means, rng, heavy=heavy)
         null = np.asarray(means) == 0
         p = np.column_stack([sign_flip_p(draws[:, :, m], n_resamples) for m in range(METRICS)])
-        adjusted_holm = np.array([holm(row) for row in p])
+        adjusted_holm = batched_holm(p)
+        if not np.allclose(adjusted_holm[:3], [holm(row) for row in p[:3]], rtol=0, atol=1e-12):
+            raise AssertionError("the batched Holm correction differs from the package's")
         adjusted_max = np.array([max_t_step_down(d, n_resamples=n_resamples, seed=i) for i, d in enumerate(draws)])
         for method, values, wrong in (
             ("unadjusted", p, True), ("Holm", adjusted_holm, False), ("step-down max-T", adjusted_max, False),
@@ -80,6 +82,15 @@ def _family_wise(n: int, replicates: int, n_resamples: int, rng: np.random.Gener
             rate = float((values[:, null] <= 0.05).any(1).mean())
             rates.append(FamilyRate(f"family-wise error: {name}", n, method, rate, 0.06, replicates, wrong))
     return rates
+
+
+def batched_holm(p: np.ndarray) -> np.ndarray:
+    """Holm's correction of every row; statsmodels' collects garbage at each call, 0.1 s a row."""
+    order = np.argsort(p, axis=1)
+    scaled = np.take_along_axis(p, order, axis=1) * np.arange(p.shape[1], 0, -1)
+    adjusted = np.empty_like(p)
+    np.put_along_axis(adjusted, order, np.minimum(np.maximum.accumulate(scaled, axis=1), 1), axis=1)
+    return adjusted
 
 
 def _verdicts(n: int, replicates: int, n_resamples: int, rng: np.random.Generator) -> list[FamilyRate]:

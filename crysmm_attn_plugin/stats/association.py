@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import statsmodels.api as sm
 from scipy import stats
 
 from crysmm_attn_plugin.stats.intervals import BOOTSTRAP_UP_TO, bca
@@ -86,7 +85,9 @@ def robust_regression(y: np.ndarray, design: np.ndarray, names: Sequence[str]) -
         design: (N, p) regressors.
         names: p names.
     """
-    fit = sm.OLS(y, sm.add_constant(design, has_constant="add")).fit(cov_type="HC3", use_t=True)
+    from statsmodels.regression.linear_model import OLS
+
+    fit = OLS(y, np.column_stack([np.ones(len(y)), design])).fit(cov_type="HC3", use_t=True)
     interval = np.asarray(fit.conf_int())
     coefficients = {
         name: Coefficient(

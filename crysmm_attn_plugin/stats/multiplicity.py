@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from statsmodels.stats.multitest import multipletests
 
 from crysmm_attn_plugin.errors import StatisticsError
 from crysmm_attn_plugin.stats.signflip import EXACT_UP_TO, flipped_sums
@@ -78,6 +77,8 @@ def benjamini_hochberg(p_values: ArrayLike) -> np.ndarray:
 
 
 def _adjusted(p_values: ArrayLike, method: str) -> np.ndarray:
+    from statsmodels.stats.multitest import multipletests
+
     p = np.asarray(p_values, dtype=float).ravel()
     if not len(p):
         return p
