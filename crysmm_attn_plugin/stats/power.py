@@ -18,7 +18,10 @@ def paired_power(dz: float, n: int, *, alpha: float = 0.05) -> float:
 
 def detectable_dz(n: int, *, power: float = 0.8, alpha: float = 0.05) -> float:
     """Smallest standardised mean difference that ``n`` crystals detect with this power."""
-    return float(optimize.brentq(lambda d: paired_power(d, n, alpha=alpha) - power, 1e-6, 50.0))
+    high = 1.0 / math.sqrt(n)  # far above the answer the noncentral t distribution is NaN
+    while paired_power(high, n, alpha=alpha) < power:
+        high *= 2
+    return float(optimize.brentq(lambda d: paired_power(d, n, alpha=alpha) - power, 1e-6, high))
 
 
 def crystals_needed(dz: float, *, power: float = 0.8, alpha: float = 0.05, largest: int = 10_000_000) -> int:
