@@ -26,6 +26,7 @@ from crysmm_attn_plugin.reports.figures import (
 from crysmm_attn_plugin.reports.figures.wording import decimals_for, fixed, p_text, with_interval
 from figure_fixtures import drawn_comparison
 from matplotlib.text import Text
+from synthetic_results import AXES, SEEDS, VERDICTS, synthetic_result
 
 from crysmm_attn_plugin.errors import UsageError
 from crysmm_attn_plugin.store.files import plain
@@ -102,6 +103,7 @@ def unresolved(strings: list[str], result, extra: dict[str, float]) -> list[tupl
     return missing
 
 
+@pytest.mark.slow
 def test_every_format_is_written_for_both_languages_and_the_old_names_stay(two_arms, tmp_path):
     records = write_figures(two_arms, tmp_path, formats=("png", "svg"))
     names = [r.name for r in records]
@@ -170,6 +172,7 @@ def test_text_is_between_five_and_eight_points_and_never_a_bold_title(two_arms):
                         assert len(text.get_text()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_nothing_leaves_the_page_and_no_two_labels_overlap(lang):
     cases = [
@@ -226,6 +229,22 @@ def test_every_number_in_a_label_or_caption_is_a_field_of_the_result(two_arms, l
     assert (
         unresolved([captions.caption("heatmap", two_arms.result, lang, **about)], two_arms.result, {}) == []
     )
+
+
+@pytest.mark.parametrize("verdict", VERDICTS)
+def test_captions_of_every_case_are_whole_and_keep_to_the_result(verdict):
+    for axis in AXES:
+        for seeds in SEEDS:
+            result = synthetic_result(verdict, axis, seeds=seeds)
+            for lang in ("en", "zh"):
+                kinds = ("statistics", "categories", "coupling", "epochs", "performance")
+                written = [captions.caption(kind, result, lang) for kind in kinds]
+                written += [captions.caption("heatmap", result, lang, example=e) for e in result.examples]
+                written += [captions.caption("specification", result, lang, pair=p) for p in result.pairs]
+                assert unresolved(written, result, {}) == []
+                for text in written:
+                    assert not re.search(r"[{}]|nan|None|prove|证明|p = 0\.000", text)
+                    assert text[-1] in ".。"
 
 
 def test_a_changed_result_changes_the_label(two_arms):

@@ -57,7 +57,7 @@ def _say(key: str, lang: str, **values: object) -> str:
 def _join(names: list[str], lang: str) -> str:
     if lang == "zh":
         return "、".join(names) + ("" if not names or ord(names[-1][-1:] or " ") > 0x2E80 else " ")
-    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
+    return "".join(names) if len(names) < 2 else ", ".join(names[:-1]) + " and " + names[-1]
 
 
 def _first_upper(text: str) -> str:

@@ -95,7 +95,7 @@ def _panel(
     if beyond:
         write_text(figure, left + 14, top + head - LINE_MM - 0.3, beyond, color=GREY)
     if differences:
-        axes = add_axes(figure, left + 14 + wide + 20, top + head, 22, body)
+        axes = add_axes(figure, left + 14 + wide + 21, top + head, 21, body)
         _differences(axes, found, samples, metric, colours, lang)
 
 
@@ -228,10 +228,10 @@ def _name_levels(axes: Axes, levels: Mapping[str, float], lang: str) -> None:
         named = places
     for (key, _), place, name in zip(ordered, places, named):
         axes.plot(
-            [1.0, 1.035], [place, name], transform=axes.transAxes, color=GREY, linewidth=0.5, clip_on=False
+            [1.0, 1.02], [place, name], transform=axes.transAxes, color=GREY, linewidth=0.5, clip_on=False
         )
         axes.text(
-            1.045,
+            1.028,
             name,
             say(key, lang),
             transform=axes.transAxes,
