@@ -109,12 +109,9 @@ def attach(
 
 
 def _name_checkpoint(capture: Capture, path: str | os.PathLike[str] | None, epoch: int | None) -> None:
-    """Say which file and epoch the captured weights are."""
-    if path is None or not capture.outcomes:
-        if epoch is not None and capture.outcomes:
-            digest = capture.outcomes[-1].window.checkpoint
-            capture.named_weights("", Checkpoint(digest, (), "epoch", epoch))
+    """Say which file and epoch the weights of the pass are."""
+    if not capture.last_digest or (path is None and epoch is None):
         return
-    digest = capture.outcomes[-1].window.checkpoint
-    capture.named_weights(os.fspath(path), Checkpoint(digest, (os.fspath(path),), role_of(path), epoch))
-
+    files = () if path is None else (os.fspath(path),)
+    role = "epoch" if path is None else role_of(path)
+    capture.named_weights(files[0] if files else "", Checkpoint(capture.last_digest, files, role, epoch))

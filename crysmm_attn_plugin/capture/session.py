@@ -87,6 +87,7 @@ class Capture:
         self._trained = False
         self._trained_since_window = False
         self._count = 0
+        self.last_digest = ""
         self._stop_discovery: Callable[[], None] | None = None
 
     # -- what to watch -------------------------------------------------------------------------------------
@@ -206,6 +207,11 @@ class Capture:
     def _open(self, current: _Pass, watch: ModelWatch) -> None:
         digest = weight_digest(watch.model.state_dict())
         training = bool(watch.model.training)
+        self.last_digest = digest
+        mine = {o.window.checkpoint for o in self.outcomes}
+        if digest not in mine and (digest, current.split, training) in self._run_writer().captured():
+            current.skipped = True  # an earlier process or attach of this run has captured these weights
+            return
         for outcome in list(self.outcomes):
             window = outcome.window
             if (window.checkpoint, window.split) != (digest, current.split) or outcome.state != "complete":
@@ -371,7 +377,8 @@ class Capture:
         for watch in self._models:
             untrained |= {direction for _, direction in watch.untrained()}
         last = next((o.window.checkpoint for o in reversed(self.outcomes) if o.window.epoch == self._epoch), None)
-        for digest in dict.fromkeys(o.window.checkpoint for o in self.outcomes):
+        named = [c.digest for c in self._files.values() if c.digest == self.last_digest]
+        for digest in dict.fromkeys([*(o.window.checkpoint for o in self.outcomes), *named]):
             held = [c for c in self._files.values() if c.digest == digest]
             roles = list(dict.fromkeys(c.role for c in held))
             if self._trained and digest == last and "last" not in roles:
@@ -384,7 +391,7 @@ class Capture:
                     digest,
                     tuple(c.files[0] for c in held),
                     "+".join(r for r in roles if r != "epoch" or len(roles) == 1),
-                    stored[0] if stored else epochs[0],
+                    stored[0] if stored else (epochs[0] if epochs else None),
                     metrics,
                     tuple(sorted(untrained)),
                 )

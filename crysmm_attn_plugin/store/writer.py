@@ -7,6 +7,7 @@ import os
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,9 +122,31 @@ class RunWriter:
         (self.path / f"windows/{name}{suffix}.json").unlink(missing_ok=True)
 
     def write_checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Write (or rewrite) what is known of one checkpoint."""
+        """Write what is known of one checkpoint, together with what was known of the same weights before."""
         suffix = "" if self.rank == 0 else f".rank{self.rank}"
-        write_json(self.path / f"checkpoints/{safe_name(checkpoint.digest)}{suffix}.json", checkpoint)
+        path = self.path / f"checkpoints/{safe_name(checkpoint.digest)}{suffix}.json"
+        if path.is_file():
+            before = json.loads(path.read_text(encoding="utf-8"))
+            roles = [*before["role"].split("+"), *checkpoint.role.split("+")]
+            checkpoint = replace(
+                checkpoint,
+                files=tuple(dict.fromkeys([*before["files"], *checkpoint.files])),
+                role="+".join(dict.fromkeys(r for r in roles if r)),
+                epoch=before["epoch"] if checkpoint.epoch is None else checkpoint.epoch,
+                metrics={**before["metrics"], **checkpoint.metrics},
+                untrained=tuple(sorted({*before["untrained"], *checkpoint.untrained})),
+            )
+        write_json(path, checkpoint)
+
+    def captured(self) -> list[tuple[str, str, bool]]:
+        """(checkpoint, split, training mode) of every complete pass of this rank that is on disk."""
+        found = []
+        for path in sorted((self.path / "windows").glob("*.json")):
+            record = json.loads(path.read_text(encoding="utf-8"))
+            window = record["window"]
+            if record["state"] == "complete" and record.get("rank", 0) == self.rank:
+                found.append((window["checkpoint"], window["split"], window["training_mode"]))
+        return found
 
     def _write_table(self, relative: str, table: pa.Table) -> None:
         write_atomic(self.path / relative, lambda p: pq.write_table(table, p, compression="zstd"))
