@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,31 @@ class Attached:
     @property
     def run_dir(self) -> Path | None:
         return self._capture.run_dir
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why nothing was captured, where that is so."""
+        return tuple(self._capture.failures)
+
+    @property
+    def on_raw(self) -> Callable[[Any, Any], None] | None:
+        """Called with each map as the tap saw it, padding and all, and the batch's identity."""
+        return self._capture.on_raw
+
+    @on_raw.setter
+    def on_raw(self, listener: Callable[[Any, Any], None] | None) -> None:
+        self._capture.on_raw = listener
+
+    def probe_gradients(self, forward: Callable[[], Any]) -> tuple[str, ...]:
+        """Find directions that the model's output does not depend on, by one backward pass of a sum.
+
+        Args:
+            forward: Runs the model once, with gradients; outside any captured loop. Gradients are cleared again.
+
+        Returns:
+            Directions that no gradient reached: their weights cannot have been trained.
+        """
+        return self._capture.probe_gradients(forward)
 
     @property
     def outcome(self) -> WindowOutcome | None:

@@ -20,6 +20,7 @@ from crysmm_attn_plugin.capture.window import OpenWindow
 from crysmm_attn_plugin.errors import CaptureError
 from crysmm_attn_plugin.hooks import busy
 from crysmm_attn_plugin.hooks.digests import find_state_dict, role_of, weight_digest
+from crysmm_attn_plugin.hooks.identity import tensors_in
 from crysmm_attn_plugin.hooks.manager import PluginManager, get_plugin_manager
 from crysmm_attn_plugin.hooks.windows import listen
 from crysmm_attn_plugin.records import Checkpoint, Window, WindowKind, WindowOutcome, WindowState
@@ -88,6 +89,7 @@ class Capture:
         self._trained_since_window = False
         self._count = 0
         self.last_digest = ""
+        self.on_raw: Callable[[Any, Any], None] | None = None
         self._stop_discovery: Callable[[], None] | None = None
 
     # -- what to watch -------------------------------------------------------------------------------------
@@ -226,7 +228,7 @@ class Capture:
         self._count += 1
         window_id = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}-{self._count:04d}-{current.split}"
         window = Window(window_id, digest, current.split, current.kind, current.epoch, training)
-        current.open = OpenWindow(window, watch, current.loader, self.settings, self.manager)
+        current.open = OpenWindow(window, watch, current.loader, self.settings, self.manager, self.on_raw)
         self.manager.call("attn_window_opened", window=window)
 
     def close_window(self, state: WindowState, reason: str = "") -> WindowOutcome | None:
@@ -290,6 +292,21 @@ class Capture:
             return
         self._trained_since_window = True
         self._guard(self._settle_epoch_windows)
+
+    def probe_gradients(self, forward: Callable[[], Any]) -> tuple[str, ...]:
+        """See ``plugin.Attached.probe_gradients``."""
+        import torch
+
+        for watch in self._models:
+            watch.watch_gradients()
+        with torch.enable_grad():
+            output = forward()
+            prediction = next(iter(tensors_in(output)), None)
+            if prediction is not None and prediction.requires_grad:
+                prediction.float().sum().backward()
+        for watch in self._models:
+            watch.model.zero_grad(set_to_none=True)
+        return tuple(sorted({d for watch in self._models for _, d in watch.untrained()}))
 
     def _settle_epoch_windows(self) -> None:
         for outcome in list(self.outcomes):

@@ -32,17 +32,24 @@ class OpenWindow:
         loader: The loader being iterated.
         settings: The run's settings.
         manager: For plugins' identities and metrics.
+        on_raw: Called with each map as the tap saw it and the batch's identity.
     """
 
     def __init__(
-        self, window: Window, watch: ModelWatch, loader: Any, settings: Settings, manager: PluginManager
+        self,
+        window: Window,
+        watch: ModelWatch,
+        loader: Any,
+        settings: Settings,
+        manager: PluginManager,
+        on_raw: Callable[[Any, Any], None] | None = None,
     ) -> None:
         self.window = window
         self.watch = watch
         self.loader = loader
         self.dataset = getattr(loader, "dataset", None)
         self.gathered = Accumulator(MapKeeper(settings.maps, settings.memory_mb))
-        self._settings, self._manager = settings, manager
+        self._settings, self._manager, self._on_raw = settings, manager, on_raw
         self._tokenizers = TokenizerWatch()
         self._raw: list[RawAttention] = []
         self._inputs: BatchInputs | None = None
@@ -95,6 +102,9 @@ class OpenWindow:
         identity = self._manager.call_first("attn_identify_batch", inputs=inputs, window=self)
         if identity is None:
             identity = identify(inputs)
+        if self._on_raw is not None:
+            for item in raw:
+                self._on_raw(item, identity)
         blocks, padding = [], []
         for call in self._resolved(raw, identity):
             reduced = reduce_call(
