@@ -41,6 +41,7 @@ class _Pass:
     split: str
     kind: WindowKind
     epoch: int | None
+    expected: int | None = None
     batches: int = 0
     batch: Any = None
     positions: tuple[int, ...] | None = None
@@ -153,7 +154,7 @@ class Capture:
         if self.discover:
             self._discover_from_now()
         kind: WindowKind = "final" if self._trained else "attached"
-        self._pass = _Pass(loader, split, kind, self._epoch if self._trained else None)
+        self._pass = _Pass(loader, split, kind, self._epoch if self._trained else None, _length(loader))
         return True
 
     def _discover_from_now(self) -> None:
@@ -205,6 +206,9 @@ class Capture:
             return
         self._guard(lambda: current.open.after_forward(output) if current.open else None)
         current.batch = None
+        # some loops take exactly as many batches as there are and never ask for the end
+        if current.expected is not None and current.batches >= current.expected and self._pass is current:
+            self.close_window("complete")
 
     def _open(self, current: _Pass, watch: ModelWatch) -> None:
         digest = weight_digest(watch.model.state_dict())
@@ -322,9 +326,13 @@ class Capture:
     def _keeps(self, outcome: WindowOutcome) -> bool:
         """Whether an epoch's window stays: by the setting, or because a checkpoint file holds its weights."""
         wanted = self.settings.windows
-        if wanted == "all" or any(c.digest == outcome.window.checkpoint for c in self._files.values()):
+        if wanted == "all" or any(c.digest == outcome.window.checkpoint for c in self._held().values()):
             return True
         return isinstance(wanted, int) and (outcome.window.epoch or 0) % wanted == 0
+
+    def _held(self) -> dict[str, Checkpoint]:
+        """Files that still hold the weights that were saved to them (hosts rename and rotate them)."""
+        return {path: c for path, c in self._files.items() if not c.files or os.path.exists(path)}
 
     def _discard(self, outcome: WindowOutcome) -> None:
         self.outcomes.remove(outcome)
@@ -396,7 +404,7 @@ class Capture:
         last = next((o.window.checkpoint for o in reversed(self.outcomes) if o.window.epoch == self._epoch), None)
         named = [c.digest for c in self._files.values() if c.digest == self.last_digest]
         for digest in dict.fromkeys([*(o.window.checkpoint for o in self.outcomes), *named]):
-            held = [c for c in self._files.values() if c.digest == digest]
+            held = [c for c in self._held().values() if c.digest == digest]
             roles = list(dict.fromkeys(c.role for c in held))
             if self._trained and digest == last and "last" not in roles:
                 roles.append("last")
@@ -453,6 +461,13 @@ class Capture:
         if reason and reason not in self.failures:
             self.failures.append(reason)
             log.warning("nothing captured in a pass: %s", reason)
+
+
+def _length(loader: Any) -> int | None:
+    try:
+        return len(loader)
+    except TypeError:
+        return None
 
 
 def is_text_encoder(module: nn.Module) -> bool:

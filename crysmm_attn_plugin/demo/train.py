@@ -263,18 +263,16 @@ def evaluate_checkpoints(
         Checkpoint name -> mean absolute error on the test crystals.
     """
     errors = {}
-    epochs: set[int] = set()
     for which, name in CHECKPOINTS.items():
         path = out / name
         stored = torch.load(path, map_location=config.device, weights_only=True)
         net.load_state_dict(stored["model"])
-        # Checkpoints of one epoch are the same weights: one captured pass stands for them.
-        fresh = settings if stored["epoch"] not in epochs else settings.replaced(enabled=False)
-        epochs.add(stored["epoch"])
         for split in ("test", *(s for s in settings.splits if s in ("val", "train"))):
             loader = getattr(loaders, split)
             epoch = stored["epoch"]
-            with capture(net, loader, config, path, split=split, epoch=epoch, settings=fresh, run_id=run_id):
+            with capture(
+                net, loader, config, path, split=split, epoch=epoch, settings=settings, run_id=run_id
+            ):
                 ids, targets, predictions = predict(net, loader, config.device)
             _write_predictions(out / f"predictions_{which}_{split}.csv", ids, targets, predictions)
             if split == "test":
