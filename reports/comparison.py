@@ -38,7 +38,9 @@ class Comparison:
     samples: pd.DataFrame = field(repr=False)
 
     def __repr__(self) -> str:
-        lines = [f"Comparison of {len(self.runs)} arms on {self.result.n_crystals} {self.result.split} crystals"]
+        lines = [
+            f"Comparison of {len(self.runs)} arms on {self.result.n_crystals} {self.result.split} crystals"
+        ]
         for pair in self.result.pairs:
             lines.append(
                 f"  {pair.arm} against {pair.baseline}: {pair.verdict}, error {pair.performance.axis}, claim {pair.claim}"

@@ -49,7 +49,9 @@ def format_interval(low: float | None, high: float | None, *, lang: str = "en", 
     return f"{first} to {second}" if lang == "en" and style == "nature" else f"[{first}, {second}]"
 
 
-def format_percent(value: float | None, decimals: int | None = None, *, magnitude: bool = False, lang: str = "en") -> str:
+def format_percent(
+    value: float | None, decimals: int | None = None, *, magnitude: bool = False, lang: str = "en"
+) -> str:
     """``12.3%``; without sign when a word such as lower or higher carries it."""
     if value is None or not math.isfinite(value):
         return MISSING

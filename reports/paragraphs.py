@@ -14,15 +14,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, get_args
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from crysmm_attn_plugin.catalogue import BY_NAME
-from crysmm_attn_plugin.errors import UsageError
 from crysmm_attn_plugin.reports import prose_facts as facts
 from crysmm_attn_plugin.reports.markup import to_latex, to_markdown
 from crysmm_attn_plugin.reports.numbers import fixed, format_number, format_percent
 from crysmm_attn_plugin.reports.prose_context import context, describe_context
 from crysmm_attn_plugin.reports.prose_facts import Lang, Style, Wording
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from crysmm_attn_plugin.catalogue import BY_NAME
+from crysmm_attn_plugin.errors import UsageError
 from crysmm_attn_plugin.stats.results import ComparisonResult
 from crysmm_attn_plugin.store.files import write_atomic
 
@@ -69,7 +69,9 @@ def render(
     if result.pairs and not 0 <= pair < len(result.pairs):
         raise UsageError(f"the result has {len(result.pairs)} pairs of arms; there is no pair {pair}.")
     wording = Wording(lang, style)
-    values = context(result, result.pairs[pair], wording) if result.pairs else describe_context(result, wording)
+    values = (
+        context(result, result.pairs[pair], wording) if result.pairs else describe_context(result, wording)
+    )
     folder = "" if result.pairs else "one_arm_"
     return Paragraphs(
         methods=_fill(lang, "methods", values),
@@ -82,7 +84,9 @@ def render(
 def render_summary(result: ComparisonResult, *, lang: Lang, style: Style = "nature", pair: int = 0) -> str:
     """The reporting summary's body (Markdown list items), filled in from the result."""
     wording = Wording(lang, style)
-    values = context(result, result.pairs[pair], wording) if result.pairs else describe_context(result, wording)
+    values = (
+        context(result, result.pairs[pair], wording) if result.pairs else describe_context(result, wording)
+    )
     text = _environment(lang).get_template("summary.j2").render(**values)
     lines = [_tidy(line, lang) for line in text.splitlines()]
     return "\n".join(line for line in lines if line)
@@ -123,12 +127,16 @@ def latex(result: ComparisonResult, *, langs: Sequence[str], style: Style = "nat
     """Every paragraph in some languages as LaTeX, to be put into a document with ``\\input``."""
     parts = ["% Input this file from a document compiled with XeLaTeX or LuaLaTeX."]
     if "zh" in langs:
-        parts.append("% The Chinese part needs \\usepackage{ctex} (or \\documentclass{ctexart}) in the preamble.")
+        parts.append(
+            "% The Chinese part needs \\usepackage{ctex} (or \\documentclass{ctexart}) in the preamble."
+        )
     commands = {2: "section*", 3: "subsection*"}
     for lang in langs:
         parts.append(f"% ---- {lang}")
         for level, title, text in blocks(result, lang=lang, style=style):
-            parts.append(f"\\{commands[level]}{{{to_latex(title)}}}" + (f"\n{to_latex(text)}" if text else ""))
+            parts.append(
+                f"\\{commands[level]}{{{to_latex(title)}}}" + (f"\n{to_latex(text)}" if text else "")
+            )
     return "\n\n".join(parts) + "\n"
 
 
@@ -161,16 +169,20 @@ def _save(path: Path, text: str) -> None:
 @lru_cache(maxsize=2)
 def _environment(lang: str) -> Environment:
     # the output is plain text; escaping is done for each format afterwards, in markup.py
-    environment = Environment(  # noqa: S701
+    environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates" / lang),
         undefined=StrictUndefined,
-        trim_blocks=True,
         lstrip_blocks=True,
         autoescape=False,
     )
     environment.filters.update(facts.FILTERS)
     environment.globals.update(
-        number=format_number, fixed=fixed, plain_percent=format_percent, select=facts.select, METRICS=BY_NAME
+        number=format_number,
+        fixed=fixed,
+        plain_percent=format_percent,
+        select=facts.select,
+        count=facts.count,
+        METRICS=BY_NAME,
     )
     return environment
 

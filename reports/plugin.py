@@ -6,8 +6,9 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from crysmm_attn_plugin.errors import AttnError
 from crysmm_attn_plugin.hooks.specs import hookimpl
+
+from crysmm_attn_plugin.errors import AttnError
 from crysmm_attn_plugin.store.reader import Run, find_runs
 
 log = logging.getLogger("crysmm_attn")
@@ -42,12 +43,16 @@ def attn_run_finished(run_dir: str) -> None:
             alpha=settings.get("alpha", 0.05),
             seed=settings.get("seed", 0),
         )
-        comparison.write(out, lang=settings.get("lang") or ("en", "zh"), style=settings.get("style", "nature"))
+        comparison.write(
+            out, lang=settings.get("lang") or ("en", "zh"), style=settings.get("style", "nature")
+        )
     except AttnError as error:
         log.warning("no report: %s", error)
         return
     for pair in comparison.result.pairs:
-        log.warning("%s against %s: %s (error %s)", pair.arm, pair.baseline, pair.verdict, pair.performance.axis)
+        log.warning(
+            "%s against %s: %s (error %s)", pair.arm, pair.baseline, pair.verdict, pair.performance.axis
+        )
     log.warning("report: %s", out / "report.html")
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from crysmm_attn_plugin.catalogue import BY_NAME, TOKEN_CATEGORIES
 from crysmm_attn_plugin.reports import prose_facts as facts
 from crysmm_attn_plugin.reports.numbers import fixed, format_number
 from crysmm_attn_plugin.reports.prose_facts import Wording
 from crysmm_attn_plugin.reports.references import cite
+
+from crysmm_attn_plugin.catalogue import BY_NAME, TOKEN_CATEGORIES
 from crysmm_attn_plugin.stats.results import ArmSummary, ComparisonResult, PairComparison
 
 #: Formulas of the primary metrics, in the methods paragraph. Constants in them are not results.
@@ -69,7 +70,9 @@ def context(result: ComparisonResult, pair: PairComparison, w: Wording) -> dict[
         oppose=len(facts.select(metrics, "opposes")),
         concentrated=_concentrated(metrics),
         sesoi=_same([m.sesoi for m in metrics]),
-        sensitivity=facts.sensitivity(pair, [m for m in primary if m.outcome != "not_tested"], w, result.alpha),
+        sensitivity=facts.sensitivity(
+            pair, [m for m in primary if m.outcome != "not_tested"], w, result.alpha
+        ),
         error=facts.error_facts(result, pair, w),
         coupling=[facts.coupling_fact(c, w) for c in pair.coupling],
         confidence=f"{100 * first.confidence:g}%" if first else f"{100 * (1 - result.alpha):g}%",
@@ -109,7 +112,10 @@ def describe_context(result: ComparisonResult, w: Wording) -> dict[str, Any]:
         mae=format_number(arm.mae) if arm.mae is not None else "",
         mae_sd=format_number(arm.mae_sd) if arm.mae_sd is not None else "",
         masses=[
-            (TOKEN_CATEGORIES.get(c.category, (c.category, c.category))[w.lang == "zh"], w.percent(100 * c.mean))
+            (
+                TOKEN_CATEGORIES.get(c.category, (c.category, c.category))[w.lang == "zh"],
+                w.percent(100 * c.mean),
+            )
             for c in masses[:3]
         ],
         sensitivity=None,
@@ -133,7 +139,11 @@ def describe_context(result: ComparisonResult, w: Wording) -> dict[str, Any]:
 
 def _common(result: ComparisonResult, w: Wording) -> dict[str, Any]:
     zh = w.lang == "zh"
-    split = _SPLITS.get(result.split, result.split) if zh else {"val": "validation"}.get(result.split, result.split)
+    split = (
+        _SPLITS.get(result.split, result.split)
+        if zh
+        else {"val": "validation"}.get(result.split, result.split)
+    )
     return {
         "result": result,
         "w": w,
@@ -157,7 +167,7 @@ def _common(result: ComparisonResult, w: Wording) -> dict[str, Any]:
         "examples": list(result.examples),
         "predicted": [
             (
-                BY_NAME[m].label_zh if zh else BY_NAME[m].label_en,
+                facts.bare(facts.metric_label(m, w.lang)),
                 BY_NAME[m].expected_sign,
             )
             for m in FORMULAS
@@ -196,7 +206,9 @@ def _checkpoint(arm: ArmSummary, w: Wording) -> dict[str, Any]:
         "seeds": [str(s) for s in arm.seeds if s is not None],
         "n": arm.n_seeds,
         "rule": w.join([_ROLES[r][zh] if r in _ROLES else r for r in roles if r]),
-        "files": list(dict.fromkeys(f.replace("\\", "/").rsplit("/", 1)[-1] for f in arm.checkpoint_files if f)),
+        "files": list(
+            dict.fromkeys(f.replace("\\", "/").rsplit("/", 1)[-1] for f in arm.checkpoint_files if f)
+        ),
     }
 
 

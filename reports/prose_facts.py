@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from crysmm_attn_plugin.catalogue import BY_NAME
 from crysmm_attn_plugin.reports.numbers import (
     decimals_for,
     fixed,
@@ -21,6 +20,8 @@ from crysmm_attn_plugin.reports.numbers import (
     format_p,
     format_percent,
 )
+
+from crysmm_attn_plugin.catalogue import BY_NAME
 from crysmm_attn_plugin.stats.results import (
     ArmSummary,
     ComparisonResult,
@@ -39,8 +40,13 @@ ARM_NAMES = {
     "no_middle": ("model without middle fusion", "无中期融合模型"),
     "no-middle": ("model without middle fusion", "无中期融合模型"),
 }
+#: Metrics as a sentence calls them.
+_NAMES_EN = {
+    "max_weight": "the maximum weight",
+    "effective_tokens_hill": "the effective number of tokens",
+    "gini": "the Gini coefficient",
+}
 #: (falls, rises) per metric
-_WORDS_EN = {"effective_tokens_hill": ("fewer", "more")}
 _WORDS_ZH = {"effective_tokens_hill": ("减少", "增加"), "max_weight": ("降低", "提高")}
 
 
@@ -100,7 +106,9 @@ class Wording:
     def several_p(self, values: Sequence[float]) -> str:
         """One p-value for all when they read alike, else all of them."""
         texts = list(dict.fromkeys(self.p(v) for v in values))
-        return (", " if self.lang == "en" else "、").join(texts if len(texts) == 1 else [self.p(v) for v in values])
+        return (", " if self.lang == "en" else "、").join(
+            texts if len(texts) == 1 else [self.p(v) for v in values]
+        )
 
     def join(self, items: Sequence[str], last: str = "") -> str:
         """``a, b and c`` / ``a、b和c``."""
@@ -113,8 +121,13 @@ class Wording:
 
     def count(self, n: int) -> str:
         """A small count as a word (English)."""
-        words = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-        return words[n] if self.lang == "en" and n < len(words) else str(n)
+        return count(n) if self.lang == "en" else str(n)
+
+
+def count(n: int) -> str:
+    """``three``; from ten on in digits."""
+    words = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+    return words[n] if n < len(words) else str(n)
 
 
 def arm_label(name: str, lang: Lang) -> str:
@@ -154,14 +167,12 @@ def metric_fact(m: MetricResult, w: Wording, alpha: float) -> MetricFact:
     """The facts of one metric; the words for its direction come from its sign alone."""
     spec, r = BY_NAME.get(m.metric), m.paired
     zh = w.lang == "zh"
-    label = m.metric.replace("_", " ") if spec is None else spec.label_zh if zh else spec.label_en
+    label = metric_label(m.metric, w.lang)
     has_percent = math.isfinite(r.percent_change)
     size = w.percent(abs(r.percent_change), r.percent_ci_low, r.percent_ci_high) if has_percent else ""
     shown = size if has_percent else format_number(r.mean_difference, r.ci_low, r.ci_high)
     sign = 0 if not any(c in "123456789" for c in shown) else 1 if r.mean_difference > 0 else -1
-    falls, rises = (
-        _WORDS_ZH.get(m.metric, ("降低", "升高")) if zh else _WORDS_EN.get(m.metric, ("lower", "higher"))
-    )
+    falls, rises = _WORDS_ZH.get(m.metric, ("降低", "升高")) if zh else ("lower", "higher")
     p = m.p_adjusted if m.p_adjusted is not None else r.p_value
     several = max(r.n_seeds_a, r.n_seeds_b) > 1
     return MetricFact(
@@ -187,6 +198,14 @@ def metric_fact(m: MetricResult, w: Wording, alpha: float) -> MetricFact:
         uniform=format_number(m.uniform_mean, r.ci_low, r.ci_high) if m.uniform_mean is not None else "",
         has_percent=has_percent,
     )
+
+
+def metric_label(metric: str, lang: Lang) -> str:
+    """A metric as a sentence calls it."""
+    spec = BY_NAME.get(metric)
+    if spec is None:
+        return metric.replace("_", " ")
+    return spec.label_zh if lang == "zh" else _NAMES_EN.get(metric, spec.label_en)
 
 
 def kind_of(m: MetricResult, alpha: float) -> Kind:
@@ -222,7 +241,9 @@ class SensitivityFacts:
     ranges: str
 
 
-def sensitivity(pair: PairComparison, primary: Sequence[MetricResult], w: Wording, alpha: float) -> SensitivityFacts:
+def sensitivity(
+    pair: PairComparison, primary: Sequence[MetricResult], w: Wording, alpha: float
+) -> SensitivityFacts:
     """Agreement of other readings with the primary one."""
     direction = primary[0].direction if primary else "atom_to_text"
     readings = []
@@ -230,7 +251,9 @@ def sensitivity(pair: PairComparison, primary: Sequence[MetricResult], w: Wordin
         others = {m.metric: m for m in pair.primary(direction, scope)}
         both = [(m, others[m.metric]) for m in primary if m.metric in others]
         if both:
-            changes = [w.percent(o.paired.percent_change) for _, o in both if math.isfinite(o.paired.percent_change)]
+            changes = [
+                w.percent(o.paired.percent_change) for _, o in both if math.isfinite(o.paired.percent_change)
+            ]
             agreeing = sum(_conclusion(m, alpha) == _conclusion(o, alpha) for m, o in both)
             readings.append(Reading(scope, agreeing, len(both), w.join(changes)))
     clusters = [m for m in primary if m.p_cluster is not None]
@@ -238,7 +261,8 @@ def sensitivity(pair: PairComparison, primary: Sequence[MetricResult], w: Wordin
     agreeing = None
     if single and primary:
         agreeing = sum(
-            (m.paired.p_value < alpha) == (m.paired.p_t < alpha) == (m.paired.p_wilcoxon < alpha) for m in primary
+            (m.paired.p_value < alpha) == (m.paired.p_t < alpha) == (m.paired.p_wilcoxon < alpha)
+            for m in primary
         )
     rows = [s for s in pair.specifications if s.direction == direction and math.isfinite(s.percent_change)]
     reported = {m.metric: m.paired.mean_difference for m in primary}
@@ -349,16 +373,16 @@ class CouplingFact:
 
 def coupling_fact(c: CouplingResult, w: Wording) -> CouplingFact:
     """One metric's coupling as text."""
-    spec = BY_NAME.get(c.metric)
-    label = c.metric.replace("_", " ") if spec is None else spec.label_zh if w.lang == "zh" else spec.label_en
     known = c.coefficient is not None and c.coefficient_p is not None
     return CouplingFact(
-        label=label,
+        label=metric_label(c.metric, w.lang),
         n=c.n,
         rho=w.rho(c.spearman),
         interval=w.rho_interval(c.ci_low, c.ci_high),
         p=w.p(c.p_value),
-        coefficient=format_number(c.coefficient, c.coefficient_ci_low, c.coefficient_ci_high) if known else "",
+        coefficient=format_number(c.coefficient, c.coefficient_ci_low, c.coefficient_ci_high)
+        if known
+        else "",
         coefficient_interval=w.interval(c.coefficient_ci_low, c.coefficient_ci_high)
         if known and c.coefficient_ci_low is not None
         else "",
@@ -383,4 +407,9 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-FILTERS: dict[str, Callable[..., str]] = {"capital": capital}
+def bare(text: str) -> str:
+    """Without a leading article."""
+    return text.removeprefix("the ")
+
+
+FILTERS: dict[str, Callable[..., str]] = {"capital": capital, "bare": bare}

@@ -46,7 +46,9 @@ def plugin_sections(comparison: Comparison) -> list[Section]:
         manager.on_failure = earlier
     sections = []
     for item in (x for group in found for x in (group if isinstance(group, (list, tuple)) else [group])):
-        sections.append(item if isinstance(item, Section) else _failure("?", f"returned {type(item).__name__}"))
+        sections.append(
+            item if isinstance(item, Section) else _failure("?", f"returned {type(item).__name__}")
+        )
     return sections + failures
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from crysmm_attn_plugin.catalogue import BY_NAME, PRIMARY
 from crysmm_attn_plugin.reports import escape
 from crysmm_attn_plugin.reports.numbers import (
     decimals_for,
@@ -20,6 +19,8 @@ from crysmm_attn_plugin.reports.numbers import (
     format_number,
     format_p_value,
 )
+
+from crysmm_attn_plugin.catalogue import BY_NAME, PRIMARY
 from crysmm_attn_plugin.stats.results import ComparisonResult, MetricResult, PairComparison
 from crysmm_attn_plugin.store.files import write_atomic
 
@@ -274,7 +275,9 @@ def seed_statistics(result: ComparisonResult) -> str:
     if not result.pairs:
         for metric in SEED_METRICS:
             mean = result.arms[0].means.get(metric)
-            rows.append([BY_NAME[metric].seed_name, mean, None, None, metric, result.arms[0].name, *[None] * 15])
+            rows.append(
+                [BY_NAME[metric].seed_name, mean, None, None, metric, result.arms[0].name, *[None] * 15]
+            )
     return to_csv([*SEED_COLUMNS, *ours], rows)
 
 

@@ -9,15 +9,27 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crysmm_attn_plugin.errors import UsageError
 from crysmm_attn_plugin.reports import tables
+
+from crysmm_attn_plugin.errors import UsageError
 from crysmm_attn_plugin.store.files import write_atomic, write_json
 
 if TYPE_CHECKING:
     from crysmm_attn_plugin.reports.comparison import Comparison
 
 #: Parts of a report that can be asked for alone. ``json`` (result.json) is always written.
-FORMATS = ("json", "csv", "figures", "tables", "paragraphs", "summary", "markdown", "html", "samples", "chemiscope")
+FORMATS = (
+    "json",
+    "csv",
+    "figures",
+    "tables",
+    "paragraphs",
+    "summary",
+    "markdown",
+    "html",
+    "samples",
+    "chemiscope",
+)
 LANGUAGES = ("en", "zh")
 STYLES = ("nature", "apa", "gbt")
 #: A folder with this file is a report, and may be replaced by one.
@@ -69,7 +81,12 @@ def write_report(
 
 
 def _fill(
-    comparison: Comparison, out: Path, wanted: set[str], langs: tuple[str, ...], style: str, progress: Progress
+    comparison: Comparison,
+    out: Path,
+    wanted: set[str],
+    langs: tuple[str, ...],
+    style: str,
+    progress: Progress,
 ) -> None:
     result = comparison.result
     figures, paragraphs, sections = [], {}, []
@@ -84,7 +101,9 @@ def _fill(
 
         progress("paragraphs")
         pairs = range(max(len(result.pairs), 1))
-        paragraphs = {lang: [prose.render(result, lang=lang, style=style, pair=i) for i in pairs] for lang in langs}
+        paragraphs = {
+            lang: [prose.render(result, lang=lang, style=style, pair=i) for i in pairs] for lang in langs
+        }
         if "paragraphs" in wanted:
             prose.write(result, out, langs=langs, style=style)
     if wanted & {"html", "markdown"}:
@@ -116,7 +135,13 @@ def _fill(
 
         progress("page")
         write_page(
-            comparison, out, figures=figures, paragraphs=paragraphs, table=table, sections=sections, langs=langs
+            comparison,
+            out,
+            figures=figures,
+            paragraphs=paragraphs,
+            table=table,
+            sections=sections,
+            langs=langs,
         )
     if "chemiscope" in wanted:
         from crysmm_attn_plugin.reports.chemiscope import write_chemiscope
@@ -128,7 +153,8 @@ def _fill(
     if "figures" not in wanted:
         for name in ("figures", *(p.name for p in out.glob("attention_*.png"))):
             _remove(out / name)
-    write_json(out / MARKER, result.to_dict())
+    drawn = {record.name: record.numbers for record in figures if record.numbers}
+    write_json(out / MARKER, {**result.to_dict(), "figures": drawn})
 
 
 def _move_into_place(stage: Path, target: Path) -> None:
@@ -174,5 +200,7 @@ def _text(path: Path, text: str) -> None:
 def _checked(what: str, values: Sequence[str], allowed: Sequence[str]) -> set[str] | tuple[str, ...]:
     unknown = [v for v in values if v not in allowed]
     if unknown or not values:
-        raise UsageError(f"unknown {what} {', '.join(unknown) or '(none given)'}; choose from {', '.join(allowed)}.")
+        raise UsageError(
+            f"unknown {what} {', '.join(unknown) or '(none given)'}; choose from {', '.join(allowed)}."
+        )
     return set(values) if what == "format" else tuple(dict.fromkeys(values))

@@ -1,0 +1,78 @@
+"""The verdict in one sentence, as the command line, ``report.md`` and the page show it first."""
+
+from __future__ import annotations
+
+from crysmm_attn_plugin.reports import prose_facts as facts
+from crysmm_attn_plugin.reports.prose_facts import Wording
+
+from crysmm_attn_plugin.stats.results import ComparisonResult, PairComparison
+
+_VERDICT = {
+    "supported": ("Supported", "得到支持", "attention is more concentrated on all primary metrics", "各项主要指标均更集中"),
+    "partial": ("Partly supported", "部分支持", "attention is more concentrated on some primary metrics", "部分主要指标更集中"),
+    "contradicted": ("Contradicted", "方向相反", "attention is less concentrated, not more", "注意力更分散，而非更集中"),
+    "conflicting": ("Conflicting", "相互矛盾", "the metrics point both ways", "各项指标指向不一"),
+    "negligible": ("Negligible", "可忽略", "attention is equivalent within the declared margin", "在设定界限内等效"),
+    "inconclusive": (
+        "Inconclusive", "未定", "neither a difference nor equivalence was established", "既未检出差异，也未通过等效性检验",
+    ),
+    "not_tested": ("Not tested", "未检验", "too few crystals for a test", "晶体过少"),
+}  # fmt: skip
+_ERROR = {
+    "better": ("error lower", "误差更低"),
+    "worse": ("error higher", "误差更高"),
+    "indistinguishable": ("errors indistinguishable", "误差无法区分"),
+    "unknown": ("error not compared", "误差未比较"),
+}
+_CLAIM = {
+    "checkpoints": ("holds for these two checkpoints", "仅适用于这两个检查点"),
+    "preliminary": ("preliminary", "初步结果"),
+    "architecture": ("holds for the architectures as trained here", "适用于按此方式训练的架构"),
+    "none": ("", ""),
+}
+
+
+def verdict_word(pair: PairComparison, lang: str) -> str:
+    """``Supported`` / ``得到支持``."""
+    return _VERDICT[pair.verdict][lang == "zh"]
+
+
+def headline(result: ComparisonResult, pair: PairComparison, lang: str) -> str:
+    """One sentence: verdict, entropy with its interval and p, error axis, N, and what may be claimed.
+
+    Args:
+        result: The comparison.
+        pair: One of its pairs.
+        lang: ``en`` or ``zh``.
+    """
+    zh = lang == "zh"
+    w = Wording("zh" if zh else "en", "nature")
+    first, second = facts.arm_label(pair.arm, w.lang), facts.arm_label(pair.baseline, w.lang)
+    reading = _VERDICT[pair.verdict][3 if zh else 2]
+    numbers = ""
+    primary = pair.primary(result.directions[0]) if result.directions else ()
+    entropy = next((m for m in primary if m.metric == "entropy" and m.outcome != "not_tested"), None)
+    if entropy is not None:
+        f = facts.metric_fact(entropy, w, result.alpha)
+        level = f"{100 * entropy.paired.confidence:g}%"
+        unit = f" {f.unit}" if f.unit else ""
+        change = f"{f.size} {f.word}" if f.has_percent and f.sign else ""
+        if zh:
+            change = f"{f.word} {f.size}，" if change else ""
+            numbers = (
+                f"：{f.label}{change}差值 {f.difference}{unit}（{level} 置信区间 {f.interval}，校正后 {f.p}）"
+            )
+        else:
+            change = f"{change}, " if change else ""
+            numbers = f": {f.label} {change}difference {f.difference}{unit} ({level} CI {f.interval}, adjusted {f.p})"
+    error, claim = _ERROR[pair.performance.axis][zh], _CLAIM[pair.claim][zh]
+    if zh:
+        parts = [
+            f"{first}对{second}：{verdict_word(pair, lang)}，{reading}{numbers}",
+            error,
+            f"N = {pair.n}",
+            claim,
+        ]
+        return "；".join(p for p in parts if p) + "。"
+    start = f"{facts.capital(first)} against {second}: {verdict_word(pair, lang).lower()}, {reading}{numbers}"
+    return "; ".join(p for p in (start, error, f"N = {pair.n}", claim) if p) + "."

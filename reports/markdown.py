@@ -1,0 +1,98 @@
+"""``report.md``: the whole report without interaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from crysmm_attn_plugin.reports import prose_facts as facts
+from crysmm_attn_plugin.reports import tables
+from crysmm_attn_plugin.reports.escape import markdown as literal
+from crysmm_attn_plugin.reports.headline import headline
+from crysmm_attn_plugin.reports.markup import to_markdown
+from crysmm_attn_plugin.reports.paragraphs import TITLES, Paragraphs
+from crysmm_attn_plugin.reports.references import cited_in
+from crysmm_attn_plugin.reports.sections import Section
+
+if TYPE_CHECKING:
+    from crysmm_attn_plugin.reports.comparison import Comparison
+
+_WORDS = {
+    "en": {"title": "Attention of the arms compared", "one": "Attention of one arm", "table": "Numbers",
+           "figures": "Figures", "alarms": "Alarms of the capture", "references": "References", "against": "against"},
+    "zh": {"title": "各组注意力对比", "one": "单组注意力", "table": "数值", "figures": "图", "alarms": "记录时的警示",
+           "references": "参考文献", "against": "与"},
+}  # fmt: skip
+
+
+def report_markdown(
+    comparison: Comparison,
+    figures: Sequence[Any],
+    paragraphs: Mapping[str, Sequence[Paragraphs]],
+    table: tables.Table,
+    sections: Sequence[Section],
+    langs: Sequence[str],
+) -> str:
+    """The report in every language asked for, one after the other.
+
+    Args:
+        comparison: What is reported.
+        figures: Records of the figures written; shown by relative path.
+        paragraphs: Language -> paragraphs, one item a pair.
+        table: The main table.
+        sections: Sections of plugins.
+        langs: Languages.
+    """
+    parts = [_one_language(comparison, figures, paragraphs[lang], table, sections, lang) for lang in langs]
+    return "\n\n---\n\n".join(parts) + "\n"
+
+
+def _one_language(
+    comparison: Comparison,
+    figures: Sequence[Any],
+    paragraphs: Sequence[Paragraphs],
+    table: tables.Table,
+    sections: Sequence[Section],
+    lang: str,
+) -> str:
+    result, words = comparison.result, _WORDS[lang]
+    what = " · ".join(literal(x) for x in (result.dataset, result.property) if x)
+    parts = [f"# {words['title'] if result.pairs else words['one']}" + (f" ({what})" if what else "")]
+    for pair in result.pairs:
+        parts.append("> " + to_markdown(headline(result, pair, lang)))
+    parts.append(f"## {words['table']}\n\n{tables.to_markdown(table, lang)}")
+    several = len(result.pairs) > 1
+    for i, prose in enumerate(paragraphs):
+        if several:
+            pair = result.pairs[i]
+            first, second = facts.arm_label(pair.arm, lang), facts.arm_label(pair.baseline, lang)  # type: ignore[arg-type]
+            parts.append(f"## {literal(facts.capital(first))} {words['against']} {literal(second)}")
+        for name, text in prose.items():
+            if text and (name != "methods" or i == 0):
+                parts.append(
+                    f"{'###' if several else '##'} {TITLES[name][lang == 'zh']}\n\n{to_markdown(text)}"
+                )
+    if figures:
+        parts.append(f"## {words['figures']}")
+        parts += [_figure(record, lang) for record in figures]
+    if result.alarms:
+        items = "\n".join(f"- {literal(alarm.message)}" for alarm in result.alarms)
+        parts.append(f"## {words['alarms']}\n\n{items}")
+    for section in sections:
+        title = section.title.get(lang) or section.title.get("en", section.id)
+        body = section.markdown.get(lang) or section.markdown.get("en", "")
+        parts.append(f"## {literal(title)}\n\n{body}")
+    cited = cited_in(" ".join(text for prose in paragraphs for _, text in prose.items()))
+    if cited:
+        parts.append(f"## {words['references']}\n\n" + "\n".join(f"- {literal(entry)}" for entry in cited))
+    return "\n\n".join(parts)
+
+
+def _figure(record: Any, lang: str) -> str:
+    drawn = record.label_languages.get(lang, "en")
+    pictures = [f for f in record.files if f.suffix == ".png" and f.parent.name == "figures"]
+    chinese = [f for f in pictures if f.name.endswith(".zh.png")]
+    english = [f for f in pictures if f not in chinese]
+    shown = (chinese if drawn == "zh" and chinese else english or pictures)[:1]
+    image = "".join(f"![{literal(record.alts[lang])}](figures/{f.name})\n\n" for f in shown)
+    return f"{image}{literal(record.captions[lang])}"
