@@ -39,19 +39,25 @@ def main() -> int:
     """Run it."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.calibration", description=__doc__)
     parser.add_argument("--small", action="store_true", help="a few cells, for continuous integration")
-    parser.add_argument("--replicates", type=int, help="replicates a cell (default 5000, small 2000)")
-    parser.add_argument("--family-replicates", type=int, help="replicates of families (default 2000, small 300)")
+    parser.add_argument("--replicates", type=int, help="replicates a cell (default 10000, small 2000)")
+    parser.add_argument(
+        "--family-replicates", type=int, help="replicates of families (default 5000, small 300)"
+    )
     parser.add_argument("--resamples", type=int, help="sign flips and resamples (default 10000, small 1000)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the simulation")
     parser.add_argument("--out", type=Path, help="file for the table; printed when left out")
     args = parser.parse_args()
-    replicates = args.replicates or (2000 if args.small else 5000)
-    family_replicates = args.family_replicates or (300 if args.small else 2000)
+    replicates = args.replicates or (2000 if args.small else 10_000)
+    family_replicates = args.family_replicates or (300 if args.small else 5000)
     n_resamples = args.resamples or (1000 if args.small else 10_000)
     start = time.monotonic()
     bar = tqdm(total=len(list(cells(args.small))), unit="cell", disable=not sys.stderr.isatty())
     rates, gap = run_grid(
-        small=args.small, replicates=replicates, n_resamples=n_resamples, seed=args.seed, progress=lambda _: bar.update()
+        small=args.small,
+        replicates=replicates,
+        n_resamples=n_resamples,
+        seed=args.seed,
+        progress=lambda _: bar.update(),
     )
     bar.close()
     families = run_families(
@@ -69,7 +75,9 @@ def main() -> int:
         when=time.strftime("%Y-%m-%d", time.gmtime()),
         minutes=(time.monotonic() - start) / 60,
         gap=gap,
-        margin="Bands are widened by three standard errors of simulation in this short run. " if args.small else "",
+        margin="Bands are widened by three standard errors of simulation in this short run. "
+        if args.small
+        else "",
         tally=", ".join(f"{n} {w if w != '-' else 'without a band'}" for w, n in sorted(found.items())),
         seen="fails in every cell" if sees else "IS NOT CAUGHT",
     ) + markdown(rates, families)

@@ -75,7 +75,9 @@ def _family_wise(n: int, replicates: int, n_resamples: int, rng: np.random.Gener
         adjusted_holm = batched_holm(p)
         if not np.allclose(adjusted_holm[:3], [holm(row) for row in p[:3]], rtol=0, atol=1e-12):
             raise AssertionError("the batched Holm correction differs from the package's")
-        adjusted_max = np.array([max_t_step_down(d, n_resamples=n_resamples, seed=i) for i, d in enumerate(draws)])
+        adjusted_max = np.array(
+            [max_t_step_down(d, n_resamples=n_resamples, seed=i) for i, d in enumerate(draws)]
+        )
         for method, values, wrong in (
             ("unadjusted", p, True), ("Holm", adjusted_holm, False), ("step-down max-T", adjusted_max, False),
         ):  # fmt: skip
@@ -118,7 +120,9 @@ def _verdicts(n: int, replicates: int, n_resamples: int, rng: np.random.Generato
                 for m in range(METRICS)
             ]  # fmt: skip
             supported += verdict(words) == "supported"
-        rates.append(FamilyRate(f'false "supported": {name}', n, "verdict", supported / replicates, band, replicates))
+        rates.append(
+            FamilyRate(f'false "supported": {name}', n, "verdict", supported / replicates, band, replicates)
+        )
     return rates
 
 
@@ -128,7 +132,11 @@ def _equivalence(n: int, replicates: int, rng: np.random.Generator) -> list[Fami
     for k, run_sd in ((1, 0.0), (3, 0.2)):
         smallest = 0.5
         item = rng.standard_normal((replicates, 1, n)) / 2 + smallest
-        a = item + 0.3 * rng.standard_normal((replicates, k, n)) + run_sd * rng.standard_normal((replicates, k, 1))
+        a = (
+            item
+            + 0.3 * rng.standard_normal((replicates, k, n))
+            + run_sd * rng.standard_normal((replicates, k, 1))
+        )
         b = 0.3 * rng.standard_normal((replicates, k, n)) + run_sd * rng.standard_normal((replicates, k, 1))
         called = sum(tost(x, y, -smallest, smallest) < 0.05 for x, y in zip(a, b))
         name = f"false equivalence at the bound: {k} seed{'s' if k > 1 else ''}"

@@ -9,7 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from benchmarks.calibration.methods import agrees_with_package, bootstrap_t_ends, sign_flip_p, two_way, two_way_ends, two_way_p
+from benchmarks.calibration.methods import (
+    agrees_with_package,
+    bootstrap_t_ends,
+    sign_flip_p,
+    two_way,
+    two_way_ends,
+    two_way_p,
+)
 from benchmarks.calibration.model import DISTRIBUTIONS, Cell, atom_level_t, simulate
 
 N = (20, 50, 300)
@@ -69,7 +76,12 @@ def cells(small: bool = False) -> Iterator[Cell]:
 
 
 def run_grid(
-    *, small: bool, replicates: int, n_resamples: int, seed: int, progress: Callable[[Cell], None] | None = None
+    *,
+    small: bool,
+    replicates: int,
+    n_resamples: int,
+    seed: int,
+    progress: Callable[[Cell], None] | None = None,
 ) -> tuple[list[Rate], float]:
     """Rates of every cell, and the largest disagreement of the batched methods with the package."""
     rates: list[Rate] = []
@@ -95,14 +107,18 @@ def coverage_band(cell: Cell) -> tuple[float | None, float | None]:
     return 0.94, 0.96
 
 
-def _one_seed(cell: Cell, replicates: int, n_resamples: int, rng: np.random.Generator) -> tuple[list[Rate], float]:
+def _one_seed(
+    cell: Cell, replicates: int, n_resamples: int, rng: np.random.Generator
+) -> tuple[list[Rate], float]:
     a, b, run_a, run_b, atoms = simulate(cell, replicates, rng)
     d = a[:, 0] - b[:, 0]
     shift = (run_a - run_b)[:, 0]
     rates: list[Rate] = []
     gap = 0.0
 
-    def add(method: str, kind: str, value: float, band: tuple[float | None, float | None], wrong: bool = False) -> None:
+    def add(
+        method: str, kind: str, value: float, band: tuple[float | None, float | None], wrong: bool = False
+    ) -> None:
         rates.append(Rate(cell, method, kind, float(value), *band, replicates, wrong))
 
     if cell.run_sd == 0:
@@ -125,7 +141,13 @@ def _one_seed(cell: Cell, replicates: int, n_resamples: int, rng: np.random.Gene
         t = seen.mean(1) / (seen.std(1, ddof=1) / np.sqrt(cell.n))
         critical = stats.t.ppf(0.975, cell.n - 1)
         # false positives about the architecture: the arms are the same, only the runs differ
-        add("one seed read as architecture", "false positive", (np.abs(t) > critical).mean(), (0.04, 0.06), True)
+        add(
+            "one seed read as architecture",
+            "false positive",
+            (np.abs(t) > critical).mean(),
+            (0.04, 0.06),
+            True,
+        )
     return rates, gap
 
 
@@ -148,11 +170,22 @@ def _several_seeds(
             gap = agrees_with_package(a[:2], b[:2], p[:2], low[:2], high[:2], n_resamples)
     rates = [
         Rate(cell, "two-way interval", "coverage", covered / replicates, *coverage_band(cell), replicates),
-        Rate(cell, "two-way t", "false positive", plain / replicates, *_false_positive_band(cell), replicates),
+        Rate(
+            cell, "two-way t", "false positive", plain / replicates, *_false_positive_band(cell), replicates
+        ),
     ]
     if cell.run_sd > 0:
         rates.append(
-            Rate(cell, "runs ignored", "false positive", ignored / replicates, 0.04, 0.06, replicates, wrong=True)
+            Rate(
+                cell,
+                "runs ignored",
+                "false positive",
+                ignored / replicates,
+                0.04,
+                0.06,
+                replicates,
+                wrong=True,
+            )
         )
     return rates, gap
 

@@ -79,7 +79,9 @@ def two_way_ends(
     n = a.shape[2]
     mean, variance, df, item = two_way(a, b)
     quantile = 1 - alpha / 2
-    extra = np.maximum(stats.t.ppf(quantile, df) ** 2 * variance - stats.t.ppf(quantile, n - 1) ** 2 * item, 0)
+    extra = np.maximum(
+        stats.t.ppf(quantile, df) ** 2 * variance - stats.t.ppf(quantile, n - 1) ** 2 * item, 0
+    )
     low, high = bootstrap_t_ends(a.mean(1) - b.mean(1), n_resamples, alpha)
     return mean - np.sqrt((mean - low) ** 2 + extra), mean + np.sqrt((high - mean) ** 2 + extra)
 

@@ -77,7 +77,9 @@ def simulate(
     return a, b, runs[0], runs[1], atoms
 
 
-def atom_level_t(cell: Cell, differences: np.ndarray, atoms: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def atom_level_t(
+    cell: Cell, differences: np.ndarray, atoms: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
     """t of the deliberately wrong test that takes every atom as a unit.
 
     The atoms of a crystal scatter about its mean with a chi-squared sum of squares, so they need not be drawn.

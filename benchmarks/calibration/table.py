@@ -21,9 +21,19 @@ def word(rate: Rate | FamilyRate) -> str:
         return "-"
     if rate.passed:
         return "pass"
-    if isinstance(rate, Rate) and rate.kind == "coverage" and rate.high is not None and rate.value > rate.high:
+    if (
+        isinstance(rate, Rate)
+        and rate.kind == "coverage"
+        and rate.high is not None
+        and rate.value > rate.high
+    ):
         return "wide"
-    if isinstance(rate, Rate) and rate.kind == "false positive" and rate.low is not None and rate.value < rate.low:
+    if (
+        isinstance(rate, Rate)
+        and rate.kind == "false positive"
+        and rate.low is not None
+        and rate.value < rate.low
+    ):
         return "low"
     return "FAIL"
 
@@ -45,7 +55,10 @@ def harness_sees(rates: Sequence[Rate]) -> bool:
 
 def markdown(rates: Sequence[Rate], families: Sequence[FamilyRate]) -> str:
     """Summary by method and distribution, every miss, the families, then every cell."""
-    return "\n".join([*_summary(rates), *_misses(rates, families), *_families(families), *_every_cell(rates)]) + "\n"
+    return (
+        "\n".join([*_summary(rates), *_misses(rates, families), *_families(families), *_every_cell(rates)])
+        + "\n"
+    )
 
 
 def _summary(rates: Sequence[Rate]) -> list[str]:
@@ -107,7 +120,9 @@ def _families(families: Sequence[FamilyRate]) -> list[str]:
     ]
     for rate in families:
         band = "-" if rate.high is None else f"{rate.high:g}"
-        lines.append(f"| {rate.setting} | {rate.n} | {rate.method} | {rate.value:.4f} | {band} | {word(rate)} |")
+        lines.append(
+            f"| {rate.setting} | {rate.n} | {rate.method} | {rate.value:.4f} | {band} | {word(rate)} |"
+        )
     return [*lines, ""]
 
 

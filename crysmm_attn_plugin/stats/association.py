@@ -91,7 +91,11 @@ def robust_regression(y: np.ndarray, design: np.ndarray, names: Sequence[str]) -
     interval = np.asarray(fit.conf_int())
     coefficients = {
         name: Coefficient(
-            float(fit.params[i]), float(fit.bse[i]), float(fit.pvalues[i]), float(interval[i][0]), float(interval[i][1])
+            float(fit.params[i]),
+            float(fit.bse[i]),
+            float(fit.pvalues[i]),
+            float(interval[i][0]),
+            float(interval[i][1]),
         )
         for i, name in enumerate(["intercept", *names])
     }

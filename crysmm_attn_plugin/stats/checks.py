@@ -23,10 +23,14 @@ def seeds_by_crystals(values: ArrayLike, name: str) -> np.ndarray:
     if array.ndim == 1:
         array = array[None]
     if array.ndim != 2 or 0 in array.shape:
-        raise StatisticsError(f"{name} must be (crystals,) or (seeds, crystals), got shape {np.shape(values)}.")
+        raise StatisticsError(
+            f"{name} must be (crystals,) or (seeds, crystals), got shape {np.shape(values)}."
+        )
     bad = int((~np.isfinite(array)).sum())
     if bad:
-        raise StatisticsError(f"{name} holds {bad} values that are not finite; leave those crystals out first.")
+        raise StatisticsError(
+            f"{name} holds {bad} values that are not finite; leave those crystals out first."
+        )
     return array
 
 
@@ -42,5 +46,7 @@ def paired_arrays(a: ArrayLike, b: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
             f"the arms have {first.shape[1]} and {second.shape[1]} crystals; pair them by crystal id first."
         )
     if first.shape[1] < SMALLEST_N:
-        raise StatisticsError(f"{first.shape[1]} crystals: no inference is made below {SMALLEST_N}; test on more.")
+        raise StatisticsError(
+            f"{first.shape[1]} crystals: no inference is made below {SMALLEST_N}; test on more."
+        )
     return first, second

@@ -27,7 +27,12 @@ class ClusterResult:
 
 
 def cluster_sensitivity(
-    differences: np.ndarray, labels: np.ndarray, *, n_resamples: int = 10_000, seed: int = 0, alpha: float = 0.05
+    differences: np.ndarray,
+    labels: np.ndarray,
+    *,
+    n_resamples: int = 10_000,
+    seed: int = 0,
+    alpha: float = 0.05,
 ) -> ClusterResult | None:
     """Test and interval with clusters as units.
 

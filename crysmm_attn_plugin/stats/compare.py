@@ -80,13 +80,15 @@ def compare(
         NothingCapturedError, StatisticsError: See ``build_panel``.
     """
     if baseline is not None and baseline not in arms:
-        raise UsageError(f"baseline {baseline!r} is not among the arms ({', '.join(arms)}); name one with --baseline.")
+        raise UsageError(
+            f"baseline {baseline!r} is not among the arms ({', '.join(arms)}); name one with --baseline."
+        )
     panel = build_panel(arms, split=split, checkpoint=checkpoint, module=module)
     others = [a for a in arms if a != baseline] if baseline is not None else []
     resampling = Resampling(n_resamples, seed, alpha)
     n = len(panel.ids)
     warnings = list(panel.warnings) + _size_warnings(n)
-    results: dict[str, tuple[MetricResult, ...]] = {arm: () for arm in others}
+    results: dict[str, tuple[MetricResult, ...]] = dict.fromkeys(others, ())
     if others and baseline is not None and n >= SMALLEST_N:
         results = metric_results(panel, others, baseline, resampling, sesoi_percent=dict(sesoi_percent or {}))
     pairs = tuple(_pair(panel, arm, str(baseline), results[arm], resampling) for arm in others)

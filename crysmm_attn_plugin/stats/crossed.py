@@ -31,7 +31,9 @@ class VarianceParts:
     borrowed: bool = False
 
 
-def crossed_variance(a: np.ndarray, b: np.ndarray, *, paired_seeds: bool = False) -> tuple[float, float, VarianceParts]:
+def crossed_variance(
+    a: np.ndarray, b: np.ndarray, *, paired_seeds: bool = False
+) -> tuple[float, float, VarianceParts]:
     """Variance of mean(a) - mean(b) and its degrees of freedom.
 
     Args:
@@ -46,7 +48,9 @@ def crossed_variance(a: np.ndarray, b: np.ndarray, *, paired_seeds: bool = False
         StatisticsError: When the crystals differ or are fewer than two, or seeds are paired but their numbers differ.
     """
     if a.shape[1:] != b.shape[1:] or a.shape[1] < 2:
-        raise StatisticsError(f"arms of {a.shape[1]} and {b.shape[1]} crystals; give the same two or more to both.")
+        raise StatisticsError(
+            f"arms of {a.shape[1]} and {b.shape[1]} crystals; give the same two or more to both."
+        )
     n = a.shape[1]
     differences = a.mean(0) - b.mean(0)
     crystals = float(differences.var(ddof=1)) / n

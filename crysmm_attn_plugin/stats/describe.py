@@ -17,7 +17,9 @@ from crysmm_attn_plugin.stats.results import CategoryMass, EpochPoint, ExampleCr
 from crysmm_attn_plugin.store.reader import Run
 
 
-def choose_examples(panel: Panel, arm: str, baseline: str | None, metric: str = "entropy") -> tuple[ExampleCrystal, ...]:
+def choose_examples(
+    panel: Panel, arm: str, baseline: str | None, metric: str = "entropy"
+) -> tuple[ExampleCrystal, ...]:
     """Crystals for the heat maps by a stated rule, among those whose maps every run kept.
 
     Median change, largest decrease, largest increase of ``metric``; for one arm alone the median, lowest and highest

@@ -71,7 +71,9 @@ def bootstrap_t(values: np.ndarray, *, alpha: float, n_resamples: int, seed: int
     return mean - max(float(high), student) * se, mean - min(float(low), -student) * se, "bootstrap-t"
 
 
-def ratio_interval(a: np.ndarray, b: np.ndarray, *, alpha: float, n_resamples: int, seed: int) -> tuple[float, float]:
+def ratio_interval(
+    a: np.ndarray, b: np.ndarray, *, alpha: float, n_resamples: int, seed: int
+) -> tuple[float, float]:
     """BCa interval of mean(a) / mean(b) over paired units, NaN when mean(b) is zero or changes sign in resampling."""
     n = len(a)
     bottom = b.mean()

@@ -72,7 +72,13 @@ def metric_results(
 
 
 def _family_rows(
-    panel: Panel, arm: str, baseline: str, direction: str, scope: str, aggregation: str, resampling: Resampling
+    panel: Panel,
+    arm: str,
+    baseline: str,
+    direction: str,
+    scope: str,
+    aggregation: str,
+    resampling: Resampling,
 ) -> list[_Row]:
     cells = [Cell(m, direction, scope, aggregation) for m in known_metrics(panel)]
     cells = [c for c in cells if panel.get(arm, c) is not None and panel.get(baseline, c) is not None]
@@ -129,7 +135,9 @@ def _result(
     panel: Panel, row: _Row, baseline: str, resampling: Resampling, declared: dict[str, float]
 ) -> MetricResult:
     cell, paired = row.cell, row.paired
-    spec = BY_NAME.get(cell.metric, MetricSpec(cell.metric, cell.metric, cell.metric, "", "", 0, "exploratory"))
+    spec = BY_NAME.get(
+        cell.metric, MetricSpec(cell.metric, cell.metric, cell.metric, "", "", 0, "exploratory")
+    )
     percent = declared.get(cell.metric, spec.sesoi_percent)
     sesoi = abs(paired.mean_b) * percent / 100 if paired.mean_b else None
     p_tost = None
@@ -147,7 +155,8 @@ def _result(
     if headline:
         members = _finite(panel, row.arm, baseline, cell)
         cluster = cluster_sensitivity(
-            panel.values[row.arm, cell][:, members].mean(0) - panel.values[baseline, cell][:, members].mean(0),
+            panel.values[row.arm, cell][:, members].mean(0)
+            - panel.values[baseline, cell][:, members].mean(0),
             panel.crystals["formula"].to_numpy(str)[members],
             n_resamples=resampling.n_resamples,
             seed=resampling.seed,

@@ -83,5 +83,7 @@ def _adjusted(p_values: ArrayLike, method: str) -> np.ndarray:
     if not len(p):
         return p
     if not ((p >= 0) & (p <= 1)).all():
-        raise StatisticsError(f"{int((~((p >= 0) & (p <= 1))).sum())} of {len(p)} p-values are not between 0 and 1.")
+        raise StatisticsError(
+            f"{int((~((p >= 0) & (p <= 1))).sum())} of {len(p)} p-values are not between 0 and 1."
+        )
     return np.asarray(multipletests(p, method=method)[1], dtype=float)

@@ -63,7 +63,9 @@ def compare_paired(
     variance, df, parts = crossed_variance(first, second, paired_seeds=paired_seeds)
     warnings = []
     if n < WARN_N:
-        warnings.append(f"{n} crystals are fewer than {WARN_N}; the interval is wide and small effects go unseen")
+        warnings.append(
+            f"{n} crystals are fewer than {WARN_N}; the interval is wide and small effects go unseen"
+        )
     if parts.borrowed:
         warnings.append(
             "one arm has a single seed: its variation between runs is taken to be that of the other arm, and the claim "
@@ -77,7 +79,9 @@ def compare_paired(
     if clusters is not None:
         labels = np.asarray(clusters)
         if labels.shape != (n,):
-            raise StatisticsError(f"clusters must have one label for each of the {n} crystals, got {labels.shape}.")
+            raise StatisticsError(
+                f"clusters must have one label for each of the {n} crystals, got {labels.shape}."
+            )
         found = cluster_sensitivity(differences, labels, n_resamples=n_resamples, seed=seed, alpha=alpha)
         if found is None:
             raise StatisticsError(f"{len(np.unique(labels))} clusters are too few; at least 5 are needed.")
@@ -193,7 +197,14 @@ def _wilcoxon(differences: np.ndarray) -> tuple[float, float]:
 
 
 def _percent(
-    a: np.ndarray, b: np.ndarray, single: bool, *, alpha: float, n_resamples: int, seed: int, paired_seeds: bool
+    a: np.ndarray,
+    b: np.ndarray,
+    single: bool,
+    *,
+    alpha: float,
+    n_resamples: int,
+    seed: int,
+    paired_seeds: bool,
 ) -> tuple[float, float, float]:
     """100 (mean(a)/mean(b) - 1) with its interval: BCa for one run each, delta method with the crossed variance else."""
     bottom = float(b.mean())
@@ -205,6 +216,8 @@ def _percent(
     else:
         variance, df, _ = crossed_variance(a / bottom, b * (ratio / bottom), paired_seeds=paired_seeds)
         low, high = t_interval(ratio, variance, df, alpha)
-    sign = np.sign(bottom)  # a negative denominator turns the ratio around; report change relative to its size
+    sign = np.sign(
+        bottom
+    )  # a negative denominator turns the ratio around; report change relative to its size
     values = sorted([100 * sign * (low - 1), 100 * sign * (high - 1)])
     return float(100 * sign * (ratio - 1)), float(values[0]), float(values[1])

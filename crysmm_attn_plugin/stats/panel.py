@@ -114,7 +114,9 @@ def build_panel(
     columns = [c for c in attention[0].columns if c not in {*ATTENTION_KEYS.names, "checkpoint", "rank"}]
     shared = [c for c in columns if all(c in frame for frame in attention)]
     directions = tuple(
-        d for d in ("atom_to_text", "text_to_atom") if all((frame["direction"] == d).any() for frame in attention)
+        d
+        for d in ("atom_to_text", "text_to_atom")
+        if all((frame["direction"] == d).any() for frame in attention)
     )
     values: dict[tuple[str, Cell], np.ndarray] = {}
     heads: dict[tuple[str, str, str], np.ndarray] = {}
@@ -146,7 +148,9 @@ def build_panel(
                         store[arm, cell] = np.stack([t[metric].to_numpy(float) for t in tables])
                 if scope == "with_special":
                     for metric in (m for m in PRIMARY if m in shared):
-                        heads[arm, metric, direction] = np.stack([_head_array(f, metric, ids) for f in per_head])
+                        heads[arm, metric, direction] = np.stack(
+                            [_head_array(f, metric, ids) for f in per_head]
+                        )
     if not directions:
         raise NothingCapturedError("the runs to compare have no attention direction in common.")
     n_heads = int(attention[0]["head"].max()) + 1
@@ -179,7 +183,9 @@ def _one_run_per_checkpoint(
     kept = list(chosen.values())
     roles = sorted({c.role for _, c in kept})
     if len(roles) > 1:
-        warnings.append(f"arm {arm}: its runs are represented by checkpoints of different roles ({', '.join(roles)}).")
+        warnings.append(
+            f"arm {arm}: its runs are represented by checkpoints of different roles ({', '.join(roles)})."
+        )
     return tuple(r for r, _ in kept), tuple(c for _, c in kept)
 
 
@@ -200,10 +206,14 @@ def _choose_module(frames: Sequence[pd.DataFrame], module: str | None, warnings:
     common = set.intersection(*(set(f["module"].unique()) for f in frames))
     if not common:
         each = "; ".join(", ".join(sorted(f["module"].unique())) for f in frames)
-        raise StatisticsError(f"the runs have no attention module in common ({each}); compare runs of one model.")
+        raise StatisticsError(
+            f"the runs have no attention module in common ({each}); compare runs of one model."
+        )
     if module is not None:
         if module not in common:
-            raise UsageError(f"no attention module {module!r} in every run; common: {', '.join(sorted(common))}.")
+            raise UsageError(
+                f"no attention module {module!r} in every run; common: {', '.join(sorted(common))}."
+            )
         return module
     chosen = min(common)
     if len(common) > 1:

@@ -40,7 +40,9 @@ def compare_errors(
     Returns:
         Axis ``unknown`` when fewer than 10 crystals have a target and every prediction.
     """
-    known = np.isfinite(targets) & np.isfinite(predictions_arm).all(0) & np.isfinite(predictions_baseline).all(0)
+    known = (
+        np.isfinite(targets) & np.isfinite(predictions_arm).all(0) & np.isfinite(predictions_baseline).all(0)
+    )
     n = int(known.sum())
     error_arm = np.abs(predictions_arm[:, known] - targets[known])
     error_base = np.abs(predictions_baseline[:, known] - targets[known])

@@ -227,7 +227,9 @@ class PairComparison:
     differing_settings: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
-    def primary(self, direction: str = "atom_to_text", scope: str = "with_special") -> tuple[MetricResult, ...]:
+    def primary(
+        self, direction: str = "atom_to_text", scope: str = "with_special"
+    ) -> tuple[MetricResult, ...]:
         """The primary family: the four metrics of the guide, metric first, then heads."""
         return tuple(
             m
@@ -350,7 +352,13 @@ def _build(kind: Any, value: Any) -> Any:
         raise TypeError(kind)
     if dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind)
-        return kind(**{f.name: _build(hints[f.name], value[f.name]) for f in dataclasses.fields(kind) if f.name in value})  # type: ignore[operator]
+        return kind(
+            **{
+                f.name: _build(hints[f.name], value[f.name])
+                for f in dataclasses.fields(kind)
+                if f.name in value
+            }
+        )  # type: ignore[operator]
     origin = typing.get_origin(kind)
     arguments = typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):

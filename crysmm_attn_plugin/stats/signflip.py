@@ -126,7 +126,9 @@ def flipped_sums(
         second = _signs(n - max(half, 1)) @ differences[max(half, 1) :]
         rows = max(1, EXACT_BLOCK // second.size)
         for start in range(0, len(first), rows):
-            yield (first[start : start + rows, None, :] + second[None, :, :]).reshape(-1, differences.shape[1])
+            yield (first[start : start + rows, None, :] + second[None, :, :]).reshape(
+                -1, differences.shape[1]
+            )
         return
     rng = np.random.default_rng(seed)
     # single precision for the product when there are many rows: the sums' rounding stays far below their spread

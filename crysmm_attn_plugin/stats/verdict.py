@@ -12,7 +12,13 @@ SMALL_CHANGE_PERCENT = 15.0
 
 
 def outcome(
-    *, estimate: float, expected_sign: int, p_adjusted: float | None, sesoi: float | None, equivalent: bool, alpha: float
+    *,
+    estimate: float,
+    expected_sign: int,
+    p_adjusted: float | None,
+    sesoi: float | None,
+    equivalent: bool,
+    alpha: float,
 ) -> Outcome:
     """What one metric says about the prediction.
 
