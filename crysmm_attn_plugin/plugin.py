@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crysmm_attn_plugin.capture.models import nothing_to_read
 from crysmm_attn_plugin.capture.session import Capture, silence_if_unconfigured
 from crysmm_attn_plugin.errors import CaptureError, UsageError
 from crysmm_attn_plugin.hooks.digests import role_of
@@ -117,7 +118,7 @@ def attach(
         raise UsageError(f"attach: {error}.") from error
     modules = capture.watch_model(model)
     if not modules:
-        message = f"{type(model).__name__} holds no attention module whose weights can be read"
+        message = nothing_to_read(model)
         if chosen.strict:
             capture.finish(seal_run=False)
             raise CaptureError(message + ".")

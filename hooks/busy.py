@@ -1,10 +1,12 @@
-"""Whether the code that runs right now is ours: module calls of ours are not the host's."""
+"""Whether the code that runs right now is ours, or runs at all: calls of ours, and calls that torch only compiles."""
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 _state = threading.local()
 
@@ -22,3 +24,10 @@ def working() -> Iterator[None]:
         yield
     finally:
         _state.depth -= 1
+
+
+def compiling() -> bool:
+    """True while torch.compile reads the calling code; a hook that returns at once then leaves no trace in it."""
+    torch: Any = sys.modules.get("torch")
+    compiler = getattr(torch, "compiler", None)
+    return compiler.is_compiling() if hasattr(compiler, "is_compiling") else torch._dynamo.is_compiling()

@@ -20,7 +20,7 @@ WRAPPERS = ("module.", "_orig_mod.")
 
 def unwrapped_name(name: str) -> str:
     """A module or parameter name without the prefixes of DataParallel, DistributedDataParallel and compile."""
-    parts = [p for p in name.split(".")]
+    parts = name.split(".")
     while parts and f"{parts[0]}." in WRAPPERS:
         parts.pop(0)
     return ".".join(p for p in parts if p != "_orig_mod")
@@ -63,7 +63,11 @@ def find_state_dict(checkpoint: Any) -> Mapping[str, Any] | None:
 
 
 def load_checkpoint(
-    path: str | os.PathLike[str], *, allowed: tuple[Any, ...] = (), unsafe: bool = False, map_location: Any = "cpu"
+    path: str | os.PathLike[str],
+    *,
+    allowed: tuple[Any, ...] = (),
+    unsafe: bool = False,
+    map_location: Any = "cpu",
 ) -> Any:
     """Load a checkpoint file without running code from it.
 
@@ -81,7 +85,9 @@ def load_checkpoint(
     if not file.is_file():
         near = sorted(p.name for p in file.parent.glob("*.pt"))[:5] if file.parent.is_dir() else []
         hint = f" Files there: {', '.join(near)}." if near else ""
-        raise UsageError(f"checkpoint {file} does not exist.{hint} Give the path of a .pt file the host saved.")
+        raise UsageError(
+            f"checkpoint {file} does not exist.{hint} Give the path of a .pt file the host saved."
+        )
     try:
         if unsafe:
             return torch.load(file, map_location=map_location, weights_only=False)
@@ -98,7 +104,9 @@ def load_checkpoint(
                 f"checkpoint {file} holds Python objects besides tensors{which} and is not loaded, because loading them "
                 "can run code. If you trust where it came from, add --unsafe-load."
             ) from error
-        raise UsageError(f"{file} cannot be read as a checkpoint ({type(error).__name__}: {text[:200]}).") from error
+        raise UsageError(
+            f"{file} cannot be read as a checkpoint ({type(error).__name__}: {text[:200]})."
+        ) from error
 
 
 def require_state_dict(checkpoint: Any, path: str | os.PathLike[str]) -> Mapping[str, Any]:
@@ -109,7 +117,9 @@ def require_state_dict(checkpoint: Any, path: str | os.PathLike[str]) -> Mapping
     """
     state = find_state_dict(checkpoint)
     if state is None:
-        keys = ", ".join(map(str, checkpoint)) if isinstance(checkpoint, Mapping) else type(checkpoint).__name__
+        keys = (
+            ", ".join(map(str, checkpoint)) if isinstance(checkpoint, Mapping) else type(checkpoint).__name__
+        )
         raise UsageError(
             f"{path} holds no model weights: found {keys}; looked for {', '.join(STATE_KEYS)} or a bare state dict."
         )

@@ -60,7 +60,9 @@ def identify(inputs: BatchInputs) -> BatchIdentity:
         )
     id_list = _as_list(all_ids)
     if positions and max(positions) >= len(id_list):
-        raise IdentityError(f"the data set has {len(id_list)} ids but the loader asked for item {max(positions)}.")
+        raise IdentityError(
+            f"the data set has {len(id_list)} ids but the loader asked for item {max(positions)}."
+        )
     ids = tuple(str(id_list[p]) for p in positions)
     graph = first_graph(inputs.batch)
     counts = graph_counts(graph) if graph is not None else None
@@ -84,6 +86,26 @@ def tensors_in(value: Any, depth: int = 0) -> Iterable[torch.Tensor]:
     elif isinstance(value, (tuple, list)) and depth < 3:
         for item in value:
             yield from tensors_in(item, depth + 1)
+
+
+def belongs(batch: Any, inputs: Any) -> bool:
+    """Whether a model's inputs were made from this batch: they share an object, or say the same texts or numbers."""
+    given, own = list(tensors_in(inputs)), list(tensors_in(batch))
+    if any(a is b or (a.numel() and a.data_ptr() == b.data_ptr()) for a in given for b in own):
+        return True
+    graphs = first_graph(inputs), first_graph(batch)
+    if None not in graphs and graphs[0] is graphs[1]:
+        return True
+    texts = texts_in(inputs), texts_in(batch)
+    if None not in texts:
+        return texts[0] == texts[1]
+    if None not in graphs:
+        return graph_counts(graphs[0]) == graph_counts(graphs[1])
+    return any(
+        a.shape == b.shape and a.dtype == b.dtype and a.numel() > 1 and torch.equal(a, b.to(a.device))
+        for a in given
+        for b in own
+    )
 
 
 def texts_in(value: Any, depth: int = 0) -> list[str] | None:

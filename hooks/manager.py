@@ -113,7 +113,9 @@ class PluginManager:
     def _failed(self, hook: str, plugin: str, error: BaseException) -> None:
         if self.on_failure is not None:
             self.on_failure(hook, plugin, error)
-        log.warning("plugin %s failed in %s and was skipped: %s: %s", plugin, hook, type(error).__name__, error)
+        log.warning(
+            "plugin %s failed in %s and was skipped: %s: %s", plugin, hook, type(error).__name__, error
+        )
 
     def _report_broken(self, name: str, source: str, error: BaseException) -> None:
         self.loaded.append(LoadedPlugin(name, source, error=f"{type(error).__name__}: {error}"))

@@ -35,7 +35,11 @@ class Accumulator:
         return sum(len(i) for i in self.identities)
 
     def add(
-        self, identity: BatchIdentity, blocks: Sequence[Block], prediction: torch.Tensor | None, padding: Sequence[Any]
+        self,
+        identity: BatchIdentity,
+        blocks: Sequence[Block],
+        prediction: torch.Tensor | None,
+        padding: Sequence[Any],
     ) -> None:
         """Take one batch."""
         self.identities.append(identity)
@@ -66,7 +70,12 @@ class Accumulator:
             put("n_keys", np.repeat(block.n_keys.cpu().numpy().astype(np.int32), h))
             for name in names:
                 value = block.metrics.get(name)
-                put(name, np.full(rows, np.nan, np.float32) if value is None else value.float().cpu().numpy().ravel())
+                put(
+                    name,
+                    np.full(rows, np.nan, np.float32)
+                    if value is None
+                    else value.float().cpu().numpy().ravel(),
+                )
         return {name: np.concatenate(values) for name, values in parts.items()}
 
     def samples(self, window: Window) -> dict[str, list[Any]]:
@@ -82,7 +91,9 @@ class Accumulator:
             columns["n_atoms"] += identity.n_atoms
             columns["n_tokens"] += [len(t.tokens) for t in identity.tokens] if identity.tokens else [None] * n
             columns["tokens_hash"] += token_hashes(identity)
-            columns["text_truncated"] += [t.truncated for t in identity.tokens] if identity.tokens else [None] * n
+            columns["text_truncated"] += (
+                [t.truncated for t in identity.tokens] if identity.tokens else [None] * n
+            )
             columns["target"] += list(identity.targets) if identity.targets else [None] * n
             columns["prediction"] += values
         return columns

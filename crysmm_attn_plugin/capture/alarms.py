@@ -24,6 +24,7 @@ def window_alarms(
     actual_calls: int,
     left_out: Iterable[NotCrossModal],
     masks_missing: Iterable[str],
+    silent: Sequence[str],
     untrained: Sequence[tuple[str, str]],
 ) -> tuple[Alarm, ...]:
     """Alarms of one window.
@@ -33,7 +34,8 @@ def window_alarms(
         training_mode: True when the host left the model in training mode.
         expected_calls, actual_calls: Forwards times tapped modules, and module calls that gave weights.
         left_out: Maps that are not cross-modal.
-        masks_missing: Modules that were given no mask although the batch was padded.
+        masks_missing: Modules that were given no mask and whose attention fell on padding.
+        silent: Attention modules that were not called once through their hooks.
         untrained: (module, direction) pairs no gradient ever reached.
     """
     alarms = [
@@ -72,13 +74,25 @@ def window_alarms(
                 detail={"largest_share": worst},
             )
         )
-    if actual_calls < expected_calls:
+    counts = {"expected": expected_calls, "actual": actual_calls}
+    if silent:
+        others = f" and {len(silent) - 1} others" if len(silent) > 1 else ""
+        alarms.append(
+            Alarm(
+                "hooks_did_not_fire",
+                f"no call of {silent[0]}{others} was seen: unused in this pass, or called past the hooks (compiled, scripted, "
+                "or by .forward), in which case attention is missing here.",
+                silent[0],
+                detail={**counts, "modules": list(silent)},
+            )
+        )
+    elif actual_calls < expected_calls:
         alarms.append(
             Alarm(
                 "hooks_did_not_fire",
                 f"{actual_calls} of {expected_calls} expected module calls were seen; a compiled or scripted model skips "
                 "hooks. Run the test loop uncompiled.",
-                detail={"expected": expected_calls, "actual": actual_calls},
+                detail=counts,
             )
         )
     alarms += _collapsed(gathered)

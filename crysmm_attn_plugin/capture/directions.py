@@ -70,7 +70,9 @@ def real_mask(
     return torch.arange(length, device=device)[None, :] < torch.tensor(counts, device=device)[:, None]
 
 
-def _fit(length: int, counts: list[int] | None, masks: Mapping[str, torch.Tensor], words: tuple[str, ...]) -> int:
+def _fit(
+    length: int, counts: list[int] | None, masks: Mapping[str, torch.Tensor], words: tuple[str, ...]
+) -> int:
     """1 when a side of this length can be the modality with these counts, else 0 (unknown counts: 1)."""
     if counts is None:
         return 1
@@ -80,7 +82,11 @@ def _fit(length: int, counts: list[int] | None, masks: Mapping[str, torch.Tensor
 
 
 def _given(
-    masks: Mapping[str, torch.Tensor], words: tuple[str, ...], batch: int, length: int, counts: list[int] | None
+    masks: Mapping[str, torch.Tensor],
+    words: tuple[str, ...],
+    batch: int,
+    length: int,
+    counts: list[int] | None,
 ) -> torch.Tensor | None:
     """A mask argument of this shape that sums to the counts; by name when several do."""
     fitting = [

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import copy
 import logging
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import nn
 
+from crysmm_attn_plugin.hooks import busy
 from crysmm_attn_plugin.hooks.digests import unwrapped_name
 from crysmm_attn_plugin.hooks.manager import PluginManager
-from crysmm_attn_plugin.hooks.taps.base import RawAttention, Tap
+from crysmm_attn_plugin.hooks.taps.base import ALWAYS, RawAttention, Tap
+from crysmm_attn_plugin.hooks.taps.guard import install_guarded
 from crysmm_attn_plugin.settings import Settings
 
 log = logging.getLogger("crysmm_attn")
@@ -26,7 +29,12 @@ class ModelWatch:
         manager: Asked for taps.
         settings: The run's settings.
         before: Called with (watch, args, kwargs) at the outermost forward.
-        after: Called with (watch, output) when that forward returned.
+        after: Called with (watch, output, raised) when that forward ended.
+
+    Attributes:
+        taps: What reads the model's attention.
+        compiled: Names of submodules that ``torch.compile`` has taken over; nothing is attached inside them, because
+            hooks there are skipped or compiled into what the model computes.
     """
 
     def __init__(
@@ -35,24 +43,29 @@ class ModelWatch:
         manager: PluginManager,
         settings: Settings,
         before: Callable[[ModelWatch, tuple[Any, ...], dict[str, Any]], None],
-        after: Callable[[ModelWatch, Any], None],
+        after: Callable[[ModelWatch, Any, bool], None],
     ) -> None:
         self.model = model
         self.taps = find_taps(model, manager, settings)
+        self.compiled = compiled_modules(model)
         self._before, self._after = before, after
         self._armed = False
         self._depth = 0
+        self._handling: BaseException | None = None
         self._handles = [
             model.register_forward_pre_hook(self._enter, with_kwargs=True, prepend=True),
-            model.register_forward_hook(self._leave, always_call=True),
+            model.register_forward_hook(self._leave, **ALWAYS),
         ]
         self._gradients = GradientWatch(self.taps)
 
-    def arm_taps(self, emit: Callable[[RawAttention], None]) -> None:
+    def arm_taps(
+        self, emit: Callable[[RawAttention], None], failed: Callable[[Tap, Exception], None]
+    ) -> None:
+        """Install every tap; ``failed`` hears of what one of them raises, the model does not."""
         if not self._armed:
             self._armed = True
             for tap in self.taps:
-                tap.install(emit)
+                install_guarded(tap, emit, failed)
 
     def disarm_taps(self) -> None:
         self._armed = False
@@ -79,30 +92,69 @@ class ModelWatch:
         """Count a call of the model that began before its hooks were placed."""
         self._enter(self.model, args, {})
 
+    def interrupted(self) -> None:
+        """A new batch begins: a forward that never ended (an interrupt) is over."""
+        self._depth = 0
+
     def _enter(self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if busy.compiling():
+            return
         self._depth += 1
         if self._depth == 1:
+            self._handling = sys.exc_info()[1]
             self._before(self, args, kwargs)
 
     def _leave(self, model: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-        self._depth -= 1
+        if busy.compiling():
+            return
+        self._depth = max(self._depth - 1, 0)
         if self._depth == 0:
-            self._after(self, output)
+            error, earlier, self._handling = sys.exc_info()[1], self._handling, None
+            self._after(self, output, error is not None and error is not earlier)
 
 
 def find_taps(model: nn.Module, manager: PluginManager, settings: Settings) -> list[Tap]:
     """A tap for every submodule that some plugin can read; inner modules of a tapped one are left alone."""
     taps: list[Tap] = []
     taken: list[str] = []
+    compiled = compiled_modules(model)
     for full_name, module in model.named_modules():
         name = unwrapped_name(full_name)
         if any(name.startswith(f"{t}.") for t in taken if t):
+            continue
+        if any(full_name == c or full_name.startswith(f"{c}.") or not c for c in compiled):
             continue
         tap = manager.call_first("attn_make_tap", module=module, name=name, settings=settings)
         if tap is not None:
             taps.append(tap)
             taken.append(name)
     return taps
+
+
+def compiled_modules(model: nn.Module) -> list[str]:
+    """Names of the submodules (empty: the model itself) that were compiled, outermost only."""
+    dynamo = sys.modules.get("torch._dynamo.eval_frame")
+    wrapper = getattr(dynamo, "OptimizedModule", ())
+    found: list[str] = []
+    for name, module in model.named_modules():
+        if any(not f or name.startswith(f"{f}.") for f in found):
+            continue
+        if isinstance(module, wrapper) or getattr(module, "_compiled_call_impl", None) is not None:
+            found.append(name)
+    return found
+
+
+def nothing_to_read(model: nn.Module) -> str:
+    """Why no tap was found in a model, as a clause."""
+    compiled = compiled_modules(model)
+    if compiled:
+        inner = getattr(model, "_orig_mod", model)
+        where = compiled[0] or type(inner).__name__
+        return (
+            f"{where} is compiled by torch.compile, which skips hooks or compiles them in, so nothing is attached; run the "
+            "test loop on the uncompiled model"
+        )
+    return f"{type(model).__name__} holds no attention module whose weights can be read"
 
 
 class GradientWatch:
@@ -118,7 +170,8 @@ class GradientWatch:
         self.reached: set[tuple[str, int]] = set()
 
     def start(self) -> None:
-        from crysmm_attn_plugin.hooks.taps.observe import ObserveTap, attention_dropouts, looks_like_attention
+        from crysmm_attn_plugin.hooks.taps.base import looks_like_attention
+        from crysmm_attn_plugin.hooks.taps.observe import ObserveTap, attention_dropouts
 
         if self.reached:
             self.stop()
@@ -133,9 +186,15 @@ class GradientWatch:
             def begin(module: nn.Module, args: Any, order: dict[str, int] = order) -> None:
                 order["n"] = 0
 
-            def see(module: nn.Module, args: Any, name: str = tap.name, order: dict[str, int] = order) -> None:
+            def see(
+                module: nn.Module, args: Any, name: str = tap.name, order: dict[str, int] = order
+            ) -> None:
                 value = args[0] if args else None
-                if not isinstance(value, torch.Tensor) or not value.requires_grad or not looks_like_attention(value):
+                if (
+                    not isinstance(value, torch.Tensor)
+                    or not value.requires_grad
+                    or not looks_like_attention(value)
+                ):
                     return
                 key = (name, order["n"])
                 order["n"] += 1
@@ -169,7 +228,11 @@ def reinitialised_twin(module: nn.Module, seed: int = 0) -> nn.Module | None:
     try:
         twin = copy.deepcopy(module)
     except Exception as error:
-        log.info("%s cannot be copied, so its re-initialised baseline is left out: %s", type(module).__name__, error)
+        log.info(
+            "%s cannot be copied, so its re-initialised baseline is left out: %s",
+            type(module).__name__,
+            error,
+        )
         return None
     drawn = False
     devices = [p.device.index or 0 for p in module.parameters() if p.is_cuda][:1]

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from crysmm_attn_plugin.capture.directions import real_mask
 from crysmm_attn_plugin.catalogue import TOKEN_CATEGORIES
 from crysmm_attn_plugin.metrics.attention import (
     MetricContext,
@@ -18,8 +19,6 @@ from crysmm_attn_plugin.metrics.attention import (
 )
 from crysmm_attn_plugin.records import HEAD_MEAN_FIRST, AttentionCall, BatchIdentity
 from crysmm_attn_plugin.words import ELEMENT, token_categories, token_elements
-
-from crysmm_attn_plugin.capture.directions import real_mask
 
 #: (with_special_tokens, stopwords_removed)
 SCOPES = ((True, False), (False, False), (False, True))
@@ -167,15 +166,28 @@ def reduce_call(
             metrics = {n: x for n, x in metrics.items() if n in wanted}
         blocks.append(
             Block(
-                call.module, call.call, call.direction, identity.ids, (special, no_stop), weights_name, heads,
-                metrics, r.sum(-1), k.sum(-1),
-            )  # fmt: skip
+                call.module,
+                call.call,
+                call.direction,
+                identity.ids,
+                (special, no_stop),
+                weights_name,
+                heads,
+                metrics,
+                r.sum(-1),
+                k.sum(-1),
+            )
         )
     return Reduced(blocks, rows, keys, lost)
 
 
 def _scope(
-    rows: torch.Tensor, keys: torch.Tensor, masks: TokenMasks | None, reads_text: bool, special: bool, no_stop: bool
+    rows: torch.Tensor,
+    keys: torch.Tensor,
+    masks: TokenMasks | None,
+    reads_text: bool,
+    special: bool,
+    no_stop: bool,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Row and key masks of a scope: tokens drop out of whichever side they are on."""
     if masks is None or (special and not no_stop):
@@ -186,7 +198,9 @@ def _scope(
     return (rows, keys & ~out) if reads_text else (rows & ~out, keys)
 
 
-def _checked(found: Mapping[str, Any], known: Mapping[str, Any], shape: tuple[int, int]) -> dict[str, torch.Tensor]:
+def _checked(
+    found: Mapping[str, Any], known: Mapping[str, Any], shape: tuple[int, int]
+) -> dict[str, torch.Tensor]:
     for name, value in found.items():
         if name in known:
             raise ValueError(f"a plugin's metric {name!r} has the name of one that is there already")

@@ -14,13 +14,13 @@ from typing import Any
 
 from torch import nn
 
-from crysmm_attn_plugin.capture.models import ModelWatch
+from crysmm_attn_plugin.capture.models import ModelWatch, nothing_to_read
 from crysmm_attn_plugin.capture.provenance import run_info
 from crysmm_attn_plugin.capture.window import OpenWindow
-from crysmm_attn_plugin.errors import CaptureError
+from crysmm_attn_plugin.errors import CaptureError, IdentityError
 from crysmm_attn_plugin.hooks import busy
 from crysmm_attn_plugin.hooks.digests import find_state_dict, role_of, weight_digest
-from crysmm_attn_plugin.hooks.identity import tensors_in
+from crysmm_attn_plugin.hooks.identity import belongs, tensors_in
 from crysmm_attn_plugin.hooks.manager import PluginManager, get_plugin_manager
 from crysmm_attn_plugin.hooks.windows import listen
 from crysmm_attn_plugin.records import Checkpoint, Window, WindowKind, WindowOutcome, WindowState
@@ -31,6 +31,8 @@ log = logging.getLogger("crysmm_attn")
 
 #: How ranks of one job learn the run id they share.
 RUN_ID_VARIABLE = "CRYSMM_ATTN_INTERNAL_RUN_ID"
+#: Batches remembered for loops that fetch ahead of the model.
+KEPT_AHEAD = 8
 
 
 @dataclass
@@ -43,9 +45,8 @@ class _Pass:
     epoch: int | None
     expected: int | None = None
     batches: int = 0
-    batch: Any = None
-    positions: tuple[int, ...] | None = None
-    waiting: bool = False
+    pending: list[tuple[Any, tuple[int, ...] | None]] = field(default_factory=list)
+    ahead: bool = False
     open: OpenWindow | None = None
     skipped: bool = False
     reason: str = ""
@@ -133,8 +134,12 @@ class Capture:
     def batch_yielded(self, loader: Any, batch: Any, positions: tuple[int, ...] | None) -> None:
         current = self._pass
         if current is not None and current.loader is loader:
+            for watch in self._models:
+                watch.interrupted()
             current.batches += 1
-            current.batch, current.positions, current.waiting = batch, positions, True
+            current.pending.append((batch, positions))
+            current.ahead |= len(current.pending) > 1
+            del current.pending[:-KEPT_AHEAD]
 
     def loader_finished(self, loader: Any, complete: bool) -> None:
         if self._pass is not None and self._pass.loader is loader:
@@ -166,8 +171,10 @@ class Capture:
         seen: set[int] = set()
 
         def before(module: nn.Module, args: Any) -> None:
+            if busy.compiling() or busy.ours():
+                return
             current = self._pass
-            if current is None or not current.waiting or id(module) in seen or busy.ours():
+            if current is None or not current.pending or id(module) in seen:
                 return
             seen.add(id(module))
             if is_text_encoder(module) or any(w.model is module for w in self._models):
@@ -176,6 +183,8 @@ class Capture:
             if watch is None:
                 return
             if not watch.taps:
+                if watch.compiled:
+                    current.reason = nothing_to_read(module)
                 watch.remove()
                 self._models.remove(watch)
                 return
@@ -188,26 +197,30 @@ class Capture:
 
     def _before_forward(self, watch: ModelWatch, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         current = self._pass
-        if current is None or not current.waiting or current.skipped:
+        if current is None or not current.pending or current.skipped:
             return
-        current.waiting = False
 
         def begin() -> None:
+            taken = _take(current, args, kwargs)
+            if taken is None:
+                return
             if current.open is None:
                 self._open(current, watch)
             if current.open is not None and current.open.watch is watch:
-                current.open.before_forward(current.batch, current.positions, args, kwargs)
+                current.open.before_forward(*taken, args, kwargs)
 
         self._guard(begin)
 
-    def _after_forward(self, watch: ModelWatch, output: Any) -> None:
+    def _after_forward(self, watch: ModelWatch, output: Any, raised: bool) -> None:
         current = self._pass
         if current is None or current.open is None or current.skipped or current.open.watch is not watch:
             return
+        if raised:
+            current.open.forward_raised()
+            return
         self._guard(lambda: current.open.after_forward(output) if current.open else None)
-        current.batch = None
         # some loops take exactly as many batches as there are and never ask for the end
-        if current.expected is not None and current.batches >= current.expected and self._pass is current:
+        if current.expected is not None and current.batches >= current.expected and not current.pending:
             self.close_window("complete")
 
     def _open(self, current: _Pass, watch: ModelWatch) -> None:
@@ -222,15 +235,15 @@ class Capture:
             window = outcome.window
             if (window.checkpoint, window.split) != (digest, current.split) or outcome.state != "complete":
                 continue
-            if window.training_mode and not training:
-                self._discard(outcome)
-            elif window.kind == "epoch" and current.kind != "epoch":
+            if window.training_mode and not training or window.kind == "epoch" and current.kind != "epoch":
                 self._discard(outcome)
             else:
                 current.skipped = True
                 return
         self._count += 1
-        window_id = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}-{self._count:04d}-{current.split}"
+        window_id = (
+            f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}-{self._count:04d}-{current.split}"
+        )
         window = Window(window_id, digest, current.split, current.kind, current.epoch, training)
         current.open = OpenWindow(window, watch, current.loader, self.settings, self.manager, self.on_raw)
         self.manager.call("attn_window_opened", window=window)
@@ -242,7 +255,9 @@ class Capture:
             return None
         if current.open is None:
             if current.batches:
-                self._note(current.reason or "the loader was iterated but no watched model's forward was seen")
+                self._note(
+                    current.reason or "the loader was iterated but no watched model's forward was seen"
+                )
             return None
         opened = current.open
         opened.release()
@@ -359,7 +374,11 @@ class Capture:
         }
         epoch = values.get("epoch")
         self._files[os.path.abspath(os.fspath(path))] = Checkpoint(
-            weight_digest(state), (os.fspath(path),), role_of(path), epoch if isinstance(epoch, int) else None, metrics
+            weight_digest(state),
+            (os.fspath(path),),
+            role_of(path),
+            epoch if isinstance(epoch, int) else None,
+            metrics,
         )
 
     # -- the end -------------------------------------------------------------------------------------------
@@ -401,7 +420,9 @@ class Capture:
         untrained: set[str] = set()
         for watch in self._models:
             untrained |= {direction for _, direction in watch.untrained()}
-        last = next((o.window.checkpoint for o in reversed(self.outcomes) if o.window.epoch == self._epoch), None)
+        last = next(
+            (o.window.checkpoint for o in reversed(self.outcomes) if o.window.epoch == self._epoch), None
+        )
         named = [c.digest for c in self._files.values() if c.digest == self.last_digest]
         for digest in dict.fromkeys([*(o.window.checkpoint for o in self.outcomes), *named]):
             held = [c for c in self._held().values() if c.digest == digest]
@@ -461,6 +482,31 @@ class Capture:
         if reason and reason not in self.failures:
             self.failures.append(reason)
             log.warning("nothing captured in a pass: %s", reason)
+
+
+def _take(
+    current: _Pass, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Any, tuple[int, ...] | None] | None:
+    """The waiting batch that a forward is of; None when the host calls its model again on one that was taken.
+
+    A loop that fetches ahead has several waiting: then the model's inputs say which.
+
+    Raises:
+        IdentityError: When they fit several.
+    """
+    if not current.ahead:
+        return current.pending.pop()
+    fits = [i for i, (batch, _) in enumerate(current.pending) if belongs(batch, (args, kwargs))]
+    if len(fits) > 1:
+        raise IdentityError(
+            f"the host fetched {len(current.pending)} batches before it called the model, and the inputs fit several of "
+            "them; iterate the loader without fetching ahead."
+        )
+    if not fits:
+        return None
+    taken = current.pending[fits[0]]
+    del current.pending[: fits[0] + 1]
+    return taken
 
 
 def _length(loader: Any) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,17 +11,22 @@ import torch
 from torch import nn
 
 from crysmm_attn_plugin.capture.accumulator import Accumulator, prediction_tensor
-from crysmm_attn_plugin.capture.alarms import window_alarms
+from crysmm_attn_plugin.capture.alarms import PADDING_ABOVE, window_alarms
 from crysmm_attn_plugin.capture.directions import NotCrossModal, resolve
 from crysmm_attn_plugin.capture.maps import MapKeeper
-from crysmm_attn_plugin.capture.models import ModelWatch, reinitialised_twin
+from crysmm_attn_plugin.capture.models import ModelWatch, nothing_to_read, reinitialised_twin
 from crysmm_attn_plugin.capture.rows import reduce_call
+from crysmm_attn_plugin.errors import CaptureError
+from crysmm_attn_plugin.hooks import busy
 from crysmm_attn_plugin.hooks.identity import BatchInputs, identify
 from crysmm_attn_plugin.hooks.manager import PluginManager
 from crysmm_attn_plugin.hooks.taps.base import RawAttention, Tap
+from crysmm_attn_plugin.hooks.taps.second_call import copied
 from crysmm_attn_plugin.hooks.tokens import TokenizerWatch
 from crysmm_attn_plugin.records import BatchIdentity, Window, WindowOutcome, WindowState
 from crysmm_attn_plugin.settings import Settings
+
+log = logging.getLogger("crysmm_attn")
 
 
 class OpenWindow:
@@ -54,8 +60,10 @@ class OpenWindow:
         self._raw: list[RawAttention] = []
         self._inputs: BatchInputs | None = None
         self._left_out: list[NotCrossModal] = []
-        self._masks_missing: list[str] = []
-        self._useless: set[str] = set()
+        self._unmasked: dict[str, list[torch.Tensor]] = {}
+        self._useful: set[str] = set()
+        self._called: set[str] = set()
+        self._fault: tuple[str, Exception] | None = None
         self._twins: dict[str, tuple[nn.Module, Tap] | None] = {}
         self._calls: dict[str, list[tuple[tuple[Any, ...], dict[str, Any]]]] = {}
         self._call_handles: list[Any] = []
@@ -75,12 +83,21 @@ class OpenWindow:
         self._tokenizers.clear()
         self._tokenizers.start()
         self._inputs = BatchInputs(batch, positions, args, dict(kwargs), self.dataset)
-        self.watch.arm_taps(self._raw.append)
-        if self._settings.reinitialised and not self._call_handles:
+        self.watch.arm_taps(self._raw.append, self._tap_failed)
+        if not self._call_handles:
             for tap in self.watch.taps:
                 self._call_handles.append(
                     tap.module.register_forward_pre_hook(self._keep_call(tap.name), with_kwargs=True)
                 )
+
+    def _tap_failed(self, tap: Tap, error: Exception) -> None:
+        self._fault = self._fault or (tap.name, error)
+
+    def forward_raised(self) -> None:
+        """The host's own forward raised: this batch is not part of the window."""
+        self._tokenizers.stop()
+        self._raw.clear()
+        self._inputs = None
 
     @torch.no_grad()
     def after_forward(self, output: Any) -> None:
@@ -88,8 +105,12 @@ class OpenWindow:
 
         Raises:
             IdentityError: When the batch cannot be identified.
+            CaptureError: When a tap failed during the forward.
         """
         self._tokenizers.stop()
+        if self._fault is not None:
+            name, error = self._fault
+            raise CaptureError(f"the tap on {name} failed ({type(error).__name__}: {error})") from error
         inputs, raw = self._inputs, list(self._raw)
         self._raw.clear()
         self._inputs = None
@@ -98,7 +119,6 @@ class OpenWindow:
         inputs.tokenizer_calls = list(self._tokenizers.calls)
         self.n_batches += 1
         self._forwards += 1
-        self._module_calls += len({r.module for r in raw})
         identity = self._manager.call_first("attn_identify_batch", inputs=inputs, window=self)
         if identity is None:
             identity = identify(inputs)
@@ -106,7 +126,7 @@ class OpenWindow:
             for item in raw:
                 self._on_raw(item, identity)
         blocks, padding = [], []
-        for call in self._resolved(raw, identity):
+        for call, masked in self._resolved(raw, identity):
             reduced = reduce_call(
                 call,
                 identity,
@@ -115,16 +135,19 @@ class OpenWindow:
             )
             blocks += reduced.blocks
             padding.append(reduced.padding)
+            if not masked:
+                self._unmasked.setdefault(call.module, []).append(reduced.padding)
             self.gathered.keeper.add(call, identity.ids, reduced.query_mask, reduced.key_mask)
         if self._settings.reinitialised:
             blocks += self._baseline_blocks(identity)
+        self._module_calls += len({r.module for r in raw} & self._useful)
         self.gathered.add(identity, blocks, prediction_tensor(output, len(identity)), padding)
 
     def _plugin_metrics(self, **arguments: Any) -> list[Mapping[str, torch.Tensor]]:
         return self._manager.call("attn_batch_metrics", **arguments)
 
     def _resolved(self, raw: list[RawAttention], identity: BatchIdentity) -> list[Any]:
-        """Cross-modal calls in wanted directions; the rest is remembered with its reason."""
+        """Cross-modal calls in wanted directions, and whether each was given masks; the rest is kept with its reason."""
         calls, numbers = [], {}
         for item in raw:
             number = numbers.setdefault((item.module, item.order), 0)
@@ -132,23 +155,21 @@ class OpenWindow:
             found = resolve(item, identity, number)
             if isinstance(found, NotCrossModal):
                 self._left_out.append(found)
-                self._useless.add(item.module)
                 continue
-            padded = len(set(identity.n_atoms)) > 1 or (
-                identity.tokens is not None and len({len(t.tokens) for t in identity.tokens}) > 1
-            )
-            if padded and not item.masks:
-                self._masks_missing.append(item.module)
+            self._useful.add(item.module)
             if found.direction in self._settings.directions:
-                calls.append(found)
+                calls.append((found, bool(item.masks)))
         return calls
 
     # -- the same module with fresh weights ----------------------------------------------------------------
 
     def _keep_call(self, name: str) -> Callable[..., None]:
         def keep(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            if self._inputs is not None:
-                self._calls.setdefault(name, []).append((args, kwargs))
+            if busy.compiling():
+                return
+            self._called.add(name)
+            if self._inputs is not None and self._settings.reinitialised:
+                self._calls.setdefault(name, []).append((copied(args), copied(kwargs)))
 
         return keep
 
@@ -156,7 +177,7 @@ class OpenWindow:
         blocks = []
         for tap in self.watch.taps:
             calls = self._calls.pop(tap.name, [])
-            if tap.name in self._useless or not calls:
+            if tap.name not in self._useful or not calls:
                 continue
             if tap.name not in self._twins:
                 twin = reinitialised_twin(tap.module)
@@ -167,12 +188,18 @@ class OpenWindow:
             twin, twin_tap = pair
             seen: list[RawAttention] = []
             twin_tap.install(seen.append)
+            devices = sorted({p.device.index or 0 for p in tap.module.parameters() if p.is_cuda})
             try:
-                for args, kwargs in calls:
-                    twin(*args, **kwargs)
+                with torch.random.fork_rng(devices=devices):
+                    for args, kwargs in calls:
+                        twin(*args, **kwargs)
+            except Exception as error:
+                log.warning("the re-initialised baseline of %s is left out: %s", tap.name, error)
+                self._twins[tap.name] = None
+                continue
             finally:
                 twin_tap.remove()
-            for call in self._resolved(seen, identity):
+            for call, _ in self._resolved(seen, identity):
                 blocks += reduce_call(
                     call,
                     identity,
@@ -196,9 +223,9 @@ class OpenWindow:
     def outcome(self, state: WindowState, reason: str = "", loader_batches: int = 0) -> WindowOutcome:
         """How the window ended; a complete pass without rows is ``empty``, one with unseen batches ``partial``."""
         untrained = self.watch.untrained()
-        useful = [t.name for t in self.watch.taps if t.name not in self._useless]
-        expected = self._forwards * len(useful)
-        actual = self._module_calls - self._forwards * (len(self.watch.taps) - len(useful))
+        silent = [t.name for t in self.watch.taps if t.name not in self._called] if self._forwards else []
+        expected = self._forwards * (len(self._useful) + len(silent))
+        actual = self._module_calls
         if state == "complete" and not self.gathered.blocks:
             state, reason = "empty", self._why_empty(loader_batches)
         elif state == "complete" and self.n_batches < loader_batches:
@@ -211,7 +238,7 @@ class OpenWindow:
             self.n_batches,
             self.gathered.n_crystals if self.gathered.blocks else 0,
             expected,
-            max(actual, 0),
+            actual,
             time.perf_counter() - self._started,
             window_alarms(
                 self.gathered,
@@ -219,19 +246,21 @@ class OpenWindow:
                 expected_calls=expected,
                 actual_calls=actual,
                 left_out=self._left_out,
-                masks_missing=self._masks_missing,
+                masks_missing=[m for m, lost in self._unmasked.items() if float(max(lost)) > PADDING_ABOVE],
+                silent=silent,
                 untrained=untrained,
             ),
         )
 
     def _why_empty(self, loader_batches: int) -> str:
         if not self.watch.taps:
-            return f"{type(self.watch.model).__name__} holds no attention module whose weights can be read"
+            return nothing_to_read(self.watch.model)
         if self._left_out:
             first = self._left_out[0]
             return f"no atom-token attention: {first.module} maps {first.detail}"
         if loader_batches and not self.n_batches:
             return "the loader was iterated but the model's forward was never seen"
-        return "no tap saw any attention weights (a compiled model skips hooks)"
-
-
+        if not self._called:
+            names = ", ".join(t.name for t in self.watch.taps[:3])
+            return f"no call of {names} was seen: unused in this pass, or called past its hooks (compiled, scripted, .forward)"
+        return f"no attention weights were seen in {', '.join(sorted(self._called)[:3])}"

@@ -63,7 +63,13 @@ def _probe_forward(process: HostProcess, model: Any, taps: list[Any]) -> None:
 
 
 def _describe(
-    process: HostProcess, model: Any, taps: list[Any], raw: list[Any], calls: list[Any], args: Any, output: Any
+    process: HostProcess,
+    model: Any,
+    taps: list[Any],
+    raw: list[Any],
+    calls: list[Any],
+    args: Any,
+    output: Any,
 ) -> dict[str, Any]:
     from crysmm_attn_plugin.capture.accumulator import prediction_tensor
     from crysmm_attn_plugin.capture.directions import NotCrossModal, resolve

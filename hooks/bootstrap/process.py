@@ -66,8 +66,8 @@ class HostProcess:
     def install(self) -> None:
         """Wait for the host's imports."""
         actions: dict[str, Callable[[ModuleType], None]] = {"torch": self._torch, "pydantic": self._pydantic}
-        actions |= {name: self._train_module for name in TRAIN_MODULES}
-        actions |= {name: self._data_module for name in LOADER_MODULES}
+        actions |= dict.fromkeys(TRAIN_MODULES, self._train_module)
+        actions |= dict.fromkeys(LOADER_MODULES, self._data_module)
         self._finder = AfterImport(actions)
         self._finder.install()
         os.register_at_fork(after_in_child=self._forked)

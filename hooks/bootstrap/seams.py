@@ -14,7 +14,9 @@ Undo = Callable[[], None]
 KEY = "crysmm_attn"
 
 
-def wrap_attribute(owner: Any, name: str, wrapper: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Undo:
+def wrap_attribute(
+    owner: Any, name: str, wrapper: Callable[[Callable[..., Any]], Callable[..., Any]]
+) -> Undo:
     """Replace ``owner.name`` by ``wrapper(original)``; undone only while nobody has patched over it."""
     original = getattr(owner, name)
     wrapped = functools.wraps(original)(wrapper(original))

@@ -63,7 +63,9 @@ class CrysMMNetAdapter:
             allowed = [config_class, *_pickle_needs(config_class)]
         return load_checkpoint(request.checkpoint, allowed=tuple(allowed), unsafe=request.unsafe_load)
 
-    def _model(self, request: HostRequest, host: Any, checkpoint: Any, run_config: dict[str, Any]) -> nn.Module:
+    def _model(
+        self, request: HostRequest, host: Any, checkpoint: Any, run_config: dict[str, Any]
+    ) -> nn.Module:
         state = require_state_dict(checkpoint, request.checkpoint)
         values: Any = None
         if isinstance(checkpoint, dict):
@@ -90,17 +92,23 @@ class CrysMMNetAdapter:
         device = getattr(host, "device", "cpu")
         return model.to(device).eval()
 
-    def _test_loader(self, request: HostRequest, config: dict[str, Any]) -> tuple[Any, dict[str, Any], list[str]]:
+    def _test_loader(
+        self, request: HostRequest, config: dict[str, Any]
+    ) -> tuple[Any, dict[str, Any], list[str]]:
         data = _import(request.host_dir, "data")
         script = _script_with(request.host_dir, "load_dataset")
         cif_dir, table = dataset_paths(request, script)
         key = f"{cif_dir}|{table}"
         if key not in self._datasets:
             layout = LAYOUTS.get(request.dataset.lower(), request.dataset.lower())
-            self._datasets[key] = script.load_dataset(str(cif_dir) + os.sep, str(table), layout, request.property)
+            self._datasets[key] = script.load_dataset(
+                str(cif_dir) + os.sep, str(table), layout, request.property
+            )
         crystals = self._datasets[key]
         if not crystals:
-            raise UsageError(f"no crystal could be read from {table} and {cif_dir}; check --dataset and --property.")
+            raise UsageError(
+                f"no crystal could be read from {table} and {cif_dir}; check --dataset and --property."
+            )
         split = {k: config.get(k, default) for k, default in SPLIT_KEYS.items()}
         # training passes sizes and ratios on, but leaves the split seed at its function's default
         taken = inspect.signature(data.get_train_val_loaders).parameters
@@ -116,7 +124,9 @@ class CrysMMNetAdapter:
         loader = made[2]
         split["n_crystals"] = len(crystals)
         split["ids"] = [str(i) for i in loader.dataset.ids]
-        notes = [] if config else ["no config.json beside the checkpoint: the host's default split is assumed"]
+        notes = (
+            [] if config else ["no config.json beside the checkpoint: the host's default split is assumed"]
+        )
         return loader, split, notes
 
 
@@ -191,7 +201,9 @@ def _script_with(host_dir: Path, function: str) -> Any:
     for path in scripts:
         if f"def {function}" in path.read_text(encoding="utf-8", errors="replace"):
             return _import(host_dir, path.stem)
-    raise UsageError(f"no train*.py in {host_dir} defines {function}; give the host's folder with --host-dir.")
+    raise UsageError(
+        f"no train*.py in {host_dir} defines {function}; give the host's folder with --host-dir."
+    )
 
 
 @contextlib.contextmanager

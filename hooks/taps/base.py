@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import nn
+
+#: Options of a forward hook that also runs when the forward raises; torch 2.0 has no such hooks.
+ALWAYS: dict[str, bool] = (
+    {"always_call": True}
+    if "always_call" in inspect.signature(nn.Module.register_forward_hook).parameters
+    else {}
+)
 
 
 @dataclass
@@ -89,30 +97,60 @@ class HookTap:
         self._masks = call_masks(module, args, kwargs)
 
     def _give(self, weights: torch.Tensor, direction: str = "") -> None:
+        """Hand over one map; without a heads dimension it is one head's."""
+        if weights.ndim == 3:
+            weights = weights.unsqueeze(1)
         if self._emit is not None:
             self._emit(RawAttention(self.name, self._order, weights.detach(), direction, self._masks))
         self._order += 1
 
 
-def call_masks(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+def looks_like_attention(value: torch.Tensor) -> bool:
+    """True for (batch, queries, keys) or (batch, heads, queries, keys) without negatives, rows summing to one."""
+    if value.ndim not in (3, 4) or not value.is_floating_point() or value.numel() == 0:
+        return False
+    first = value.detach().flatten(0, -3)[0].float()
+    sums = first.sum(-1)
+    good = torch.isfinite(sums)
+    # fully masked rows are NaN after a softmax over -inf alone; one good row is enough
+    near = ((sums - 1).abs() < 1e-2) | ~good
+    return bool((near.all() & good.any() & (first[good] >= 0).all()).item())
+
+
+def call_masks(
+    module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> dict[str, torch.Tensor]:
     """Mask arguments of a call by parameter name, as (batch, n) bool, True where real.
 
-    ``key_padding_mask`` follows torch's convention (True where padded) and is inverted.
+    Read are boolean and integer masks (batch, n), additive ones (zero where real), and both of them spread to (batch,
+    1, 1 or queries, n). ``key_padding_mask`` follows torch's convention (True where padded) and is inverted;
+    ``attn_mask`` says nothing of padding and is left out.
     """
     names = parameter_names(module)
     given = {**dict(zip(names, args)), **kwargs}
     masks = {}
     for name, value in given.items():
-        if "mask" in name and isinstance(value, torch.Tensor) and value.ndim == 2 and not value.is_floating_point():
-            real = value.detach().bool()
-            masks[name] = ~real if "padding" in name else real
+        if "mask" not in name or name == "attn_mask" or not isinstance(value, torch.Tensor):
+            continue
+        real = _real(value.detach())
+        if real is not None:
+            masks[name] = ~real if "padding" in name and not value.is_floating_point() else real
     return masks
+
+
+def _real(mask: torch.Tensor) -> torch.Tensor | None:
+    if mask.ndim == 4 and mask.shape[1] == 1:
+        mask = mask[:, 0].amax(1) if mask.is_floating_point() else mask[:, 0].bool().any(1)
+    if mask.ndim != 2:
+        return None
+    if not mask.is_floating_point():
+        return mask.bool()
+    additive = (mask < 0).any()
+    return torch.where(additive, mask > -1, mask > 0.5) | ((mask == 0).all() & ~additive)
 
 
 def parameter_names(module: nn.Module) -> list[str]:
     """Names of the forward's parameters in order; empty when they cannot be read."""
-    import inspect
-
     try:
         return list(inspect.signature(type(module).forward).parameters)[1:]
     except (TypeError, ValueError):

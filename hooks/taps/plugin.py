@@ -2,67 +2,87 @@
 
 from __future__ import annotations
 
-import ast
+import dis
 import inspect
-import textwrap
+from collections.abc import Iterator
 from functools import lru_cache
+from types import CodeType, FunctionType
 
 from torch import nn
 
 from crysmm_attn_plugin.hooks.specs import hookimpl
 from crysmm_attn_plugin.hooks.taps.base import Tap
-from crysmm_attn_plugin.hooks.taps.observe import ObserveTap, attention_dropouts
-from crysmm_attn_plugin.hooks.taps.recompute import RecomputeTap
+from crysmm_attn_plugin.hooks.taps.observe import FusedTap, ObserveTap
 from crysmm_attn_plugin.hooks.taps.second_call import SecondCallTap, request
 from crysmm_attn_plugin.settings import Settings
+
+#: Names in code -> what the code does. The last two: how Hugging Face modules choose a kernel.
+OPERATIONS = {
+    "matmul": "matmul", "bmm": "matmul", "baddbmm": "matmul", "einsum": "matmul",
+    "scaled_dot_product_attention": "fused", "attention_interface": "fused", "ALL_ATTENTION_FUNCTIONS": "fused",
+}  # fmt: skip
 
 
 @hookimpl
 def attn_make_tap(module: nn.Module, name: str, settings: Settings) -> Tap | None:
-    """Observe where the module softmaxes and then drops out; else ask a second time; else recompute."""
+    """Observe where the module softmaxes or calls a fused kernel; ask a second time where it only can be asked."""
     if isinstance(module, nn.MultiheadAttention):
         return SecondCallTap(name, module)
-    does = _what_forward_does(type(module))
-    if attention_dropouts(module) and "softmax" in does and "matmul" in does:
+    does = set(_what_code_does(type(module)))
+    if any(isinstance(child, nn.Softmax) for child in module.children()):
+        does.add("softmax")
+    if {"softmax", "matmul"} <= does:
         return ObserveTap(name, module)
-    if request(module) and does & {"softmax", "scaled_dot_product_attention"}:
+    if "fused" in does:
+        return FusedTap(name, module)
+    if request(module) and "softmax" in does:
         return SecondCallTap(name, module)
-    if "scaled_dot_product_attention" in does:
-        return RecomputeTap(name, module)
     return None
 
 
 @lru_cache(maxsize=4096)
-def _what_forward_does(cls: type[nn.Module]) -> frozenset[str]:
-    """Operations named in a module class's own methods: softmax, matmul, scaled_dot_product_attention.
+def _what_code_does(cls: type[nn.Module]) -> frozenset[str]:
+    """Operations that a module class's forward comes to by its own methods and its file's functions.
 
-    Methods of torch's own base class are left out, and so are containers, which name none of these themselves.
+    Other methods count for nothing: Hugging Face's base class names its attention kernels where it chooses them.
     """
     found: set[str] = set()
-    for owner in cls.__mro__:
-        if owner.__module__.startswith("torch.nn.modules.module"):
-            break
-        for method in vars(owner).values():
-            if inspect.isfunction(method):
-                found |= _operations(method)
+    waiting, met = [getattr(cls, "forward", None)], set()
+    while waiting:
+        function = waiting.pop()
+        function = inspect.unwrap(function) if callable(function) else function
+        if (
+            not isinstance(function, FunctionType)
+            or function in met
+            or function.__module__.startswith("torch.")
+        ):
+            continue
+        met.add(function)
+        found |= _operations(function.__code__)
+        for name in _names(function.__code__):
+            waiting += [vars(owner).get(name) for owner in cls.__mro__ if name in vars(owner)][:1]
+            waiting.append(function.__globals__.get(name))  # as in attention(query, key, value)
     return frozenset(found)
 
 
-def _operations(method: object) -> set[str]:
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(method)))  # type: ignore[arg-type]
-    except (OSError, TypeError, SyntaxError):
-        return set()
+def _names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names(constant)
+
+
+def _operations(code: CodeType) -> set[str]:
     found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
+    for step in dis.get_instructions(code):
+        if step.opname == "BINARY_MATRIX_MULTIPLY" or (step.opname == "BINARY_OP" and step.argrepr == "@"):
             found.add("matmul")
-        name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
-        if "softmax" in name.lower():
-            found.add("softmax")
-        elif name in {"matmul", "bmm", "einsum"}:
-            found.add("matmul")
-        elif name in {"scaled_dot_product_attention", "attention_interface", "ALL_ATTENTION_FUNCTIONS"}:
-            # the latter two: how Hugging Face modules choose a kernel
-            found.add("scaled_dot_product_attention")
+        elif isinstance(step.argval, str) and step.opname.startswith("LOAD"):
+            if "softmax" in step.argval.lower():
+                found.add("softmax")
+            elif step.argval in OPERATIONS:
+                found.add(OPERATIONS[step.argval])
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            found |= _operations(constant)
     return found
