@@ -1,0 +1,68 @@
+// Switches of the page itself, and the start.
+(function (app) {
+  "use strict";
+  const root = document.documentElement;
+
+  document.addEventListener("click", function (event) {
+    const button = event.target.closest("button");
+    if (!button) return;
+    if (button.dataset.setLang) app.setLang(button.dataset.setLang);
+    if (button.dataset.setTheme) app.setTheme(button.dataset.setTheme);
+    if (button.dataset.setPair) setPair(Number(button.dataset.setPair));
+    if (button.dataset.copy) copy(button);
+  });
+
+  function setPair(index) {
+    app.state.pair = index;
+    root.dataset.pair = String(index);
+    document.querySelectorAll("[data-set-pair]").forEach(function (b) { b.setAttribute("aria-pressed", String(Number(b.dataset.setPair) === index)); });
+    app.fillSelects();
+    app.refreshList(true);
+    app.rebuildStage();
+  }
+
+  async function copy(button) {
+    const source = document.getElementById(button.dataset.copy), text = source.dataset.plain;
+    let done = false;
+    try { await navigator.clipboard.writeText(text); done = true; } catch (error) { done = byHand(text); }
+    const word = button.querySelector(".copy-word");
+    word.textContent = app.t(done ? "copied" : "copy_failed");
+    document.getElementById("live").textContent = word.textContent;
+    if (!done) getSelection().selectAllChildren(source);
+    setTimeout(function () { word.textContent = app.t("copy"); }, 1800);
+  }
+  // Browsers that give a file no clipboard still honour a copy of selected text.
+  function byHand(text) {
+    const area = app.element("textarea", { class: "unseen", "aria-hidden": "true" });
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    let done = false;
+    try { done = document.execCommand("copy"); } catch (error) { done = false; }
+    area.remove();
+    return done;
+  }
+
+  app.on("lang", function () { app.fillSelects(); app.refreshList(true); app.rebuildStage(); });
+  app.on("theme", app.redrawStage);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", app.redrawStage);
+  let width = window.innerWidth, waiting = 0;
+  window.addEventListener("resize", function () {
+    if (window.innerWidth === width) return;
+    width = window.innerWidth;
+    clearTimeout(waiting);
+    waiting = setTimeout(app.redrawStage, 150);
+  });
+
+  app.state.metric = 0;
+  if (root.dataset.wished && app.data.langs.includes(root.dataset.wished)) root.dataset.lang = root.dataset.wished;
+  root.lang = root.dataset.lang === "zh" ? "zh-CN" : root.dataset.lang;
+  document.getElementById("explorer").hidden = false;
+  app.startList();
+  app.fillSelects();
+  app.label();
+  app.refreshList();
+  const first = app.firstListed();
+  if (first >= 0) app.choose(first).then(function () { app.redrawList(); root.dataset.ready = "true"; });
+  else root.dataset.ready = "true";
+})(window.crysmm);

@@ -1,0 +1,377 @@
+"""The verdict as the page states it: one headline, four facts, one row a metric, one note a warning."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from crysmm_attn_plugin.catalogue import BY_NAME, TOKEN_CATEGORIES
+from crysmm_attn_plugin.reports.numbers import (
+    decimals_for,
+    fixed,
+    format_interval,
+    format_number,
+    format_p,
+    format_p_value,
+)
+from crysmm_attn_plugin.reports.tables import OUTCOMES, SEED_METRICS, headline
+from crysmm_attn_plugin.stats.results import ComparisonResult, MetricResult, PairComparison
+
+Both = dict[str, str]
+
+#: verdict -> sign, word (English, Chinese)
+WORDS = {
+    "supported": ("✓", "Supported", "支持假设"),
+    "partial": ("◐", "Partly supported", "部分支持假设"),
+    "contradicted": ("✕", "Contradicted", "与假设相反"),
+    "conflicting": ("⇄", "Conflicting", "结果相互矛盾"),
+    "negligible": ("≈", "Negligible", "差异可忽略"),
+    "inconclusive": ("?", "Inconclusive", "尚无定论"),
+    "not_tested": ("–", "Not tested", "未作检验"),
+}
+AXES = {
+    "better": ("lower error", "误差更低"),
+    "worse": ("higher error", "误差更高"),
+    "indistinguishable": ("error indistinguishable", "误差无法区分"),
+    "unknown": ("error unknown", "误差未知"),
+}
+CLAIMS = {
+    "checkpoints": (
+        "One seed per arm: these two checkpoints differ or not on crystals like these; nothing is said about the "
+        "architecture.",
+        "每组一个种子：仅说明这两个检查点在此类晶体上是否不同，不涉及模型结构。",
+    ),
+    "preliminary": (
+        "Two or three seeds per arm: preliminary evidence about the architecture.",
+        "每组两到三个种子：关于模型结构的初步证据。",
+    ),
+    "architecture": (
+        "Four or more seeds per arm and no other difference between the arms: a claim about the architecture.",
+        "每组四个及以上种子，且各组无其他差异：可对模型结构作出论断。",
+    ),
+    "none": ("Nothing: too few crystals for inference.", "不作论断：晶体数过少，无法推断。"),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric in the chart: positions in percent of the chart's width, text in both languages."""
+
+    label: Both
+    change: str
+    interval: Both
+    p: str
+    outcome: Both
+    predicted: int
+    low: float | None
+    centre: float | None
+    high: float | None
+    band: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class VerdictView:
+    """What the page prints for one pair of arms."""
+
+    arm: str
+    baseline: str
+    sign: str
+    word: Both
+    sentence: Both
+    facts: tuple[tuple[str, str, Both], ...]
+    rows: tuple[Row, ...]
+    zero: float
+    ticks: tuple[tuple[float, str], ...]
+    warnings: tuple[str, ...]
+
+
+def verdict_view(result: ComparisonResult, pair: PairComparison) -> VerdictView:
+    """The verdict of one pair."""
+    sign, en, zh = WORDS[pair.verdict]
+    primary = headline(pair, result)
+    rows, ticks, zero = _chart(primary)
+    return VerdictView(
+        pair.arm,
+        pair.baseline,
+        sign,
+        {"en": en, "zh": zh},
+        _sentence(pair, primary),
+        _facts(result, pair, primary),
+        rows,
+        zero,
+        ticks,
+        tuple(dict.fromkeys(pair.warnings)),
+    )
+
+
+def metric_label(metric: str, lang: str) -> str:
+    """A metric's name, capitalised, as a label."""
+    spec = BY_NAME.get(metric)
+    if spec is not None:
+        label = spec.label_en if lang == "en" else spec.label_zh
+    else:
+        category = TOKEN_CATEGORIES.get(metric.removeprefix("mass_"))
+        label = category[lang == "zh"] if category else metric
+    return label[:1].upper() + label[1:]
+
+
+def notes(result: ComparisonResult) -> list[tuple[str, str]]:
+    """(kind, sentence) of every alarm and warning of the comparison as a whole."""
+    found = [("alarm", alarm.message) for alarm in result.alarms]
+    for arm in result.arms:
+        found += [("alarm", f"{arm.name}: {alarm.message}") for alarm in arm.alarms]
+        found += [("alarm", f"{arm.name}: direction {d} was never trained.") for d in arm.untrained]
+    found += [("warning", warning) for warning in result.warnings]
+    return list(dict.fromkeys(found))
+
+
+def _sentence(pair: PairComparison, primary: tuple[MetricResult, ...]) -> Both:
+    a, b, total = pair.arm, pair.baseline, len(primary)
+    count = {o: sum(m.outcome == o for m in primary) for o in OUTCOMES}
+    s, o = count["supports"], count["opposes"]
+    sentences: Mapping[str, tuple[str, str]] = {
+        "supported": (
+            f"Attention is more concentrated in {a} than in {b}, in all {total} primary metrics.",
+            f"在全部 {total} 个主要指标上，{a} 的注意力均比 {b} 更集中。",
+        ),
+        "partial": (
+            f"{s} of {total} primary metrics show more concentrated attention in {a} than in {b}; none shows less.",
+            f"{total} 个主要指标中有 {s} 个显示 {a} 的注意力比 {b} 更集中，没有指标显示相反方向。",
+        ),
+        "contradicted": (
+            f"{o} of {total} primary metrics show less concentrated attention in {a} than in {b}; none shows more.",
+            f"{total} 个主要指标中有 {o} 个显示 {a} 的注意力不如 {b} 集中，没有指标显示更集中。",
+        ),
+        "conflicting": (
+            f"Of {total} primary metrics, {s} show more and {o} less concentrated attention in {a} than in {b}.",
+            f"{total} 个主要指标中，{s} 个显示 {a} 的注意力比 {b} 更集中，{o} 个显示更分散。",
+        ),
+        "negligible": (
+            f"Attention in {a} and {b} differs by less than the smallest effect of interest, in all {total} primary "
+            "metrics.",
+            f"在全部 {total} 个主要指标上，{a} 与 {b} 的差异均小于最小关注效应。",
+        ),
+        "inconclusive": (
+            f"Neither a difference between {a} and {b} nor equivalence was established.",
+            f"{a} 与 {b} 之间既未检出差异，也未通过等效性检验。",
+        ),
+        "not_tested": (
+            f"{pair.n} paired crystals are too few to compare {a} with {b}.",
+            f"仅有 {pair.n} 个配对晶体，不足以比较 {a} 与 {b}。",
+        ),
+    }
+    en, zh = sentences[pair.verdict]
+    return {"en": en, "zh": zh}
+
+
+def _facts(
+    result: ComparisonResult, pair: PairComparison, primary: tuple[MetricResult, ...]
+) -> tuple[tuple[str, str, Both], ...]:
+    """(key of the label, big text, small text) of each fact."""
+    facts: list[tuple[str, Both | str, Both]] = []
+    entropy = next((m for m in primary if m.metric == "entropy"), None)
+    level = f"{100 * (1 - result.alpha):g}"
+    if entropy is not None:
+        p = entropy.paired
+        decimals = decimals_for(p.ci_high - p.ci_low)
+        big = f"{fixed(p.mean_difference, decimals, sign=True)} {BY_NAME['entropy'].unit}"
+        small = {
+            lang: _joined(
+                lang,
+                f"{level}% {'CI' if lang == 'en' else '置信区间'} {format_interval(p.ci_low, p.ci_high, lang=lang)}",
+                f"{'adjusted ' if lang == 'en' else '校正后 '}{format_p(entropy.p_adjusted)}",
+                f"{fixed(p.percent_change, 1, sign=True)}% {'of' if lang == 'en' else '，分母为'} {pair.baseline}"
+                if lang == "en"
+                else f"相对 {pair.baseline} 均值 {fixed(p.percent_change, 1, sign=True)}%",
+            )
+            for lang in ("en", "zh")
+        }
+        facts.append(("fact_headline", big, small))
+    seeds = {a.name: a.n_seeds for a in result.arms}
+    counts = f"{seeds.get(pair.arm, 1)} + {seeds.get(pair.baseline, 1)}"
+    facts.append(
+        (
+            "fact_n",
+            f"N = {pair.n}",
+            {
+                "en": f"{result.split} split; checkpoints {counts}",
+                "zh": f"{result.split} 划分；检查点 {counts} 个",
+            },
+        )
+    )
+    facts.append(
+        (
+            "fact_error",
+            {k: AXES[pair.performance.axis][k == "zh"] for k in ("en", "zh")},
+            _error(result, pair),
+        )
+    )
+    facts.append(("fact_claim", "", {k: CLAIMS[pair.claim][k == "zh"] for k in ("en", "zh")}))
+    return tuple((key, big, small) for key, big, small in facts)  # type: ignore[misc]
+
+
+def _error(result: ComparisonResult, pair: PairComparison) -> Both:
+    e = pair.performance
+    if e.mae_arm is None or e.mae_baseline is None:
+        return {"en": "No predictions were captured.", "zh": "未采集到预测值。"}
+    if e.ci_low is not None and e.ci_high is not None:
+        decimals = decimals_for(e.ci_high - e.ci_low)
+    else:
+        decimals = 3
+    unit = f" {result.unit}" if result.unit else ""
+    out = {}
+    for lang in ("en", "zh"):
+        parts = [
+            f"MAE {fixed(e.mae_arm, decimals)} {'against' if lang == 'en' else '对'} "
+            f"{fixed(e.mae_baseline, decimals)}{unit}",
+            f"{'difference' if lang == 'en' else '差值'} {fixed(e.difference, decimals, sign=True)}"
+            + (f" ({format_interval(e.ci_low, e.ci_high, lang=lang)})" if e.ci_low is not None else ""),
+        ]
+        if e.p_value is not None:
+            parts.append(format_p(e.p_value))
+        out[lang] = _joined(lang, *parts)
+    return out
+
+
+def _joined(lang: str, *parts: str) -> str:
+    return ("; " if lang == "en" else "；").join(parts)
+
+
+def _chart(
+    primary: tuple[MetricResult, ...],
+) -> tuple[tuple[Row, ...], tuple[tuple[float, str], ...], float]:
+    values = [0.0]
+    for m in primary:
+        p = m.paired
+        values += [v for v in (p.percent_change, p.percent_ci_low, p.percent_ci_high) if math.isfinite(v)]
+        if m.sesoi_percent:
+            values += [-m.sesoi_percent * 1.3, m.sesoi_percent * 1.3]
+    low, high = min(values), max(values)
+    margin = 0.06 * ((high - low) or 1.0)
+    low, high = low - margin, high + margin
+
+    def at(value: float | None) -> float | None:
+        if value is None or not math.isfinite(value):
+            return None
+        return round(100 * (value - low) / (high - low), 2)
+
+    rows = []
+    for m in primary:
+        p = m.paired
+        band = (at(-m.sesoi_percent), at(m.sesoi_percent)) if m.sesoi_percent else None
+        rows.append(
+            Row(
+                {lang: metric_label(m.metric, lang) for lang in ("en", "zh")},
+                f"{fixed(p.percent_change, 1, sign=True)}%" if math.isfinite(p.percent_change) else "–",
+                {
+                    lang: format_interval(p.percent_ci_low, p.percent_ci_high, lang=lang) + "%"
+                    if math.isfinite(p.percent_ci_low + p.percent_ci_high)
+                    else "–"
+                    for lang in ("en", "zh")
+                },
+                format_p(m.p_adjusted),
+                {lang: OUTCOMES[m.outcome][lang == "zh"] for lang in ("en", "zh")},
+                m.expected_sign,
+                at(p.percent_ci_low),
+                at(p.percent_change),
+                at(p.percent_ci_high),
+                band,  # type: ignore[arg-type]
+            )
+        )
+    step = _step(high - low)
+    first = math.ceil(low / step)
+    ticks = tuple(
+        (at(k * step) or 0.0, f"{fixed(k * step, 0 if step >= 1 else 1, sign=True)}%")
+        for k in range(first, math.floor(high / step) + 1)
+    )
+    return tuple(rows), ticks, at(0.0) or 0.0
+
+
+def _step(span: float) -> float:
+    rough = span / 6
+    power = 10 ** math.floor(math.log10(rough))
+    return next(power * k for k in (1, 2, 5, 10) if power * k >= rough)
+
+
+# -- sensitivity -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way of asking the question: its three choices and, for each primary metric, the answer."""
+
+    direction: str
+    scope: str
+    aggregation: str
+    main: bool
+    cells: tuple[tuple[str, Both, str], ...]
+
+
+def sensitivity(result: ComparisonResult, pair: PairComparison) -> tuple[Way, ...]:
+    """Every way the primary metrics were computed in; cells are (change and interval, outcome, outcome's key)."""
+    found: dict[tuple[str, str, str], dict[str, MetricResult]] = {}
+    for m in pair.metrics:
+        if m.metric in SEED_METRICS:
+            found.setdefault((m.direction, m.scope, m.aggregation), {})[m.metric] = m
+    main = (
+        result.directions[0] if result.directions else "atom_to_text",
+        "with_special",
+        "metric_then_heads",
+    )
+    ways = []
+    for key, metrics in found.items():
+        cells: list[tuple[str, Both, str]] = []
+        for name in SEED_METRICS:
+            m = metrics.get(name)
+            if m is None:
+                cells.append(("–", {"en": "", "zh": ""}, "missing"))
+                continue
+            p = m.paired
+            shown = "–"
+            if math.isfinite(p.percent_change):
+                shown = f"{fixed(p.percent_change, 1, sign=True)}%"
+                if math.isfinite(p.percent_ci_low + p.percent_ci_high):
+                    shown += f" [{fixed(p.percent_ci_low, 1)}, {fixed(p.percent_ci_high, 1)}]"
+            cells.append((shown, {k: OUTCOMES[m.outcome][k == "zh"] for k in ("en", "zh")}, m.outcome))
+        ways.append(Way(*key, key == main, tuple(cells)))
+    return tuple(ways)
+
+
+P_COLUMNS = ("p_primary", "p_adjusted", "p_t", "p_wilcoxon", "p_cluster", "p_tost")
+
+
+def other_tests(result: ComparisonResult, pair: PairComparison) -> tuple[tuple[Both, tuple[str, ...]], ...]:
+    """For each primary metric: its label and the p-values of ``P_COLUMNS``."""
+    rows = []
+    for m in headline(pair, result):
+        p = m.paired
+        values = (p.p_value, m.p_adjusted, p.p_t, p.p_wilcoxon, m.p_cluster, m.p_tost)
+        rows.append(
+            (
+                {k: metric_label(m.metric, k) for k in ("en", "zh")},
+                tuple(format_p_value(v).replace("–", "–") for v in values),
+            )
+        )
+    return tuple(rows)
+
+
+def legacy_rows(result: ComparisonResult, pair: PairComparison) -> dict[str, Any] | None:
+    """The original script's numbers of this pair, as text."""
+    for one in result.legacy:
+        if (one.arm, one.baseline) == (pair.arm, pair.baseline):
+            return {
+                "batch": str(one.batch_size),
+                "share": f"{fixed(100 * one.padding_share, 1)}%",
+                "rows": [
+                    (
+                        name,
+                        format_number(one.arm_values.get(name)),
+                        format_number(one.baseline_values.get(name)),
+                        f"{fixed(one.change_percent.get(name), 1, sign=True)}%",
+                    )
+                    for name in one.arm_values
+                ],
+            }
+    return None
