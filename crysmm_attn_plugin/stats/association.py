@@ -77,18 +77,21 @@ def spearman_with_interval(
     return rho, low, high, p
 
 
-def robust_regression(y: np.ndarray, design: np.ndarray, names: Sequence[str]) -> Regression:
+def robust_regression(
+    y: np.ndarray, design: np.ndarray, names: Sequence[str], *, alpha: float = 0.05
+) -> Regression:
     """Ordinary least squares with an intercept and HC3 standard errors (MacKinnon and White 1985).
 
     Args:
         y: (N,) response.
         design: (N, p) regressors.
         names: p names.
+        alpha: 1 - confidence of the intervals.
     """
     from statsmodels.regression.linear_model import OLS
 
     fit = OLS(y, np.column_stack([np.ones(len(y)), design])).fit(cov_type="HC3", use_t=True)
-    interval = np.asarray(fit.conf_int())
+    interval = np.asarray(fit.conf_int(alpha))
     coefficients = {
         name: Coefficient(
             float(fit.params[i]),

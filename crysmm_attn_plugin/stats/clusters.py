@@ -10,6 +10,9 @@ from crysmm_attn_plugin.stats.checks import seeds_by_crystals
 from crysmm_attn_plugin.stats.intervals import t_interval
 from crysmm_attn_plugin.stats.signflip import sign_flip
 
+#: With fewer clusters no test by cluster is made.
+FEWEST_CLUSTERS = 5
+
 
 @dataclass(frozen=True)
 class ClusterResult:
@@ -42,14 +45,14 @@ def cluster_sensitivity(
         n_resamples, seed, alpha: As in ``compare_paired``.
 
     Returns:
-        None with fewer than 5 clusters. The interval uses the CR1 variance with G - 1 degrees of freedom
+        None with fewer than ``FEWEST_CLUSTERS``. The interval uses the CR1 variance with G - 1 degrees of freedom
         (Cameron and Miller 2015).
     """
     _, members = np.unique(np.asarray(labels), return_inverse=True)
     differences = seeds_by_crystals(differences, "the differences")[0]
     sums = np.bincount(members, weights=differences)
     groups = len(sums)
-    if groups < 5:
+    if groups < FEWEST_CLUSTERS:
         return None
     n = len(differences)
     mean = float(differences.mean())

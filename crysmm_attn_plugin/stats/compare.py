@@ -13,6 +13,7 @@ import pandas as pd
 from crysmm_attn_plugin.catalogue import PRIMARY, TOKEN_CATEGORIES
 from crysmm_attn_plugin.errors import UsageError
 from crysmm_attn_plugin.records import Alarm
+from crysmm_attn_plugin.stats.checks import SMALLEST_N, WARN_N
 from crysmm_attn_plugin.stats.coupling import couple
 from crysmm_attn_plugin.stats.describe import (
     category_masses,
@@ -24,7 +25,7 @@ from crysmm_attn_plugin.stats.describe import (
 from crysmm_attn_plugin.stats.metric_results import Resampling, metric_results
 from crysmm_attn_plugin.stats.panel import Cell, Panel, build_panel, known_metrics
 from crysmm_attn_plugin.stats.performance import compare_errors
-from crysmm_attn_plugin.stats.power import detectable_dz
+from crysmm_attn_plugin.stats.planning import detectable, variation
 from crysmm_attn_plugin.stats.results import (
     RESULT_SCHEMA_VERSION,
     ArmSummary,
@@ -39,9 +40,6 @@ from crysmm_attn_plugin.stats.results import (
 from crysmm_attn_plugin.stats.specification import specification_curve
 from crysmm_attn_plugin.stats.verdict import scenario, verdict
 from crysmm_attn_plugin.store.reader import Run
-
-SMALLEST_N = 10
-WARN_N = 50
 
 
 def compare(
@@ -160,12 +158,7 @@ def _pair(
     word = verdict([m.outcome for m in primary])
     differing = differing_settings(panel.arms[arm], panel.arms[baseline])
     claim, warnings = _claim(panel, arm, baseline, differing, bool(primary))
-    dz = detectable_dz(n, alpha=resampling.alpha) if n >= SMALLEST_N else None
-    percent = {
-        m.metric: 100 * dz * m.paired.sd_difference / abs(m.paired.mean_b)
-        for m in primary
-        if dz is not None and m.paired.mean_b
-    }
+    dz, percent = _detectable(panel, arm, baseline, primary, resampling.alpha)
     return PairComparison(
         arm=arm,
         baseline=baseline,
@@ -182,6 +175,24 @@ def _pair(
         differing_settings=differing,
         warnings=warnings,
     )
+
+
+def _detectable(
+    panel: Panel, arm: str, baseline: str, primary: list[MetricResult], alpha: float
+) -> tuple[float | None, dict[str, float]]:
+    """What 80 % power would have detected: in SDs of the change (every primary metric), in percent (each)."""
+    standardised, percent = [], {}
+    for m in primary:
+        cell = Cell(m.metric, m.direction, m.scope, m.aggregation)
+        a, b = panel.values[arm, cell], panel.values[baseline, cell]
+        known = np.isfinite(a).all(0) & np.isfinite(b).all(0)
+        found = variation(a[:, known], b[:, known])
+        smallest = detectable(found, int(known.sum()), (len(a), len(b)), alpha=alpha)
+        if m.paired.sd_difference:
+            standardised.append(smallest / m.paired.sd_difference)
+        if m.paired.mean_b:
+            percent[m.metric] = 100 * smallest / abs(m.paired.mean_b)
+    return max(standardised, default=None), percent
 
 
 def _claim(

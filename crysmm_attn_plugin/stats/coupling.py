@@ -44,7 +44,9 @@ def couple(
     frame = crystals[known]
     if len(m_a) < 20 or np.ptp(m_a - m_b) == 0 or np.ptp(e_a - e_b) == 0:
         return None
-    rho, low, high, p = spearman_with_interval(m_a - m_b, e_a - e_b, n_resamples=n_resamples, seed=seed)
+    rho, low, high, p = spearman_with_interval(
+        m_a - m_b, e_a - e_b, n_resamples=n_resamples, seed=seed, alpha=alpha
+    )
     design = {
         "error_baseline": e_b,
         "metric_arm": _standardised(m_a),
@@ -53,7 +55,7 @@ def couple(
         "ln_atoms": np.log(np.maximum(frame["n_atoms"].to_numpy(float), 1)),
     }
     design = {k: v for k, v in design.items() if np.isfinite(v).all() and np.ptp(v) > 0}
-    fit = robust_regression(e_a, np.column_stack(list(design.values())), list(design))
+    fit = robust_regression(e_a, np.column_stack(list(design.values())), list(design), alpha=alpha)
     reliability = seed_reliability(values_arm[:, known], values_baseline[:, known])
     reliability_error = seed_reliability(errors_arm[:, known], errors_baseline[:, known])
     ceiling = None

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from crysmm_attn_plugin.catalogue import BY_NAME, PRIMARY, MetricSpec
-from crysmm_attn_plugin.stats.clusters import cluster_sensitivity
+from crysmm_attn_plugin.stats.checks import SMALLEST_N
+from crysmm_attn_plugin.stats.clusters import FEWEST_CLUSTERS
 from crysmm_attn_plugin.stats.equivalence import tost
 from crysmm_attn_plugin.stats.multiplicity import benjamini_hochberg, holm, max_t_step_down
 from crysmm_attn_plugin.stats.paired import compare_paired
@@ -32,6 +33,7 @@ class _Row:
     cell: Cell
     paired: PairedResult
     differences: np.ndarray
+    members: np.ndarray
     p_adjusted: float | None = None
     adjustment: str = ""
 
@@ -92,13 +94,13 @@ def _family_rows(
     rows = []
     for cell in cells:
         members = together if cell in primary else _finite(panel, arm, baseline, cell)
-        if members.sum() < 10:
+        if members.sum() < SMALLEST_N:
             continue
         a, b = panel.values[arm, cell][:, members], panel.values[baseline, cell][:, members]
         paired = compare_paired(
             a, b, n_resamples=resampling.n_resamples, seed=resampling.seed, alpha=resampling.alpha
         )
-        rows.append(_Row(arm, cell, paired, a.mean(0) - b.mean(0)))
+        rows.append(_Row(arm, cell, paired, a.mean(0) - b.mean(0), members))
     return rows
 
 
@@ -117,7 +119,8 @@ def _adjust(rows: list[_Row], resampling: Resampling) -> None:
             exploratory.append(row)
     for family in families.values():
         single = all(max(r.paired.n_seeds_a, r.paired.n_seeds_b) == 1 for r in family)
-        same = len({len(r.differences) for r in family}) == 1
+        # flips are joint only over the same crystals, not over as many
+        same = all(np.array_equal(r.members, family[0].members) for r in family)
         if single and same:
             matrix = np.column_stack([r.differences for r in family])
             adjusted = max_t_step_down(matrix, n_resamples=resampling.n_resamples, seed=resampling.seed)
@@ -135,6 +138,7 @@ def _result(
     panel: Panel, row: _Row, baseline: str, resampling: Resampling, declared: dict[str, float]
 ) -> MetricResult:
     cell, paired = row.cell, row.paired
+    a, b = panel.values[row.arm, cell][:, row.members], panel.values[baseline, cell][:, row.members]
     spec = BY_NAME.get(
         cell.metric, MetricSpec(cell.metric, cell.metric, cell.metric, "", "", 0, "exploratory")
     )
@@ -142,7 +146,7 @@ def _result(
     sesoi = abs(paired.mean_b) * percent / 100 if paired.mean_b else None
     p_tost = None
     if sesoi:
-        p_tost = tost(panel.values[row.arm, cell], panel.values[baseline, cell], -sesoi, sesoi)
+        p_tost = tost(a, b, -sesoi, sesoi)
     equivalent = p_tost is not None and p_tost < resampling.alpha
     estimate = paired.mean_difference
     headline = (
@@ -151,17 +155,9 @@ def _result(
         and cell.aggregation == "metric_then_heads"
         and cell.direction == panel.directions[0]
     )
-    cluster = None
+    cluster, n_clusters = None, 0
     if headline:
-        members = _finite(panel, row.arm, baseline, cell)
-        cluster = cluster_sensitivity(
-            panel.values[row.arm, cell][:, members].mean(0)
-            - panel.values[baseline, cell][:, members].mean(0),
-            panel.crystals["formula"].to_numpy(str)[members],
-            n_resamples=resampling.n_resamples,
-            seed=resampling.seed,
-            alpha=resampling.alpha,
-        )
+        cluster, n_clusters = _by_composition(panel, row, a, b, resampling)
     return MetricResult(
         metric=cell.metric,
         direction=cell.direction,
@@ -191,8 +187,27 @@ def _result(
         p_cluster=cluster.p_value if cluster else None,
         ci_cluster_low=cluster.ci_low if cluster else None,
         ci_cluster_high=cluster.ci_high if cluster else None,
-        n_clusters=cluster.n_clusters if cluster else None,
+        n_clusters=n_clusters if cluster else None,
     )
+
+
+def _by_composition(
+    panel: Panel, row: _Row, a: np.ndarray, b: np.ndarray, resampling: Resampling
+) -> tuple[PairedResult | None, int]:
+    """The same comparison with crystals of one reduced formula as one cluster, and how many clusters there are."""
+    labels = panel.crystals["formula"].to_numpy(str)[row.members]
+    groups = len(np.unique(labels))
+    if groups < FEWEST_CLUSTERS:
+        return None, groups
+    found = compare_paired(
+        a,
+        b,
+        clusters=labels,
+        n_resamples=resampling.n_resamples,
+        seed=resampling.seed,
+        alpha=resampling.alpha,
+    )
+    return found, groups
 
 
 def uniform_mean(panel: Panel, arm: str, cell: Cell) -> float | None:

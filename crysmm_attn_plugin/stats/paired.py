@@ -8,8 +8,8 @@ from scipy import stats
 
 from crysmm_attn_plugin.errors import StatisticsError
 from crysmm_attn_plugin.stats import effects
-from crysmm_attn_plugin.stats.checks import WARN_N, paired_arrays
-from crysmm_attn_plugin.stats.clusters import ClusterResult, cluster_sensitivity
+from crysmm_attn_plugin.stats.checks import WARN_N, paired_arrays, paired_differences
+from crysmm_attn_plugin.stats.clusters import FEWEST_CLUSTERS, ClusterResult, cluster_sensitivity
 from crysmm_attn_plugin.stats.crossed import VarianceParts, crossed_variance
 from crysmm_attn_plugin.stats.intervals import bootstrap_t, ratio_interval, t_interval, widened
 from crysmm_attn_plugin.stats.results import Claim, PairedResult
@@ -57,7 +57,7 @@ def compare_paired(
         raise StatisticsError(f"the confidence of an interval must lie between 0 and 1, got {1 - alpha:g}.")
     n = first.shape[1]
     mean_a, mean_b = first.mean(0), second.mean(0)
-    differences = mean_a - mean_b
+    differences = paired_differences(mean_a, mean_b)
     single = max(len(first), len(second)) == 1
     mean, sd = float(differences.mean()), effects.spread(differences)
     variance, df, parts = crossed_variance(first, second, paired_seeds=paired_seeds)
@@ -84,7 +84,9 @@ def compare_paired(
             )
         found = cluster_sensitivity(differences, labels, n_resamples=n_resamples, seed=seed, alpha=alpha)
         if found is None:
-            raise StatisticsError(f"{len(np.unique(labels))} clusters are too few; at least 5 are needed.")
+            raise StatisticsError(
+                f"{len(np.unique(labels))} clusters are too few; at least {FEWEST_CLUSTERS} are needed."
+            )
         if single:
             p, low, high, df = found.p_value, found.ci_low, found.ci_high, float(found.n_clusters - 1)
             test, interval = "sign-flip by cluster", "cluster-robust t"

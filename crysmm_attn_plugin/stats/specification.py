@@ -8,12 +8,11 @@ import numpy as np
 from scipy import stats
 
 from crysmm_attn_plugin.catalogue import BY_NAME, PRIMARY
+from crysmm_attn_plugin.stats.checks import SMALLEST_N, paired_differences
 from crysmm_attn_plugin.stats.crossed import crossed_variance
+from crysmm_attn_plugin.stats.effects import g_z
 from crysmm_attn_plugin.stats.panel import AGGREGATIONS, SCOPES, Cell, Panel
 from crysmm_attn_plugin.stats.results import Specification
-
-#: Fewer crystals than this in a subset give no row.
-SMALLEST_SUBSET = 10
 
 
 def specification_curve(panel: Panel, arm: str, baseline: str, *, alpha: float) -> tuple[Specification, ...]:
@@ -69,7 +68,7 @@ def _subsets(panel: Panel) -> Iterator[tuple[str, np.ndarray]]:
         low, high = np.quantile(values, [1 / 3, 2 / 3])
         thirds = (values <= low, (values > low) & (values <= high), values > high)
         for word, members in zip(words, thirds):
-            if members.sum() >= SMALLEST_SUBSET:
+            if members.sum() >= SMALLEST_N:
                 yield word, members
 
 
@@ -79,16 +78,15 @@ def _row(
     finite = np.isfinite(a).all(0) & np.isfinite(b).all(0)
     a, b = a[:, finite], b[:, finite]
     n = a.shape[1]
-    if n < SMALLEST_SUBSET:
+    if n < SMALLEST_N:
         return None
-    differences = a.mean(0) - b.mean(0)
-    mean, sd = float(differences.mean()), float(differences.std(ddof=1))
+    differences = paired_differences(a.mean(0), b.mean(0))
+    mean = float(differences.mean())
     variance, df, _ = crossed_variance(a, b)
     half = float(stats.t.ppf(1 - alpha / 2, df) * np.sqrt(variance)) if variance > 0 else 0.0
     p = float(2 * stats.t.sf(abs(mean) / np.sqrt(variance), df)) if variance > 0 else float(mean == 0)
     base = float(b.mean())
-    correction = 1 - 3 / (4 * (n - 1) - 1)
     return Specification(
         cell.metric, cell.direction, cell.scope, aggregation, subset, n, mean, mean - half, mean + half,
-        100 * mean / base if base else float("nan"), correction * mean / sd if sd else 0.0, p,
+        100 * mean / abs(base) if base else float("nan"), g_z(differences), p,
     )  # fmt: skip
