@@ -6,6 +6,7 @@ import base64
 import gzip
 import hashlib
 import os
+import struct
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -32,6 +33,9 @@ SCRIPTS = (
     "explorer.js",
     "page.js",
 )
+
+#: CSS pixels a figure's pixel takes: 300 dots an inch drawn at one and a half times its size on paper.
+SCREEN_SCALE = 1.5 * 96 / 300
 
 _HERE = Path(__file__).parent
 
@@ -140,18 +144,28 @@ def _any_structure(comparison: Any, ids: Mapping[str, str]) -> bool:
 def _figure(record: Any, langs: Sequence[str]) -> dict[str, Any]:
     """A figure's pictures as data addresses, equal ones once."""
     images: dict[str, list[str]] = {}
+    width, height = 1, 1
     for lang in langs:
         path = record.path("png", lang)
         if path is not None and Path(path).is_file():
             address = "data:image/png;base64," + base64.b64encode(Path(path).read_bytes()).decode("ascii")
             images.setdefault(address, []).append(lang)
+            width, height = _size(Path(path).read_bytes())
     return {
         "name": record.name,
         "images": list(images.items()),
+        "width": round(width * SCREEN_SCALE),
+        "height": round(height * SCREEN_SCALE),
         "captions": record.captions,
         "alts": record.alts,
         "files": [f for f in record.files if Path(f).parent.name == "figures"],
     }
+
+
+def _size(png: bytes) -> tuple[int, int]:
+    """Width and height of a PNG in pixels."""
+    width, height = struct.unpack(">II", png[16:24])
+    return width, height
 
 
 @lru_cache(maxsize=1)

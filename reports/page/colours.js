@@ -21,7 +21,12 @@
   // At most so strong that the page's ink stays readable on it.
   app.tint = function (share, arm) {
     const most = app.isDark() ? 0.62 : 0.55;
-    return css(mix(app.rgb(app.ink("--card")), app.rgb(app.colour(arm)), most * Math.sqrt(Math.min(Math.max(share, 0), 1))));
+    return css(mix(app.rgb(app.ink("--card")), app.rgb(app.colour(arm)), most * app.bent(share)));
+  };
+  // Position on the scale: the share itself, or its square root where the reader asks for it; the sign stays.
+  app.bent = function (share) {
+    const size = Math.min(Math.abs(share), 1);
+    return Math.sign(share) * (app.state.root ? Math.sqrt(size) : size);
   };
   app.isDark = function () { const c = app.rgb(app.ink("--card")); return c[0] + c[1] + c[2] < 384; };
 })(window.crysmm);

@@ -80,6 +80,7 @@
       toggle("special", state.special, function (on) { state.special = on; redraw(); }),
       app.shownArms().length > 1 ? toggle("difference", state.difference, function (on) { state.difference = on; redraw(); }) : null,
       crystal.maps.text_to_atom ? segments("direction", [["atom_to_text", app.t("atom_to_text")], ["text_to_atom", app.t("text_to_atom")]], state.direction, function (d) { state.direction = d; redraw(); }) : null,
+      segments("colour_scale", [[false, app.t("scale_linear")], [true, app.t("scale_root")]], state.root, function (r) { state.root = r; redraw(); }),
       app.shownArms().length > 1 ? segments("layout", [["stacked", app.t("layout_stacked")], ["beside", app.t("layout_beside")]], state.layout, function (l) { state.layout = l; redraw(); }) : null,
     ]);
     chips(crystal);
@@ -120,6 +121,7 @@
     const drawn = app.drawMaps(crystal, places.maps);
     places.legend.replaceChildren(app.legend(drawn));
     const remarks = [];
+    if (state.root) remarks.push(app.t("root_note"));
     if (state.head >= 0 && app.shownArms().length > 1) remarks.push(app.t("head_note", { h: state.head + 1 }));
     if (!state.special && state.direction === "atom_to_text") remarks.push(app.t("special_off_note"));
     places.headNote.textContent = remarks.join(" ");

@@ -32,7 +32,7 @@
     given.forEach(function (one) {
       panels.push({
         arm: one.arm, title: one.arm, matrix: one.matrix,
-        paint: function (v) { return app.viridis(v / scale.max); },
+        paint: function (v) { return app.viridis(app.bent(v / scale.max)); },
         label: app.t("map_label", { formula: formula, arm: one.arm, atoms: crystal.atoms, words: columns.length }),
       });
     });
@@ -45,7 +45,7 @@
       widest = widest || 1;
       panels.push({
         arm: null, title: app.t("minus", { arm: arms[0], baseline: arms[1] }), matrix: difference, difference: true,
-        paint: function (v) { return app.diverging(v / widest, arms[0], arms[1]); },
+        paint: function (v) { return app.diverging(app.bent(v / widest), arms[0], arms[1]); },
         label: app.t("difference_label", { formula: formula, arm: arms[0], baseline: arms[1] }),
       });
     }
@@ -55,9 +55,13 @@
     holder.classList.toggle("beside", beside);
     holder.style.setProperty("--n", String(Math.max(given.length, 1)));
     const width = beside ? (room - 16 * (given.length - 1)) / given.length : room;
-    const cell = Math.min(Math.max(Math.floor((width - gutter) / Math.max(columns.length, 1)), 10), 26);
+    const cell = Math.min(Math.max(Math.floor((width - gutter) / Math.max(columns.length, 1)), 7), 26);
     const row = Math.max(Math.min(18, Math.floor(TALLEST / crystal.atoms)), 4);
-    panels.forEach(function (panel) { holder.append(build(crystal, panel, columns, gutter, cell, row)); });
+    // Stacked maps share their columns, so the words stand once, below the last.
+    panels.forEach(function (panel, n) {
+      panel.labels = beside || n === panels.length - 1 ? LABELS : 2;
+      holder.append(build(crystal, panel, columns, gutter, cell, row));
+    });
     return { scale: scale, widest: widest, arms: arms, single: given.length < 2 };
   };
 
@@ -70,8 +74,8 @@
       document.createTextNode(panel.title),
     ]);
     Object.assign(panel, { crystal: crystal, columns: columns, cell: cell, row: row, left: left, cells: cells, scroll: scroll, gutter: gutter });
-    size(left, gutter, row * crystal.atoms + LABELS);
-    size(cells, cell * columns.length + 1, row * crystal.atoms + LABELS);
+    size(left, gutter, row * crystal.atoms + panel.labels);
+    size(cells, cell * columns.length + 1, row * crystal.atoms + panel.labels);
     draw(panel);
     listen(panel);
     return app.element("figure", { class: "map" }, [title, scroll]);
@@ -91,17 +95,21 @@
     const pen = panel.cells.getContext("2d"), side = panel.left.getContext("2d");
     const ink = app.ink("--soft"), strong = app.ink("--ink"), back = app.ink("--card");
     const height = row * crystal.atoms;
-    pen.clearRect(0, 0, cell * columns.length + 1, height + LABELS);
+    pen.clearRect(0, 0, cell * columns.length + 1, height + panel.labels);
     for (let a = 0; a < crystal.atoms; a += 1) {
       columns.forEach(function (w, c) {
         pen.fillStyle = panel.paint(panel.matrix[a * total + w]);
-        pen.fillRect(c * cell, a * row, cell - (cell > 6 ? 0.5 : 0), row - (row > 6 ? 0.5 : 0));
+        pen.fillRect(c * cell, a * row, cell, row);
       });
     }
-    pen.font = "11px " + app.ink("--sans");
+    const font = Math.min(cell + 2, 11) + "px " + app.ink("--sans");
     pen.textBaseline = "middle";
     columns.forEach(function (w, c) {
+      const kind = crystal.words[w].category;
+      const dropped = panel.labels !== LABELS || (cell < 9 && (kind === "punctuation" || kind === "function_word"));
+      if (dropped && (app.state.word !== w || panel.labels !== LABELS)) return;
       pen.save();
+      pen.font = font;
       pen.translate(c * cell + cell / 2, height + 5);
       pen.rotate(Math.PI / 2);
       const chosen = app.state.word === w;
@@ -111,9 +119,9 @@
       pen.fillText(text.length > 13 ? text.slice(0, 12) + "\u2026" : text, 0, 0);
       pen.restore();
     });
-    side.clearRect(0, 0, panel.gutter, height + LABELS);
+    side.clearRect(0, 0, panel.gutter, height + panel.labels);
     side.fillStyle = back;
-    side.fillRect(0, 0, panel.gutter, height + LABELS);
+    side.fillRect(0, 0, panel.gutter, height + panel.labels);
     side.textAlign = "right";
     side.textBaseline = "middle";
     const chosen = new Set(app.state.atoms.kind === "all" ? [] : app.chosenAtoms(crystal));

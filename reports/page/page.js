@@ -45,6 +45,18 @@
 
   app.on("lang", function () { app.fillSelects(); app.refreshList(true); app.rebuildStage(); });
   app.on("theme", app.redrawStage);
+  // Paper is white: canvases and tints are drawn again in the light theme for the time of printing.
+  let before = null;
+  window.addEventListener("beforeprint", function () {
+    before = root.dataset.theme;
+    root.dataset.theme = "light";
+    app.redrawStage();
+  });
+  window.addEventListener("afterprint", function () {
+    if (before !== null) root.dataset.theme = before;
+    before = null;
+    app.redrawStage();
+  });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", app.redrawStage);
   let width = window.innerWidth, waiting = 0;
   window.addEventListener("resize", function () {

@@ -3,7 +3,7 @@ window.crysmm = window.crysmm || {};
 (function (app) {
   "use strict";
   app.data = JSON.parse(document.getElementById("data").textContent);
-  app.state = { pair: 0, crystal: -1, head: -1, special: true, difference: true, layout: "auto", direction: "atom_to_text", atoms: { kind: "all" }, word: -1 };
+  app.state = { pair: 0, crystal: -1, head: -1, special: true, difference: true, layout: "auto", root: false, direction: "atom_to_text", atoms: { kind: "all" }, word: -1 };
 
   const listeners = {};
   app.on = function (event, react) { (listeners[event] = listeners[event] || []).push(react); };

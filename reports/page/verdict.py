@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -141,7 +142,9 @@ def _sentence(pair: PairComparison, primary: tuple[MetricResult, ...]) -> Both:
             f"{total} 个主要指标中有 {s} 个显示 {a} 的注意力比 {b} 更集中，没有指标显示相反方向。",
         ),
         "contradicted": (
-            f"{o} of {total} primary metrics show less concentrated attention in {a} than in {b}; none shows more.",
+            f"All {total} primary metrics show less concentrated attention in {a} than in {b}."
+            if o == total
+            else f"{o} of {total} primary metrics show less concentrated attention in {a} than in {b}; none shows more.",
             f"{total} 个主要指标中有 {o} 个显示 {a} 的注意力不如 {b} 集中，没有指标显示更集中。",
         ),
         "conflicting": (
@@ -182,22 +185,26 @@ def _facts(
                 lang,
                 f"{level}% {'CI' if lang == 'en' else '置信区间'} {format_interval(p.ci_low, p.ci_high, lang=lang)}",
                 f"{'adjusted ' if lang == 'en' else '校正后 '}{format_p(entropy.p_adjusted)}",
-                f"{fixed(p.percent_change, 1, sign=True)}% {'of' if lang == 'en' else '，分母为'} {pair.baseline}"
+                f"{fixed(p.percent_change, 1, sign=True)}% of the baseline's mean"
                 if lang == "en"
-                else f"相对 {pair.baseline} 均值 {fixed(p.percent_change, 1, sign=True)}%",
+                else f"以基线均值为分母 {fixed(p.percent_change, 1, sign=True)}%",
             )
             for lang in ("en", "zh")
         }
         facts.append(("fact_headline", big, small))
     seeds = {a.name: a.n_seeds for a in result.arms}
-    counts = f"{seeds.get(pair.arm, 1)} + {seeds.get(pair.baseline, 1)}"
+    k, k_baseline = seeds.get(pair.arm, 1), seeds.get(pair.baseline, 1)
+    if k == k_baseline:
+        counts = {"en": f"{k} checkpoint{'s' if k > 1 else ''} per arm", "zh": f"每组 {k} 个检查点"}
+    else:
+        counts = {"en": f"{k} and {k_baseline} checkpoints", "zh": f"检查点 {k} 个与 {k_baseline} 个"}
     facts.append(
         (
             "fact_n",
             f"N = {pair.n}",
             {
-                "en": f"{result.split} split; checkpoints {counts}",
-                "zh": f"{result.split} 划分；检查点 {counts} 个",
+                "en": f"{result.split} split; {counts['en']}",
+                "zh": f"{result.split} 划分；{counts['zh']}",
             },
         )
     )
@@ -236,7 +243,10 @@ def _error(result: ComparisonResult, pair: PairComparison) -> Both:
 
 
 def _joined(lang: str, *parts: str) -> str:
-    return ("; " if lang == "en" else "；").join(parts)
+    # a symbol, its relation and its value stay on one line
+    return ("; " if lang == "en" else "；").join(
+        re.sub(r"p ([=<]) ", "p\u00a0\\1\u00a0", part) for part in parts
+    )
 
 
 def _chart(
