@@ -145,9 +145,9 @@ def load_settings(
     settings = Settings()
     toml = Path(directory) / TOML_NAME
     if toml.is_file():
-        settings = merge(settings, _read_toml(toml), source=str(toml))
+        settings = merge(settings, _asking(_read_toml(toml)), source=str(toml))
     if host_config is not None:
-        settings = merge(settings, host_config, source="the host config's key crysmm_attn")
+        settings = merge(settings, _asking(host_config), source="the host config's key crysmm_attn")
     env = os.environ if environ is None else environ
     from_env = {}
     for name, value in env.items():
@@ -161,6 +161,11 @@ def load_settings(
     if flags:
         settings = merge(settings, {k: v for k, v in flags.items() if v is not None}, source="flags")
     return settings
+
+
+def _asking(values: Any) -> Any:
+    """A table of settings asks for capture unless it says ``enabled = false``."""
+    return {"enabled": True, **values} if isinstance(values, Mapping) else values
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -84,3 +84,11 @@ def test_every_key_is_listed() -> None:
     assert "report.baseline" in SETTING_KEYS
     assert "windows" in SETTING_KEYS
     assert len(SETTING_KEYS) == len(set(SETTING_KEYS))
+
+
+@pytest.mark.parametrize("table", [{}, {"arm": "full"}, {"enabled": True}])
+def test_a_table_in_the_hosts_config_or_the_toml_file_asks_for_capture(table, tmp_path):
+    assert load_settings(host_config=table, environ={}, directory=tmp_path).enabled
+    (tmp_path / "crysmm_attn.toml").write_text('arm = "full"\n', encoding="utf-8")
+    assert load_settings(environ={}, directory=tmp_path).enabled
+    assert not load_settings(host_config={"enabled": False}, environ={}, directory=tmp_path).enabled

@@ -63,6 +63,12 @@ class HostProcess:
         self.seen_loaders: list[str] = []
         self.probing: dict[str, Any] | None = None
 
+    @property
+    def finder(self) -> AfterImport:
+        """Sees the host's imports, once installed."""
+        assert self._finder is not None
+        return self._finder
+
     def install(self) -> None:
         """Wait for the host's imports."""
         actions: dict[str, Callable[[ModuleType], None]] = {"torch": self._torch, "pydantic": self._pydantic}
@@ -78,7 +84,7 @@ class HostProcess:
     def _torch(self, torch: ModuleType) -> None:
         from crysmm_attn_plugin.hooks.bootstrap import seams
 
-        if self.mode == "flag" and not self._key:
+        if self.mode == "flag" and not self._asked():
             return
         from torch.utils.data import DataLoader
 
@@ -104,6 +110,10 @@ class HostProcess:
 
         if hasattr(module, "get_train_val_loaders"):
             self._undo.append(seams.watch_loader_function(module, self._loaders))
+
+    def _asked(self) -> bool:
+        """Whether the host's config, the environment or ``crysmm_attn.toml`` asked for capture."""
+        return bool(self._key) or _enabled_elsewhere()
 
     def _take_key(self, value: Any) -> None:
         self._key = value
@@ -279,6 +289,17 @@ class HostProcess:
             path.write_text(json.dumps(status), encoding="utf-8")
         except OSError as error:
             log.debug("status could not be written: %s", error)
+
+
+def _enabled_elsewhere() -> bool:
+    from crysmm_attn_plugin.errors import AttnError
+    from crysmm_attn_plugin.settings import load_settings
+
+    try:
+        return load_settings().enabled
+    except AttnError as error:
+        log.warning("capture stays off: %s", error)
+        return False
 
 
 def arm_from(config: Mapping[str, Any]) -> str:

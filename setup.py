@@ -1,0 +1,44 @@
+"""Adds ``crysmm_attn.pth`` to what is installed; everything else is in setup.cfg.
+
+The start-up file is what makes the flag in a host's config enough (see ``crysmm_attn_plugin/startup.py``). setup.cfg
+cannot say "a file beside the packages", so two build commands put it there: one for wheels, one for editable installs.
+"""
+
+from pathlib import Path
+
+from setuptools import setup
+from setuptools.command.build_py import build_py
+from setuptools.command.editable_wheel import editable_wheel
+
+NAME = "crysmm_attn.pth"
+LINE = "import crysmm_attn_plugin.startup; crysmm_attn_plugin.startup.start()\n"
+
+
+class BuildWithStartup(build_py):
+    """Lays the start-up file beside the packages of a wheel."""
+
+    def run(self):
+        super().run()
+        if not self.editable_mode:
+            target = Path(self.build_lib, NAME)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(LINE)
+
+    def get_outputs(self, include_bytecode=True):
+        own = [] if self.editable_mode else [str(Path(self.build_lib, NAME))]
+        return super().get_outputs(include_bytecode) + own
+
+
+class EditableWithStartup(editable_wheel):
+    """Adds the start-up file to the wheel that an editable install unpacks."""
+
+    def run(self):
+        super().run()
+        from setuptools.command.editable_wheel import WheelFile
+
+        for wheel in Path(self.dist_dir).glob("*editable*.whl"):
+            with WheelFile(str(wheel), "a") as archive:
+                archive.writestr(NAME, LINE)
+
+
+setup(cmdclass={"build_py": BuildWithStartup, "editable_wheel": EditableWithStartup})
