@@ -5,16 +5,22 @@ Importing this package imports neither torch nor matplotlib; everything below is
 
 from __future__ import annotations
 
-import importlib
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import os
+
+# This file is read at every start of Python (see startup.py): typing and pathlib would be most of its cost.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __version__ = "0.1.0"
 
 # In a checkout that is not installed, hooks/ and reports/ stand at the top of the repository.
-_here = Path(__file__).resolve().parent
-if not (_here / "hooks").is_dir() and (_here.parent / "hooks" / "specs.py").is_file():
-    __path__.append(str(_here.parent))
+_here = os.path.dirname(os.path.realpath(__file__))
+_root = os.path.dirname(_here)
+if not os.path.isdir(os.path.join(_here, "hooks")) and os.path.isfile(
+    os.path.join(_root, "hooks", "specs.py")
+):
+    __path__.append(_root)
 
 _LAZY = {
     "attach": ("crysmm_attn_plugin.plugin", "attach"),
@@ -40,6 +46,8 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
+    import importlib
+
     if name in _LAZY:
         module, attribute = _LAZY[name]
         return getattr(importlib.import_module(module), attribute)

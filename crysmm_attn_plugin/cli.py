@@ -49,7 +49,7 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
         sub = subparsers.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
         if only in (name, "*"):
             importlib.import_module(f"crysmm_attn_plugin.commands.{name}").add_arguments(sub)
-    if only is not None and only not in COMMANDS:
+    if only not in (None, "*", *COMMANDS):
         from crysmm_attn_plugin.hooks.manager import get_plugin_manager
 
         get_plugin_manager().call("attn_add_commands", cli=subparsers)

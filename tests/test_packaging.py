@@ -23,7 +23,7 @@ def test_wheel_holds_one_top_level_package_with_every_folder(tmp_path: Path) -> 
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     tops = {n.split("/")[0] for n in names if not n.split("/")[0].endswith(".dist-info")}
-    assert tops == {"crysmm_attn_plugin"}
+    assert tops == {"crysmm_attn_plugin", "crysmm_attn.pth"}
     for prefix, folder in (
         ("crysmm_attn_plugin", ROOT / "crysmm_attn_plugin"),
         ("crysmm_attn_plugin/hooks", ROOT / "hooks"),
