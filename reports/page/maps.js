@@ -99,7 +99,7 @@
     for (let a = 0; a < crystal.atoms; a += 1) {
       columns.forEach(function (w, c) {
         pen.fillStyle = panel.paint(panel.matrix[a * total + w]);
-        pen.fillRect(c * cell, a * row, cell, row);
+        pen.fillRect(c * cell, a * row, cell + 0.5, row + 0.5); // overlapping, or paper shows seams
       });
     }
     const font = Math.min(cell + 2, 11) + "px " + app.ink("--sans");

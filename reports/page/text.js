@@ -49,11 +49,10 @@
     });
     prose.dataset.arm = given.arm;
     const order = Array.from(shown).sort(function (a, b) { return given.profile[b] - given.profile[a]; }).slice(0, 8);
-    const top = Math.max.apply(null, order.map(function (w) { return given.profile[w]; }).concat([1e-9]));
     return app.element("div", { class: "text-of", "data-arm": given.arm }, [
       app.heading(given.arm), prose,
       app.element("p", { class: "note", text: app.t("top_words"), style: { marginTop: ".7rem" } }),
-      app.bars(order.map(function (w) { return { text: crystal.words[w].text, value: given.profile[w] }; }), top, given.arm),
+      app.bars(order.map(function (w) { return { text: crystal.words[w].text, value: given.profile[w] }; }), most, given.arm),
     ]);
   }
 
@@ -64,7 +63,7 @@
     return app.element("ul", { class: "top" }, rows.map(function (row) {
       return app.element("li", {}, [
         app.element("span", { class: "what", text: row.text, title: row.text }),
-        app.element("span", { class: "track", "aria-hidden": "true" }, [app.element("span", { class: "fill", style: { width: 100 * row.value / top + "%", background: app.colour(arm) } })]),
+        app.element("span", { class: "track", "aria-hidden": "true" }, [app.element("span", { class: "fill", style: { width: Math.min(100 * row.value / top, 100) + "%", background: app.colour(arm) } })]),
         app.element("span", { class: "number", text: app.number(row.value, 4) }),
       ]);
     }));

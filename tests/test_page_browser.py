@@ -1,0 +1,412 @@
+"""The page as a reader meets it: headless Chromium, opened from disk, the network off."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import page_kit
+import pytest
+from page_kit import HOSTILE, capture, crystals, page, two_arms
+
+from crysmm_attn_plugin.reports.comparison import compare_runs
+
+playwright = pytest.importorskip("playwright.sync_api")
+CHROMIUM = next((p for n in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(n))), None)
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH"),
+]
+
+Open = Callable[..., Any]
+SERIOUS = ("serious", "critical")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as driver:
+        running = driver.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--enable-unsafe-swiftshader"]
+        )
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def opened(browser: Any) -> Iterator[Open]:
+    """Opens a file without a network; at the end no error and no request may have been seen."""
+    contexts, complaints = [], []
+
+    def request(one: Any) -> None:
+        if not one.url.startswith(("file:", "data:", "blob:")):
+            complaints.append(f"request: {one.url}")
+
+    def open(path: Path, *, width: int = 1360, height: int = 900, **options: Any) -> Any:
+        context = browser.new_context(viewport={"width": width, "height": height}, offline=True, **options)
+        contexts.append(context)
+        tab = context.new_page()
+        tab.on("console", lambda m: m.type == "error" and complaints.append(f"console: {m.text}"))
+        tab.on("pageerror", lambda e: complaints.append(f"error: {e}"))
+        tab.on("request", request)
+        tab.goto(path.as_uri())
+        tab.wait_for_selector("html[data-ready=true]", timeout=20_000)
+        return tab
+
+    yield open
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture(scope="module")
+def ordinary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("ordinary")
+    return page(two_arms(folder / "runs", crystals(), both=True), folder / "report")
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("hostile")
+    return page(two_arms(folder / "runs", [*HOSTILE, *crystals(10)]), folder / "report")
+
+
+@pytest.fixture(scope="module")
+def three_arms(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("three")
+    arms = {
+        arm: [capture(folder / "runs", arm, crystals(20), sharpness=s, seed=k) for k in (0, 1)]
+        for arm, s in (("full", 1.6), ("late", 1.2), ("no_middle", 1.0))
+    }
+    return page(compare_runs(baseline="no_middle", n_resamples=200, **arms), folder / "report")
+
+
+def choose(tab: Any, query: str) -> None:
+    """Search and open the first crystal found."""
+    tab.fill("#search", query)
+    tab.press("#search", "Enter")
+
+
+def shading(tab: Any, arm: str = "full") -> list[str]:
+    return tab.eval_on_selector_all(
+        f'.prose[data-arm="{arm}"] .w', "words => words.map(w => w.style.backgroundColor)"
+    )
+
+
+def pixels(tab: Any, nth: int = 0) -> str:
+    return tab.locator("canvas.cells").nth(nth).evaluate("c => c.toDataURL()")
+
+
+def luminance(colour: str) -> float:
+    red, green, blue = (int(v) for v in re.findall(r"\d+", colour)[:3])
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_the_page_opens_from_disk_on_its_verdict(opened: Open, ordinary: Path) -> None:
+    tab = opened(ordinary)
+    assert tab.locator("h1").bounding_box()["y"] < 300
+    assert tab.locator(".grid-row[aria-selected=true]").count() == 1
+    assert tab.locator("canvas.cells").count() == 3
+
+
+def test_languages_switch_everywhere_and_the_choice_is_remembered(opened: Open, ordinary: Path) -> None:
+    tab = opened(ordinary)
+    assert tab.locator("#crystals-head").inner_text() == "Crystal explorer"
+    tab.click("[data-set-lang=zh]")
+    assert tab.locator("#crystals-head").inner_text() == "晶体浏览器"
+    assert tab.locator("html").get_attribute("lang") == "zh-CN"
+    assert "全部原子" in tab.locator(".chip").first.inner_text()
+    assert tab.locator("#search").get_attribute("placeholder").startswith("编号")
+    assert tab.locator("#text article:visible").count() == 4
+    tab.reload()
+    tab.wait_for_selector("html[data-ready=true]")
+    assert tab.locator("#crystals-head").inner_text() == "晶体浏览器"
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [("JVASP-1003", "MgO"), ("ga", "GaAs"), ("Sr O", "SrTiO3"), ("Cl", "NaCl")],
+)
+def test_a_crystal_is_found_by_id_formula_and_elements(
+    opened: Open, ordinary: Path, query: str, expected: str
+) -> None:
+    tab = opened(ordinary)
+    choose(tab, query)
+    playwright.expect(tab.locator(".crystal-head h3")).to_have_text(expected)
+    assert set(tab.locator(".grid-row b").all_inner_texts()) == {expected}
+
+
+def test_an_unknown_word_finds_nothing_and_says_so(opened: Open, ordinary: Path) -> None:
+    tab = opened(ordinary)
+    tab.fill("#search", "unobtainium")
+    assert tab.locator("#found").inner_text() == "No crystal matches."
+
+
+def test_the_list_sorts_by_change(opened: Open, ordinary: Path) -> None:
+    tab = opened(ordinary)
+    read = "rows => rows.map(r => Number(r.children[1].textContent.replace('\u2212', '-')))"
+    tab.select_option("#sort", "down")
+    down = tab.eval_on_selector_all(".grid-row", read)
+    assert down == sorted(down)
+    tab.select_option("#sort", "up")
+    up = tab.eval_on_selector_all(".grid-row", read)
+    assert up == sorted(up, reverse=True)
+    tab.select_option("#metric", "1")
+    assert tab.eval_on_selector_all(".grid-row", read) != up
+
+
+def test_the_arrow_keys_walk_through_the_crystals(opened: Open, ordinary: Path) -> None:
+    tab = opened(ordinary)
+    tab.focus(".grid-row[aria-selected=true]")
+    ids = tab.locator(".grid-row .name span").all_inner_texts()
+    for step in (1, 2):
+        tab.keyboard.press("ArrowDown")
+        playwright.expect(tab.locator(".crystal-head .id")).to_have_text(ids[step])
+    tab.keyboard.press("End")
+    playwright.expect(tab.locator("#found")).to_contain_text("30")
+    assert tab.evaluate("document.activeElement.getAttribute('aria-rowindex')") == "31"
+    tab.keyboard.press("Home")
+    playwright.expect(tab.locator(".crystal-head .id")).to_have_text(ids[0])
+
+
+def test_clicking_an_atom_changes_the_shading_of_the_text(opened: Open, ordinary: Path) -> None:
+    tab = opened(ordinary)
+    choose(tab, "Sr")
+    playwright.expect(tab.locator(".crystal-head h3")).to_have_text("SrTiO3")
+    mean = shading(tab)
+    tab.locator(".chip.atom", has_text="Ti2").click()
+    atom = shading(tab)
+    assert atom != mean
+    playwright.expect(tab.locator(".chip.atom", has_text="Ti2")).to_have_attribute("aria-pressed", "true")
+    tab.locator(".chip.element", has_text="O").click()
+    assert shading(tab) not in (mean, atom)
+    tab.locator(".chip.all").click()
+    assert shading(tab) == mean
+
+
+def test_clicking_a_cell_of_the_map_chooses_its_atom_and_its_word(opened: Open, ordinary: Path) -> None:
+    tab = opened(ordinary)
+    choose(tab, "Sr")
+    playwright.expect(tab.locator(".crystal-head h3")).to_have_text("SrTiO3")
+    words = tab.locator('.prose[data-arm="full"] .w').all_inner_texts()
+    box = tab.locator("canvas.cells").first.bounding_box()
+    cell = (box["width"] - 1) / len(words)
+    tab.mouse.click(box["x"] + 4.5 * cell, box["y"] + 20)
+    playwright.expect(tab.locator(".chip.atom[aria-pressed=true]")).to_have_text("Ti2")
+    assert f"“{words[4]}”" in tab.locator("#atoms-head").inner_text()
+    tab.mouse.move(box["x"] + 6.5 * cell, box["y"] + 5)
+    tip = tab.locator("#tip").inner_text()
+    assert tip.startswith("Sr1 → " + words[6])
+    assert re.search(r"full\s+0\.\d{4}", tip)
+    assert re.search(r"no_middle\s+0\.\d{4}", tip)
+
+
+def test_the_map_is_read_with_the_arrow_keys_too(opened: Open, ordinary: Path) -> None:
+    tab = opened(ordinary)
+    tab.locator("canvas.cells").first.focus()
+    tab.keyboard.press("ArrowRight")
+    tab.keyboard.press("ArrowDown")
+    assert "→" in tab.locator("#live").text_content()
+    tab.keyboard.press("Enter")
+    assert tab.locator(".chip.atom[aria-pressed=true]").count() == 1
+
+
+def test_choosing_a_word_lists_the_atoms_that_read_it(opened: Open, ordinary: Path) -> None:
+    tab = opened(ordinary)
+    before = tab.locator("#cell .number").all_inner_texts()
+    tab.locator(".prose .w", has_text="bond").first.click()
+    assert "bond" in tab.locator("#atoms-head").inner_text()
+    assert tab.locator("#cell .number").all_inner_texts() != before
+
+
+def test_the_weights_shown_are_the_captured_ones(opened: Open, tmp_path: Path) -> None:
+    comparison = two_arms(tmp_path / "runs", crystals(12))
+    tab = opened(page(comparison, tmp_path / "report"))
+    choose(tab, "JVASP-1000")
+    playwright.expect(tab.locator(".crystal-head .id")).to_have_text("JVASP-1000")
+    tab.locator(".chip.atom").first.click()
+    shown = tab.eval_on_selector_all('.prose[data-arm="full"] .w', "words => words.map(w => Number(w.title))")
+    row = comparison.maps("JVASP-1000", "full").weights.mean(0)[0]
+    assert sum(shown) == pytest.approx(1, abs=0.03)
+    assert shown[0] == pytest.approx(float(row[0]), abs=0.004 * float(row.max()) + 1e-4)
+
+
+def test_heads_and_special_tokens_switch(opened: Open, ordinary: Path) -> None:
+    tab = opened(ordinary)
+    mean, colours = pixels(tab), shading(tab)
+    tab.click('[data-control=head] [data-value="1"]')
+    assert pixels(tab) != mean
+    assert shading(tab) != colours
+    assert "Heads are not matched" in tab.locator(".stage").inner_text()
+    tab.click('[data-control=head] [data-value="-1"]')
+    assert pixels(tab) == mean
+    assert tab.locator('.prose[data-arm="full"] .special').count() == 2
+    tab.uncheck("#switch-special")
+    assert tab.locator('.prose[data-arm="full"] .special').count() == 0
+    shown = tab.eval_on_selector_all('.prose[data-arm="full"] .w', "words => words.map(w => Number(w.title))")
+    assert sum(shown) == pytest.approx(1, abs=0.01)
+
+
+def test_the_difference_map_and_the_direction_switch(opened: Open, ordinary: Path) -> None:
+    tab = opened(ordinary)
+    forward = pixels(tab)
+    assert tab.locator(".map figcaption").all_inner_texts() == ["full", "no_middle", "full minus no_middle"]
+    tab.uncheck("#switch-difference")
+    assert tab.locator(".map").count() == 2
+    tab.click("[data-control=direction] [data-value=text_to_atom]")
+    assert pixels(tab) != forward
+    assert "words read atoms" in tab.locator(".stage h4").first.inner_text()
+
+
+def test_side_by_side_maps_stand_at_one_height(opened: Open, ordinary: Path) -> None:
+    tab = opened(ordinary)
+    tab.click("[data-control=layout] [data-value=beside]")
+    first, second = (tab.locator(".map").nth(i).bounding_box() for i in (0, 1))
+    assert first["y"] == second["y"]
+    assert second["x"] > first["x"]
+
+
+def test_the_copy_button_copies_the_paragraph(opened: Open, ordinary: Path) -> None:
+    tab = opened(ordinary, permissions=["clipboard-read", "clipboard-write"])
+    button = tab.locator('[data-copy="p-en-0-results"]')
+    button.click()
+    playwright.expect(button).to_contain_text("Copied")
+    copied = tab.evaluate("navigator.clipboard.readText()")
+    assert copied == tab.locator("#p-en-0-results").inner_text()
+
+
+def test_the_unit_cell_opens_in_three_dimensions_without_a_network(opened: Open, ordinary: Path) -> None:
+    tab = opened(ordinary)
+    assert tab.evaluate("typeof window.Plotly") == "undefined"
+    tab.click("#open-structure")
+    tab.wait_for_selector(".viewer[data-ready]", timeout=60_000)
+    assert tab.locator(".viewer").get_attribute("data-ready") != "text"
+    assert tab.locator(".viewer canvas").count() >= 1
+    assert "a = 4.000, b = 4.500, c = 5.000 Å" in tab.locator("#cell-text").inner_text()
+    tab.locator(".prose .w", has_text="bond").first.click()
+    assert tab.locator(".viewer canvas").count() >= 1
+
+
+def test_without_webgl_the_cell_is_given_in_words(opened: Open, ordinary: Path) -> None:
+    tab = opened(ordinary)
+    tab.evaluate("delete window.WebGLRenderingContext")
+    tab.click("#open-structure")
+    tab.wait_for_selector(".viewer[data-ready=text]")
+    assert "fractional coordinates" in tab.locator(".viewer").inner_text()
+
+
+def test_dark_mode_follows_the_system_and_the_switch(opened: Open, ordinary: Path) -> None:
+    tab = opened(ordinary, color_scheme="dark")
+    back = "getComputedStyle(document.body).backgroundColor"
+    assert luminance(tab.evaluate(back)) < 60
+    tab.click("[data-set-theme=light]")
+    assert luminance(tab.evaluate(back)) > 200
+    tab.click("[data-set-theme=dark]")
+    assert luminance(tab.evaluate(back)) < 60
+    light = opened(ordinary, color_scheme="light")
+    assert luminance(light.evaluate(back)) > 200
+
+
+def test_print_is_dark_on_white_without_the_controls(opened: Open, ordinary: Path) -> None:
+    tab = opened(ordinary, color_scheme="dark")
+    tab.emulate_media(media="print", color_scheme="dark")
+    assert luminance(tab.evaluate("getComputedStyle(document.body).backgroundColor")) > 250
+    assert luminance(tab.evaluate("getComputedStyle(document.body).color")) < 5
+    for hidden in (".bar", ".picker", ".controls", ".copy"):
+        assert not tab.locator(hidden).first.is_visible()
+    assert tab.pdf(format="A4").startswith(b"%PDF")
+
+
+@pytest.mark.parametrize("width", [400, 768, 1360])
+def test_no_width_makes_the_page_scroll_sideways(opened: Open, hostile: Path, width: int) -> None:
+    tab = opened(hostile, width=width)
+    for query in ("large", "long", "script"):
+        choose(tab, query)
+        playwright.expect(tab.locator(".crystal-head .id")).to_have_text(query)
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_axe_finds_no_serious_fault(opened: Open, ordinary: Path, scheme: str, lang: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    tab = opened(ordinary, color_scheme=scheme)
+    tab.click(f"[data-set-lang={lang}]")
+    tab.locator(".chip.atom").first.click()
+    tab.locator(".prose .w").nth(3).click()
+    tab.wait_for_timeout(100)
+    # the rules run from the driver's own world, so the page's policy stays in force
+    found = axe.Axe().run(tab).response["violations"]
+    serious = [
+        f"{v['id']}: {v['help']}: {v['nodes'][0]['html'][:200]}" for v in found if v["impact"] in SERIOUS
+    ]
+    assert serious == []
+
+
+def test_axe_finds_no_serious_fault_with_several_pairs(opened: Open, three_arms: Path) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    found = axe.Axe().run(opened(three_arms)).response["violations"]
+    assert [v["id"] for v in found if v["impact"] in SERIOUS] == []
+
+
+def test_pairs_of_arms_switch_verdict_text_and_maps_together(opened: Open, three_arms: Path) -> None:
+    tab = opened(three_arms)
+    assert tab.locator(".map figcaption").first.inner_text() == "full"
+    tab.locator("[data-set-pair]").nth(1).click()
+    playwright.expect(tab.locator(".map figcaption").first).to_have_text("late")
+    assert "late" in tab.locator("h1:visible").inner_text()
+    assert tab.locator("#text article:visible").count() == 4
+
+
+def test_one_arm_has_one_map_and_no_difference(opened: Open, tmp_path: Path) -> None:
+    run = capture(tmp_path / "runs", "full", crystals(12))
+    tab = opened(page(compare_runs(full=[run], n_resamples=200), tmp_path / "report"))
+    assert tab.locator("canvas.cells").count() == 1
+    assert tab.locator("#switch-difference").count() == 0
+
+
+def test_without_maps_the_crystals_are_still_listed(opened: Open, tmp_path: Path) -> None:
+    tab = opened(page(two_arms(tmp_path / "runs", crystals(12), maps=False), tmp_path / "report"))
+    assert tab.locator(".grid-row").count() == 12
+    assert "No attention map of this crystal" in tab.locator("#stage").inner_text()
+
+
+@pytest.mark.parametrize("number", range(len(HOSTILE)))
+def test_hostile_data_are_shown_as_they_are_and_do_nothing(opened: Open, hostile: Path, number: int) -> None:
+    crystal = HOSTILE[number]
+    tab = opened(hostile)
+    choose(tab, crystal.id)
+    playwright.expect(tab.locator(".crystal-head .id")).to_have_text(crystal.id)
+    assert tab.locator(".crystal-head h3").inner_text() == crystal.shown_formula
+    assert tab.locator("canvas.cells").count() == 3
+    assert tab.evaluate("window.harmed === undefined")
+    assert tab.locator("main script, main iframe, main img[onerror], .prose img, .prose script").count() == 0
+    if crystal.text:
+        shown = tab.locator('.prose[data-arm="full"]').inner_text()
+        assert re.sub(r"\s+", "", crystal.text) in re.sub(r"\s+", "", shown)
+    tab.locator(".chip.atom").last.click()
+    assert tab.locator(".chip.atom").last.inner_text() == f"{crystal.elements[-1]}{len(crystal.elements)}"
+    if crystal.structure and len(crystal.elements) in (1, 200):
+        tab.click("#open-structure")
+        tab.wait_for_selector(".viewer[data-ready]", timeout=60_000)
+
+
+def test_a_damaged_map_is_reported_where_it_would_stand(opened: Open, ordinary: Path, tmp_path: Path) -> None:
+    html = ordinary.read_text(encoding="utf-8")
+    broken = re.sub(r'(id="map-5">)[^<]{40}', r"\1" + "A" * 40, html)
+    path = tmp_path / "broken.html"
+    path.write_text(broken, encoding="utf-8")
+    tab = opened(path)
+    identifier = tab.evaluate("window.crysmm.data.crystals.id[5]")
+    choose(tab, identifier)
+    playwright.expect(tab.locator("#stage")).to_contain_text("could not be read")
+
+
+def test_a_thousand_crystals_keep_only_the_seen_rows_in_the_document(opened: Open, tmp_path: Path) -> None:
+    many = [page_kit.Crystal(f"JVASP-{i}", ("Na", "Cl")) for i in range(1000)]
+    tab = opened(page(two_arms(tmp_path / "runs", many), tmp_path / "report"))
+    assert tab.locator(".grid-row").count() < 60
+    choose(tab, "JVASP-777")
+    playwright.expect(tab.locator(".crystal-head .id")).to_have_text("JVASP-777")
