@@ -58,9 +58,11 @@ def crossed_variance(
         raise StatisticsError(f"paired seeds need equal numbers of runs, got {len(a)} and {len(b)}.")
     arms = [a - b] if paired_seeds else [a, b]
     known = [values for values in arms if len(values) > 1]
-    borrowed = bool(known) and len(known) < len(arms)
+    if not known:
+        return crystals, float(n - 1), VarianceParts(crystals, 0.0, 0.0)
+    borrowed = len(known) < len(arms)
     runs = overlap = bottom = 0.0
-    for values in arms if known else ():
+    for values in arms:
         source, k = (values if len(values) > 1 else known[0]), len(values)
         part = float(source.mean(1).var(ddof=1)) / k
         runs += part
