@@ -40,6 +40,7 @@ class PluginManager:
     pm: pluggy.PluginManager = field(default_factory=lambda: pluggy.PluginManager(GROUP))
     loaded: list[LoadedPlugin] = field(default_factory=list)
     on_failure: Callable[[str, str, BaseException], None] | None = None
+    _told: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.pm.add_hookspecs(AttnSpecs)
@@ -113,9 +114,10 @@ class PluginManager:
     def _failed(self, hook: str, plugin: str, error: BaseException) -> None:
         if self.on_failure is not None:
             self.on_failure(hook, plugin, error)
-        log.warning(
-            "plugin %s failed in %s and was skipped: %s: %s", plugin, hook, type(error).__name__, error
-        )
+        sentence = f"plugin {plugin} failed in {hook} and was skipped: {type(error).__name__}: {error}"
+        if sentence not in self._told:  # a hook may fail in each of thousands of batches
+            self._told.add(sentence)
+            log.warning(sentence)
 
     def _report_broken(self, name: str, source: str, error: BaseException) -> None:
         self.loaded.append(LoadedPlugin(name, source, error=f"{type(error).__name__}: {error}"))

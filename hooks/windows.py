@@ -75,6 +75,7 @@ def _watched_iter(patch: _Patch) -> Callable[[Any], Iterator[Any]]:
             inner = iter(patch.original(loader))
         finally:
             restore()
+        _let_go(inner)
         return _WatchedLoop(loader, inner, listeners, positions)
 
     return __iter__
@@ -134,6 +135,9 @@ def _record_positions(loader: Any) -> tuple[deque[Any] | None, Callable[[], None
     """
     attributes = getattr(loader, "__dict__", {})
     key = "batch_sampler" if attributes.get("batch_sampler") is not None else "sampler"
+    if getattr(attributes.get("_iterator"), "_index_sampler", None) is not None:
+        # persistent workers: the iterator of the first loop is used again, with the sampler it took then
+        attributes, key = vars(attributes["_iterator"]), "_index_sampler"
     sampler = attributes.get(key)
     if sampler is None:
         return None, lambda: None
@@ -146,24 +150,31 @@ def _record_positions(loader: Any) -> tuple[deque[Any] | None, Callable[[], None
     return recorder.positions, restore
 
 
+def _let_go(iterator: Any) -> None:
+    """A loader's iterator keeps the sampler it was made with: give it its own back, its loop has begun."""
+    recorder = getattr(iterator, "_index_sampler", None)
+    if isinstance(recorder, _SamplerRecorder):
+        iterator._index_sampler = recorder.sampler
+
+
 class _SamplerRecorder:
     """Yields what a sampler yields and keeps it, one entry per batch."""
 
     def __init__(self, sampler: Any) -> None:
-        self._sampler = sampler
+        self.sampler = sampler
         self.positions: deque[Any] = deque()
 
     def __iter__(self) -> Iterator[Any]:
         self.positions.clear()
-        for item in self._sampler:
+        for item in self.sampler:
             self.positions.append(_as_positions(item))
             yield item
 
     def __len__(self) -> int:
-        return len(self._sampler)
+        return len(self.sampler)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._sampler, name)
+        return getattr(self.sampler, name)
 
 
 def _as_positions(item: Any) -> tuple[int, ...] | None:

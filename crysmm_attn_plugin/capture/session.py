@@ -31,6 +31,7 @@ log = logging.getLogger("crysmm_attn")
 
 #: How ranks of one job learn the run id they share.
 RUN_ID_VARIABLE = "CRYSMM_ATTN_INTERNAL_RUN_ID"
+UNSEEN = "the loader was iterated but no watched model's forward was seen"
 #: Batches remembered for loops that fetch ahead of the model.
 KEPT_AHEAD = 8
 
@@ -49,7 +50,6 @@ class _Pass:
     ahead: bool = False
     open: OpenWindow | None = None
     skipped: bool = False
-    reason: str = ""
 
 
 @dataclass
@@ -64,6 +64,7 @@ class Capture:
         rank: From the environment's RANK when None.
         split_of: Says which split a loader is, or None; loaders named by ``watch_loader`` come first.
         discover: Watch whichever model is called on a captured batch, for hosts that name none.
+        told_later: Somebody else says at the end that nothing was found to capture; failures are told at once.
     """
 
     settings: Settings
@@ -73,6 +74,7 @@ class Capture:
     rank: int | None = None
     split_of: Callable[[Any], str | None] | None = None
     discover: bool = False
+    told_later: bool = False
 
     def __post_init__(self) -> None:
         self.run_id = self.run_id or os.environ.get(RUN_ID_VARIABLE) or new_run_id()
@@ -86,6 +88,9 @@ class Capture:
         self._undo: list[Callable[[], None]] = []
         self._pass: _Pass | None = None
         self._files: dict[str, Checkpoint] = {}
+        self._unreadable = ""
+        self._saved_at: dict[str, int] = {}
+        self._steps = 0
         self._epoch = 0
         self._trained = False
         self._trained_since_window = False
@@ -183,8 +188,8 @@ class Capture:
             if watch is None:
                 return
             if not watch.taps:
-                if watch.compiled:
-                    current.reason = nothing_to_read(module)
+                if watch.compiled or not self._unreadable:
+                    self._unreadable = nothing_to_read(module)
                 watch.remove()
                 self._models.remove(watch)
                 return
@@ -235,7 +240,9 @@ class Capture:
             window = outcome.window
             if (window.checkpoint, window.split) != (digest, current.split) or outcome.state != "complete":
                 continue
-            if window.training_mode and not training or window.kind == "epoch" and current.kind != "epoch":
+            if (window.training_mode and not training) or (
+                window.kind == "epoch" and current.kind != "epoch"
+            ):
                 self._discard(outcome)
             else:
                 current.skipped = True
@@ -255,9 +262,8 @@ class Capture:
             return None
         if current.open is None:
             if current.batches:
-                self._note(
-                    current.reason or "the loader was iterated but no watched model's forward was seen"
-                )
+                reason = self._unreadable or UNSEEN
+                self._note(reason, at_once=not self.told_later)
             return None
         opened = current.open
         opened.release()
@@ -305,6 +311,7 @@ class Capture:
     def training_step(self) -> None:
         """A training step is being made: the passes before it were of epochs, not final."""
         self._trained = True
+        self._steps += 1
         for watch in self._models:
             watch.watch_gradients()
         if self._trained_since_window:
@@ -373,6 +380,7 @@ class Capture:
             if isinstance(v, (int, float)) and not isinstance(v, bool) and k != "epoch"
         }
         epoch = values.get("epoch")
+        self._saved_at[os.path.abspath(os.fspath(path))] = self._steps
         self._files[os.path.abspath(os.fspath(path))] = Checkpoint(
             weight_digest(state),
             (os.fspath(path),),
@@ -411,6 +419,30 @@ class Capture:
             self._guard(lambda: seal(self._run_writer().path, state=state, reason=reason))
         return self._writer.path
 
+    def abandon(self) -> None:
+        """Let go of everything without writing: in a forked child, whose parent writes it."""
+        opened = self._pass.open if self._pass is not None else None
+        self._pass = None
+        if opened is not None:
+            opened.release()
+        for undo in self._undo:
+            undo()
+        self._undo.clear()
+        if self._stop_discovery is not None:
+            self._stop_discovery()
+            self._stop_discovery = None
+        for watch in self._models:
+            watch.remove()
+        self._models.clear()
+
+    def _last_weights(self) -> str | None:
+        """Digest of the weights training ended with: the first pass after the last step, unless a file gave them back."""
+        if not self._trained or self._trained_since_window:
+            return None
+        earlier = {c.digest for path, c in self._files.items() if self._saved_at.get(path, 0) < self._steps}
+        after = (o.window for o in self.outcomes if o.window.epoch == self._epoch)
+        return next((w.checkpoint for w in after if w.checkpoint not in earlier), None)
+
     def _write_checkpoints(self) -> None:
         if self._writer is None:
             return
@@ -420,14 +452,12 @@ class Capture:
         untrained: set[str] = set()
         for watch in self._models:
             untrained |= {direction for _, direction in watch.untrained()}
-        last = next(
-            (o.window.checkpoint for o in reversed(self.outcomes) if o.window.epoch == self._epoch), None
-        )
+        last = self._last_weights()
         named = [c.digest for c in self._files.values() if c.digest == self.last_digest]
         for digest in dict.fromkeys([*(o.window.checkpoint for o in self.outcomes), *named]):
             held = [c for c in self._held().values() if c.digest == digest]
             roles = list(dict.fromkeys(c.role for c in held))
-            if self._trained and digest == last and "last" not in roles:
+            if digest == last and "last" not in roles:
                 roles.append("last")
             epochs = [o.window.epoch for o in self.outcomes if o.window.checkpoint == digest]
             stored = [c.epoch for c in held if c.epoch is not None]
@@ -478,10 +508,10 @@ class Capture:
             self._note(f"the failure could not be written either: {disk}")
         self.manager.call("attn_capture_failed", window=opened.window, reason=reason)
 
-    def _note(self, reason: str) -> None:
+    def _note(self, reason: str, *, at_once: bool = True) -> None:
         if reason and reason not in self.failures:
             self.failures.append(reason)
-            log.warning("nothing captured in a pass: %s", reason)
+            log.log(logging.WARNING if at_once else logging.INFO, "nothing captured in a pass: %s", reason)
 
 
 def _take(

@@ -54,6 +54,8 @@ class HostProcess:
         self.pid = os.getpid()
         self.capture: Capture | None = None
         self._failed = False
+        self._broken = ""
+        self._finished_by = 0
         self._host_config: dict[str, Any] | None = None
         self._key: Any = None
         self._splits: dict[int, tuple[Any, str]] = {}
@@ -147,6 +149,27 @@ class HostProcess:
     # -- told by the host's own calls ----------------------------------------------------------------------
 
     def loader_started(self, loader: Any) -> bool:
+        return bool(self._guard(lambda: self._loader_started(loader)))
+
+    def _guard(self, action: Callable[[], Any]) -> Any:
+        """Run ``action``; a fault of ours is told once and ends the capture, never the host, unless it is strict."""
+        if self._broken:
+            return None
+        try:
+            return action()
+        except Exception as error:
+            from crysmm_attn_plugin.errors import CaptureError
+
+            if isinstance(error, CaptureError):  # strict
+                raise
+            self._broken = sentence = f"capture ended, the host goes on: {type(error).__name__}: {error}"
+            if log.handlers or logging.getLogger().handlers:
+                log.warning(sentence)
+            else:
+                sys.stderr.write(f"crysmm-attn: {sentence}\n")
+            return None
+
+    def _loader_started(self, loader: Any) -> bool:
         split = self.split_of(loader)
         word = f"{type(loader).__name__} over {type(getattr(loader, 'dataset', None)).__name__}: {split or 'unknown'}"
         if word not in self.seen_loaders:
@@ -168,6 +191,9 @@ class HostProcess:
         self._record.listening = listen
 
     def batch_yielded(self, loader: Any, batch: Any, positions: tuple[int, ...] | None) -> None:
+        self._guard(lambda: self._batch_yielded(loader, batch, positions))
+
+    def _batch_yielded(self, loader: Any, batch: Any, positions: tuple[int, ...] | None) -> None:
         if self.mode == "probe":
             from crysmm_attn_plugin.hooks.bootstrap.probe import stop_at_first_forward
 
@@ -176,6 +202,9 @@ class HostProcess:
             self.capture.batch_yielded(loader, batch, positions)
 
     def loader_finished(self, loader: Any, complete: bool) -> None:
+        self._guard(lambda: self._loader_finished(loader, complete))
+
+    def _loader_finished(self, loader: Any, complete: bool) -> None:
         if self.capture is not None:
             self.capture.loader_finished(loader, complete)
             self._write_status()
@@ -193,15 +222,21 @@ class HostProcess:
         return known[1]
 
     def _saved(self, path: str, obj: Any) -> None:
-        capture = self._get_capture()
-        if capture is not None:
-            capture.checkpoint_saved(path, obj)
+        def tell() -> None:
+            capture = self._get_capture()
+            if capture is not None:
+                capture.checkpoint_saved(path, obj)
+
+        self._guard(tell)
 
     def _stepped(self) -> None:
-        if self.mode in ("capture", "flag"):
+        def tell() -> None:
             capture = self._get_capture()
             if capture is not None:
                 capture.training_step()
+
+        if self.mode in ("capture", "flag"):
+            self._guard(tell)
 
     def _get_capture(self) -> Capture | None:
         """This process's capture, made when it is first needed: by then the host's config is known."""
@@ -223,6 +258,8 @@ class HostProcess:
         if not settings.enabled:
             self._failed = True
             return None
+        if "multiprocessing.util" in sys.modules:  # its children leave without running exit handlers
+            sys.modules["multiprocessing.util"].Finalize(None, self.finish, exitpriority=10)
         config = self._host_config or {}
         settings = settings.replaced(arm=settings.arm or arm_from(config))
         self.capture = Capture(
@@ -236,21 +273,25 @@ class HostProcess:
             },
             split_of=self.split_of,
             discover=True,
+            told_later=bool(os.environ.get(PREFIX + "STATUS")),
         )
         return self.capture
 
     # -- the end -------------------------------------------------------------------------------------------
 
     def _forked(self) -> None:
-        """A forked child starts with nothing captured; loader workers never capture."""
+        """A forked child starts with nothing captured, and captures its own passes; loader workers make none."""
+        parents, self.capture = self.capture, None
         self.pid = os.getpid()
-        self.capture = None
-        self._failed = True
+        self._record = None
+        if parents is not None:
+            parents.abandon()
 
     def finish(self) -> None:
         """Write what is left; under the launcher it seals the run, else this process does."""
-        if self.pid != os.getpid():
+        if self._finished_by == os.getpid() or self.pid != os.getpid():
             return
+        self._finished_by = self.pid
         for undo in reversed(self._undo):
             undo()
         self._undo.clear()
@@ -279,7 +320,7 @@ class HostProcess:
             "run_dir": str(capture.run_dir) if capture and capture.run_dir else None,
             "captured": sum(o.n_crystals for o in capture.outcomes) if capture else 0,
             "windows": len(capture.outcomes) if capture else 0,
-            "failures": capture.failures if capture else [],
+            "failures": [*(capture.failures if capture else ()), *([self._broken] if self._broken else ())],
             "loaders": self.seen_loaders,
             "outputs": self._record.hexdigest() if self._record else None,
             "n_outputs": self._record.n_outputs if self._record else 0,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
+import json
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -127,6 +129,26 @@ def take_key_before_validation(pydantic: ModuleType, taken: Callable[[Any], None
             model.model_validate = validate
 
         undos.append(undo)
+    validate_json = model.__dict__.get("model_validate_json")
+    if validate_json is not None:
+        read_json = validate_json.__func__
+
+        def model_validate_json(cls: type, json_data: Any, *args: Any, **kwargs: Any) -> Any:
+            text = json_data if isinstance(json_data, str) else bytes(json_data).decode("utf-8", "replace")
+            if f'"{KEY}"' in text and not declares(cls):
+                with contextlib.suppress(json.JSONDecodeError):  # pydantic says what is wrong with it
+                    values = json.loads(text)
+                    if isinstance(values, dict) and KEY in values:
+                        taken(values.pop(KEY))
+                        json_data = json.dumps(values)
+            return read_json(cls, json_data, *args, **kwargs)
+
+        model.model_validate_json = classmethod(functools.wraps(read_json)(model_validate_json))
+
+        def undo_json() -> None:
+            model.model_validate_json = validate_json
+
+        undos.append(undo_json)
     return lambda: [u() for u in undos] and None
 
 
