@@ -40,6 +40,7 @@ class Run:
 
     def __init__(self, path: str | os.PathLike[str], *, allow_partial: bool = False) -> None:
         self.path = Path(path).absolute()
+        self._map_indexes: dict[str | None, list[dict[str, Any]]] = {}
         self.info: dict[str, Any] = _json(self.path / "run.json")
         self.run_id: str = self.info["run_id"]
         self.arm: str = self.info["arm"]
@@ -252,14 +253,17 @@ class Run:
         yield from sorted((self.path / "maps").glob(f"{pattern}/rank=*/*.safetensors"))
 
     def _map_index(self, checkpoint: str | None) -> list[dict[str, Any]]:
-        from safetensors import safe_open
+        """Which maps lie where, read from the files' heads once."""
+        if checkpoint not in self._map_indexes:
+            from safetensors import safe_open
 
-        entries = []
-        for path in self._map_files(checkpoint):
-            with safe_open(path, framework="numpy") as handle:
-                index = json.loads((handle.metadata() or {}).get("index", "[]"))
-            entries += [{**entry, "file": path} for entry in index]
-        return entries
+            entries = []
+            for path in self._map_files(checkpoint):
+                with safe_open(path, framework="numpy") as handle:
+                    index = json.loads((handle.metadata() or {}).get("index", "[]"))
+                entries += [{**entry, "file": path} for entry in index]
+            self._map_indexes[checkpoint] = entries
+        return self._map_indexes[checkpoint]
 
     def _load_map(self, entry: dict[str, Any], digest: str) -> AttentionMap:
         from safetensors import safe_open
