@@ -83,6 +83,7 @@
       segments("colour_scale", [[false, app.t("scale_linear")], [true, app.t("scale_root")]], state.root, function (r) { state.root = r; redraw(); }),
       app.shownArms().length > 1 ? segments("layout", [["stacked", app.t("layout_stacked")], ["beside", app.t("layout_beside")]], state.layout, function (l) { state.layout = l; redraw(); }) : null,
     ]);
+    places.controls = controls;
     chips(crystal);
     stage.replaceChildren(
       app.element("div", { class: "box" }, [
@@ -119,6 +120,9 @@
     if (!crystal || !places) return;
     places.mapsTitle.textContent = app.t("maps_of", { direction: app.t(state.direction) });
     const drawn = app.drawMaps(crystal, places.maps);
+    places.controls.querySelectorAll("[data-control=layout] button").forEach(function (b) {
+      b.setAttribute("aria-pressed", String((b.dataset.value === "beside") === drawn.beside));
+    });
     places.legend.replaceChildren(app.legend(drawn));
     const remarks = [];
     if (state.root) remarks.push(app.t("root_note"));

@@ -51,18 +51,20 @@
     }
     const room = holder.clientWidth || 800;
     const gutter = 8 + 7 * Math.max.apply(null, crystal.labels.map(function (l) { return l.length; }));
-    const beside = state.layout === "beside" || (state.layout === "auto" && room >= given.length * (gutter + 13 * columns.length + 16));
+    const fits = function (count) { return room >= count * (gutter + 10 * columns.length + 16); };
+    const beside = state.layout === "beside" || (state.layout === "auto" && given.length > 1 && fits(given.length));
+    const across = fits(panels.length) ? panels.length : Math.max(given.length, 1);
     holder.classList.toggle("beside", beside);
-    holder.style.setProperty("--n", String(Math.max(given.length, 1)));
-    const width = beside ? (room - 16 * (given.length - 1)) / given.length : room;
+    holder.style.setProperty("--n", String(across));
+    const width = beside ? (room - 16 * (across - 1)) / across : room;
     const cell = Math.min(Math.max(Math.floor((width - gutter) / Math.max(columns.length, 1)), 7), 26);
-    const row = Math.max(Math.min(18, Math.floor(TALLEST / crystal.atoms)), 4);
+    const row = Math.max(Math.min(18, Math.floor(TALLEST / crystal.atoms)), 2);
     // Stacked maps share their columns, so the words stand once, below the last.
     panels.forEach(function (panel, n) {
       panel.labels = beside || n === panels.length - 1 ? LABELS : 2;
       holder.append(build(crystal, panel, columns, gutter, cell, row));
     });
-    return { scale: scale, widest: widest, arms: arms, single: given.length < 2 };
+    return { scale: scale, widest: widest, arms: arms, beside: beside };
   };
 
   function build(crystal, panel, columns, gutter, cell, row) {
