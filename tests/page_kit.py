@@ -48,7 +48,9 @@ class Crystal:
         if not self.labelled:
             return None
         names = list(dict.fromkeys(self.elements))
-        return simple_labels(self.text or TEXT.format(f=reduced_formula(self.elements), a=names[0], b=names[-1]))
+        return simple_labels(
+            self.text or TEXT.format(f=reduced_formula(self.elements), a=names[0], b=names[-1])
+        )
 
     def cell(self) -> Structure | None:
         if not self.structure:
@@ -200,7 +202,9 @@ def page(comparison: Comparison, out: Path, *, langs: tuple[str, ...] = ("en", "
         for lang in langs
     }
     settings: dict[str, Any] = {"figures": [record], "sections": [], **options}
-    return write_page(comparison, out, paragraphs=prose, table=tables.main_table(result), langs=langs, **settings)
+    return write_page(
+        comparison, out, paragraphs=prose, table=tables.main_table(result), langs=langs, **settings
+    )
 
 
 #: What a data set can hold that a page must survive.

@@ -93,7 +93,9 @@ def test_nothing_on_the_page_points_to_a_network(made: tuple[Any, str]) -> None:
     assert not re.search(r"url\(\s*['\"]?(?!data:)", made[1].split("</style>")[0])
 
 
-def test_the_policy_forbids_every_connection_and_every_script_but_the_pages_own(made: tuple[Any, str]) -> None:
+def test_the_policy_forbids_every_connection_and_every_script_but_the_pages_own(
+    made: tuple[Any, str],
+) -> None:
     policy = next(a["content"] for t, a in Document(made[1]).elements if a.get("http-equiv"))
     assert policy is not None
     assert policy.startswith("default-src 'none'")
@@ -191,7 +193,8 @@ def thousand(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("thousand")
     words = " ".join(f"word{i}" for i in range(58))
     many = [
-        page_kit.Crystal(f"JVASP-{i}", ("Ca",) * 2 + ("Al",) * 3 + ("O",) * 5, text=words) for i in range(1000)
+        page_kit.Crystal(f"JVASP-{i}", ("Ca",) * 2 + ("Al",) * 3 + ("O",) * 5, text=words)
+        for i in range(1000)
     ]
     return page(two_arms(folder / "runs", many, heads=8), folder / "report")
 
@@ -262,6 +265,8 @@ def test_alarms_stand_before_the_explorer(tmp_path: Path) -> None:
     alarm = Alarm("single_key", "Only one key: <every> weight is 1.", "fine", "atom_to_text")
     comparison = two_arms(tmp_path / "runs", crystals(), alarms=(alarm,))
     html = page(comparison, tmp_path / "report").read_text(encoding="utf-8")
+    # once, with the arms it was raised in
+    assert html.count("full, no_middle: Only one key: &lt;every&gt; weight is 1.") == 1
     place = html.index("Only one key: &lt;every&gt; weight is 1.")
     assert html.index('id="verdict"') < place < html.index('id="crystals"')
 
@@ -296,7 +301,7 @@ def test_every_verdict_has_a_headline_in_both_languages(word: Any, axis: Any) ->
 
 def test_one_seed_claims_no_more_than_two_checkpoints() -> None:
     one = synthetic_result("supported", "better", seeds=1)
-    facts = dict((key, small["en"]) for key, _, small in verdict.verdict_view(one, one.pairs[0]).facts)
+    facts = {key: small["en"] for key, _, small in verdict.verdict_view(one, one.pairs[0]).facts}
     assert "nothing is said about the architecture" in facts["fact_claim"]
 
 

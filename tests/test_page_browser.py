@@ -15,7 +15,9 @@ from page_kit import HOSTILE, capture, crystals, page, two_arms
 from crysmm_attn_plugin.reports.comparison import compare_runs
 
 playwright = pytest.importorskip("playwright.sync_api")
-CHROMIUM = next((p for n in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(n))), None)
+CHROMIUM = next(
+    (p for n in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(n))), None
+)
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH"),
@@ -345,9 +347,10 @@ def test_axe_finds_no_serious_fault(opened: Open, ordinary: Path, scheme: str, l
     assert serious == []
 
 
-def test_axe_finds_no_serious_fault_with_several_pairs(opened: Open, three_arms: Path) -> None:
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_serious_fault_with_several_pairs(opened: Open, three_arms: Path, scheme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-    found = axe.Axe().run(opened(three_arms)).response["violations"]
+    found = axe.Axe().run(opened(three_arms, color_scheme=scheme)).response["violations"]
     assert [v["id"] for v in found if v["impact"] in SERIOUS] == []
 
 

@@ -26,7 +26,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "晶体浏览器需要 JavaScript；本页其余内容无需脚本即可阅读。",
     ),
     "comparison": ("Comparison", "对比"),
-    "against": ("against", "对照"),
+    "against": ("against", "对比"),
     "baseline": ("baseline", "基线"),
     "crystals": ("crystals", "个晶体"),
     # verdict

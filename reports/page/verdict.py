@@ -120,10 +120,15 @@ def metric_label(metric: str, lang: str) -> str:
 
 def notes(result: ComparisonResult) -> list[tuple[str, str]]:
     """(kind, sentence) of every alarm and warning of the comparison as a whole."""
-    found = [("alarm", alarm.message) for alarm in result.alarms]
+    raised: dict[str, list[str]] = {alarm.message: [] for alarm in result.alarms}
     for arm in result.arms:
-        found += [("alarm", f"{arm.name}: {alarm.message}") for alarm in arm.alarms]
-        found += [("alarm", f"{arm.name}: direction {d} was never trained.") for d in arm.untrained]
+        for alarm in arm.alarms:
+            raised.setdefault(alarm.message, []).append(arm.name)
+        for direction in arm.untrained:
+            raised.setdefault(f"Direction {direction} was never trained.", []).append(arm.name)
+    found = [
+        ("alarm", f"{', '.join(arms)}: {message}" if arms else message) for message, arms in raised.items()
+    ]
     found += [("warning", warning) for warning in result.warnings]
     return list(dict.fromkeys(found))
 
@@ -145,7 +150,9 @@ def _sentence(pair: PairComparison, primary: tuple[MetricResult, ...]) -> Both:
             f"All {total} primary metrics show less concentrated attention in {a} than in {b}."
             if o == total
             else f"{o} of {total} primary metrics show less concentrated attention in {a} than in {b}; none shows more.",
-            f"{total} 个主要指标中有 {o} 个显示 {a} 的注意力不如 {b} 集中，没有指标显示更集中。",
+            f"全部 {total} 个主要指标均显示 {a} 的注意力不如 {b} 集中。"
+            if o == total
+            else f"{total} 个主要指标中有 {o} 个显示 {a} 的注意力不如 {b} 集中，没有指标显示更集中。",
         ),
         "conflicting": (
             f"Of {total} primary metrics, {s} show more and {o} less concentrated attention in {a} than in {b}.",
@@ -187,7 +194,7 @@ def _facts(
                 f"{'adjusted ' if lang == 'en' else '校正后 '}{format_p(entropy.p_adjusted)}",
                 f"{fixed(p.percent_change, 1, sign=True)}% of the baseline's mean"
                 if lang == "en"
-                else f"以基线均值为分母 {fixed(p.percent_change, 1, sign=True)}%",
+                else f"相对基线均值 {fixed(p.percent_change, 1, sign=True)}%",
             )
             for lang in ("en", "zh")
         }
@@ -234,12 +241,25 @@ def _error(result: ComparisonResult, pair: PairComparison) -> Both:
             f"MAE {fixed(e.mae_arm, decimals)} {'against' if lang == 'en' else '对'} "
             f"{fixed(e.mae_baseline, decimals)}{unit}",
             f"{'difference' if lang == 'en' else '差值'} {fixed(e.difference, decimals, sign=True)}"
-            + (f" ({format_interval(e.ci_low, e.ci_high, lang=lang)})" if e.ci_low is not None else ""),
+            + (f" {_bracketed(e.ci_low, e.ci_high, lang)}" if e.ci_low is not None else ""),
         ]
         if e.p_value is not None:
             parts.append(format_p(e.p_value))
         out[lang] = _joined(lang, *parts)
     return out
+
+
+def _bracketed(low: float | None, high: float | None, lang: str) -> str:
+    shown = format_interval(low, high, lang=lang)
+    return f"({shown})" if lang == "en" else shown
+
+
+def _percent_interval(low: float, high: float, lang: str) -> str:
+    if not math.isfinite(low + high):
+        return "–"
+    decimals = min(decimals_for(high - low), 2)
+    first, second = f"{fixed(low, decimals)}%", f"{fixed(high, decimals)}%"
+    return f"{first} to {second}" if lang == "en" else f"[{first}, {second}]"
 
 
 def _joined(lang: str, *parts: str) -> str:
@@ -275,12 +295,7 @@ def _chart(
             Row(
                 {lang: metric_label(m.metric, lang) for lang in ("en", "zh")},
                 f"{fixed(p.percent_change, 1, sign=True)}%" if math.isfinite(p.percent_change) else "–",
-                {
-                    lang: format_interval(p.percent_ci_low, p.percent_ci_high, lang=lang) + "%"
-                    if math.isfinite(p.percent_ci_low + p.percent_ci_high)
-                    else "–"
-                    for lang in ("en", "zh")
-                },
+                {lang: _percent_interval(p.percent_ci_low, p.percent_ci_high, lang) for lang in ("en", "zh")},
                 format_p(m.p_adjusted),
                 {lang: OUTCOMES[m.outcome][lang == "zh"] for lang in ("en", "zh")},
                 m.expected_sign,
