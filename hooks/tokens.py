@@ -95,18 +95,15 @@ def _word_ids(call: TokenizerCall, i: int, tokens: Sequence[str], special: Seque
 
 
 def _truncated(call: TokenizerCall, i: int, n_real: int) -> bool:
-    """True when the text did not fit: the tokenizer says so, or its limit is reached and more would come."""
-    limit = getattr(call.tokenizer, "model_max_length", None)
+    """True when the text did not fit: a fast tokenizer keeps what overflowed, for a slow one it is split again."""
     encodings = getattr(call.encoding, "encodings", None)
-    if encodings and getattr(encodings[i], "overflowing", None):
-        return True
-    if not isinstance(limit, int) or n_real < min(limit, len(_row(call.encoding["input_ids"], i))):
+    if encodings:
+        return bool(encodings[i].overflowing)
+    ids = _row(call.encoding["input_ids"], i)
+    if n_real < len(ids):  # padded, so shorter than the longest of its batch
         return False
-    if n_real < limit:
-        return False
-    backend = getattr(call.tokenizer, "tokenize", None)
-    extra = sum(1 for t in _row(call.encoding["input_ids"], i) if t in set(call.tokenizer.all_special_ids))
-    return bool(backend and len(backend(call.texts[i])) + extra > n_real)
+    special = set(call.tokenizer.all_special_ids) - {getattr(call.tokenizer, "unk_token_id", None)}
+    return len(call.tokenizer.tokenize(call.texts[i])) + sum(t in special for t in ids) > n_real
 
 
 def _row(values: Any, i: int) -> list[int]:
