@@ -104,9 +104,9 @@ def run(args: argparse.Namespace) -> int:
             "padding, and padded tokens enter its entropy and Gini; the corrected values above leave both out):"
         )
         for m in row.arm_values:
-            print(
-                f"  {m:<20} {row.arm_values[m]:.6f} against {row.baseline_values[m]:.6f} ({row.change_percent[m]:+.2f} %)"
-            )
+            change = row.change_percent[m]
+            shown = f"{change:+.2f} %" if change == change else "no change in percent: divides by 0"
+            print(f"  {m:<20} {row.arm_values[m]:.6f} against {row.baseline_values[m]:.6f} ({shown})")
     print(f"report: {out / 'report.html'}")
     return 0
 
