@@ -7,13 +7,13 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crysmm_attn_plugin.metrics import attention_metrics, category_mass, padding_mass, without_padding
 from crysmm_attn_plugin.metrics.legacy import LEGACY_METRICS, LegacyTally, legacy_rows
 
-runs = settings(max_examples=60, deadline=None)
+runs = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 NAMES = {
     "entropy", "normalized_entropy", "effective_tokens_hill", "effective_tokens_hill2", "effective_tokens_01",
     "max_weight", "gini", "between_atom_tv",

@@ -29,7 +29,7 @@ from crysmm_attn_plugin.stats.results import PairedResult
 from crysmm_attn_plugin.stats.verdict import verdict
 
 few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-more = settings(max_examples=100, deadline=None)
+more = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 #: Fields of a - b that change sign with the arms; the rest keep or exchange.
 SIGNED = (
     "mean_difference", "g_z", "d_av", "rank_biserial", "hodges_lehmann", "median_difference", "t_statistic",

@@ -182,7 +182,8 @@ def _one_run_per_checkpoint(
         chosen[found.digest] = (run, found)
     kept = list(chosen.values())
     roles = sorted({c.role for _, c in kept})
-    if len(roles) > 1:
+    # one checkpoint may have several roles (best_val+last): a role that all share is the one they stand for
+    if len(roles) > 1 and not set.intersection(*(set(r.split("+")) for r in roles)):
         warnings.append(
             f"arm {arm}: its runs are represented by checkpoints of different roles ({', '.join(roles)})."
         )
