@@ -40,17 +40,16 @@ AXES = {
 }
 CLAIMS = {
     "checkpoints": (
-        "One seed per arm: these two checkpoints differ or not on crystals like these; nothing is said about the "
-        "architecture.",
-        "每组一个种子：仅说明这两个检查点在此类晶体上是否不同，不涉及模型结构。",
+        "Only that these checkpoints differ, or do not, on crystals like these; nothing about the architecture.",
+        "仅能说明这些检查点在此类晶体上是否不同，不涉及模型结构。",
     ),
     "preliminary": (
-        "Two or three seeds per arm: preliminary evidence about the architecture.",
-        "每组两到三个种子：关于模型结构的初步证据。",
+        "Preliminary evidence; not enough for a claim about the architecture.",
+        "初步证据，尚不足以对模型结构作出论断。",
     ),
     "architecture": (
-        "Four or more seeds per arm and no other difference between the arms: a claim about the architecture.",
-        "每组四个及以上种子，且各组无其他差异：可对模型结构作出论断。",
+        "A claim about the architecture: the seeds suffice and the arms differ in the fusion only.",
+        "可对模型结构作出论断：种子数足够，且各组仅融合方式不同。",
     ),
     "none": ("Nothing: too few crystals for inference.", "不作论断：晶体数过少，无法推断。"),
 }
@@ -134,42 +133,47 @@ def notes(result: ComparisonResult) -> list[tuple[str, str]]:
 
 
 def _sentence(pair: PairComparison, primary: tuple[MetricResult, ...]) -> Both:
-    a, b, total = pair.arm, pair.baseline, len(primary)
+    en_a, en_b, zh_a, zh_b = pair.arm, pair.baseline, pair.arm, pair.baseline
+    if pair.claim == "checkpoints":
+        # without enough seeds the sentence is about these weights, not about the arms
+        en_a, en_b = f"the {pair.arm} checkpoint", f"the {pair.baseline} checkpoint"
+        zh_a, zh_b = f"{pair.arm} 检查点", f"{pair.baseline} 检查点"
+    total = len(primary)
     count = {o: sum(m.outcome == o for m in primary) for o in OUTCOMES}
     s, o = count["supports"], count["opposes"]
     sentences: Mapping[str, tuple[str, str]] = {
         "supported": (
-            f"Attention is more concentrated in {a} than in {b}, in all {total} primary metrics.",
-            f"在全部 {total} 个主要指标上，{a} 的注意力均比 {b} 更集中。",
+            f"Attention is more concentrated in {en_a} than in {en_b}, in all {total} primary metrics.",
+            f"在全部 {total} 个主要指标上，{zh_a} 的注意力均比 {zh_b} 更集中。",
         ),
         "partial": (
-            f"{s} of {total} primary metrics show more concentrated attention in {a} than in {b}; none shows less.",
-            f"{total} 个主要指标中有 {s} 个显示 {a} 的注意力比 {b} 更集中，没有指标显示相反方向。",
+            f"{s} of {total} primary metrics show more concentrated attention in {en_a} than in {en_b}; none shows less.",
+            f"{total} 个主要指标中有 {s} 个显示 {zh_a} 的注意力比 {zh_b} 更集中，没有指标显示相反方向。",
         ),
         "contradicted": (
-            f"All {total} primary metrics show less concentrated attention in {a} than in {b}."
+            f"All {total} primary metrics show less concentrated attention in {en_a} than in {en_b}."
             if o == total
-            else f"{o} of {total} primary metrics show less concentrated attention in {a} than in {b}; none shows more.",
-            f"全部 {total} 个主要指标均显示 {a} 的注意力不如 {b} 集中。"
+            else f"{o} of {total} primary metrics show less concentrated attention in {en_a} than in {en_b}; none shows more.",
+            f"全部 {total} 个主要指标均显示 {zh_a} 的注意力不如 {zh_b} 集中。"
             if o == total
-            else f"{total} 个主要指标中有 {o} 个显示 {a} 的注意力不如 {b} 集中，没有指标显示更集中。",
+            else f"{total} 个主要指标中有 {o} 个显示 {zh_a} 的注意力不如 {zh_b} 集中，没有指标显示更集中。",
         ),
         "conflicting": (
-            f"Of {total} primary metrics, {s} show more and {o} less concentrated attention in {a} than in {b}.",
-            f"{total} 个主要指标中，{s} 个显示 {a} 的注意力比 {b} 更集中，{o} 个显示更分散。",
+            f"Of {total} primary metrics, {s} show more and {o} less concentrated attention in {en_a} than in {en_b}.",
+            f"{total} 个主要指标中，{s} 个显示 {zh_a} 的注意力比 {zh_b} 更集中，{o} 个显示更分散。",
         ),
         "negligible": (
-            f"Attention in {a} and {b} differs by less than the smallest effect of interest, in all {total} primary "
+            f"Attention in {en_a} and {en_b} differs by less than the smallest effect of interest, in all {total} primary "
             "metrics.",
-            f"在全部 {total} 个主要指标上，{a} 与 {b} 的差异均小于最小关注效应。",
+            f"在全部 {total} 个主要指标上，{zh_a} 与 {zh_b} 的差异均小于最小关注效应。",
         ),
         "inconclusive": (
-            f"Neither a difference between {a} and {b} nor equivalence was established.",
-            f"{a} 与 {b} 之间既未检出差异，也未通过等效性检验。",
+            f"Neither a difference between {en_a} and {en_b} nor equivalence was established.",
+            f"{zh_a} 与 {zh_b} 之间既未检出差异，也未通过等效性检验。",
         ),
         "not_tested": (
-            f"{pair.n} paired crystals are too few to compare {a} with {b}.",
-            f"仅有 {pair.n} 个配对晶体，不足以比较 {a} 与 {b}。",
+            f"{pair.n} paired crystals are too few to compare {en_a} with {en_b}.",
+            f"仅有 {pair.n} 个配对晶体，不足以比较 {zh_a} 与 {zh_b}。",
         ),
     }
     en, zh = sentences[pair.verdict]
@@ -222,7 +226,9 @@ def _facts(
             _error(result, pair),
         )
     )
-    facts.append(("fact_claim", "", {k: CLAIMS[pair.claim][k == "zh"] for k in ("en", "zh")}))
+    few = min(k, k_baseline)
+    seeds_text = {"en": f"{few} seed{'s' if few > 1 else ''} per arm", "zh": f"每组 {few} 个种子"}
+    facts.append(("fact_claim", seeds_text, {k: CLAIMS[pair.claim][k == "zh"] for k in ("en", "zh")}))
     return tuple((key, big, small) for key, big, small in facts)  # type: ignore[misc]
 
 
@@ -349,11 +355,11 @@ def sensitivity(result: ComparisonResult, pair: PairComparison) -> tuple[Way, ..
     for key, metrics in found.items():
         cells: list[tuple[str, Both, str]] = []
         for name in SEED_METRICS:
-            m = metrics.get(name)
-            if m is None:
+            found_metric = metrics.get(name)
+            if found_metric is None:
                 cells.append(("–", {"en": "", "zh": ""}, "missing"))
                 continue
-            p = m.paired
+            m, p = found_metric, found_metric.paired
             shown = "–"
             if math.isfinite(p.percent_change):
                 shown = f"{fixed(p.percent_change, 1, sign=True)}%"
