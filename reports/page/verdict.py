@@ -337,11 +337,11 @@ class Way:
     scope: str
     aggregation: str
     main: bool
-    cells: tuple[tuple[str, Both, str], ...]
+    cells: tuple[tuple[str, str, Both], ...]
 
 
 def sensitivity(result: ComparisonResult, pair: PairComparison) -> tuple[Way, ...]:
-    """Every way the primary metrics were computed in; cells are (change and interval, outcome, outcome's key)."""
+    """Every way the primary metrics were computed in; cells are (change, its interval, outcome)."""
     found: dict[tuple[str, str, str], dict[str, MetricResult]] = {}
     for m in pair.metrics:
         if m.metric in SEED_METRICS:
@@ -353,19 +353,19 @@ def sensitivity(result: ComparisonResult, pair: PairComparison) -> tuple[Way, ..
     )
     ways = []
     for key, metrics in found.items():
-        cells: list[tuple[str, Both, str]] = []
+        cells: list[tuple[str, str, Both]] = []
         for name in SEED_METRICS:
             found_metric = metrics.get(name)
             if found_metric is None:
-                cells.append(("–", {"en": "", "zh": ""}, "missing"))
+                cells.append(("–", "", {"en": "", "zh": ""}))
                 continue
             m, p = found_metric, found_metric.paired
-            shown = "–"
+            shown, interval = "–", ""
             if math.isfinite(p.percent_change):
                 shown = f"{fixed(p.percent_change, 1, sign=True)}%"
                 if math.isfinite(p.percent_ci_low + p.percent_ci_high):
-                    shown += f" [{fixed(p.percent_ci_low, 1)}, {fixed(p.percent_ci_high, 1)}]"
-            cells.append((shown, {k: OUTCOMES[m.outcome][k == "zh"] for k in ("en", "zh")}, m.outcome))
+                    interval = f"[{fixed(p.percent_ci_low, 1)}, {fixed(p.percent_ci_high, 1)}]"
+            cells.append((shown, interval, {k: OUTCOMES[m.outcome][k == "zh"] for k in ("en", "zh")}))
         ways.append(Way(*key, key == main, tuple(cells)))
     return tuple(ways)
 
