@@ -4,7 +4,10 @@ The start-up file is what makes the flag in a host's config enough (see ``crysmm
 cannot say "a file beside the packages", so two build commands put it there: one for wheels, one for editable installs.
 """
 
+import base64
+import hashlib
 from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile
 
 from setuptools import setup
 from setuptools.command.build_py import build_py
@@ -34,11 +37,20 @@ class EditableWithStartup(editable_wheel):
 
     def run(self):
         super().run()
-        from setuptools.command.editable_wheel import WheelFile
-
         for wheel in Path(self.dist_dir).glob("*editable*.whl"):
-            with WheelFile(str(wheel), "a") as archive:
-                archive.writestr(NAME, LINE)
+            add_to_wheel(wheel)
+
+
+def add_to_wheel(wheel):
+    """Add the start-up file to a wheel (a zip archive with a RECORD of its files)."""
+    with ZipFile(wheel) as archive:
+        members = {info.filename: archive.read(info) for info in archive.infolist()}
+    record = next(name for name in members if name.endswith(".dist-info/RECORD"))
+    digest = base64.urlsafe_b64encode(hashlib.sha256(LINE.encode()).digest()).rstrip(b"=").decode()
+    members[record] = f"{NAME},sha256={digest},{len(LINE)}\n".encode() + members[record]
+    with ZipFile(wheel, "w", ZIP_DEFLATED) as archive:
+        for name, content in {NAME: LINE.encode(), **members}.items():
+            archive.writestr(name, content)
 
 
 setup(cmdclass={"build_py": BuildWithStartup, "editable_wheel": EditableWithStartup})
