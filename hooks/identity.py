@@ -89,7 +89,10 @@ def tensors_in(value: Any, depth: int = 0) -> Iterable[torch.Tensor]:
 
 
 def belongs(batch: Any, inputs: Any) -> bool:
-    """Whether a model's inputs were made from this batch: they share an object, or say the same texts or numbers."""
+    """Whether a model's inputs were made from this batch: they share an object, or say the same texts or numbers.
+
+    Masks and counts do not tell batches apart, so numbers are compared in floating-point tensors alone.
+    """
     given, own = list(tensors_in(inputs)), list(tensors_in(batch))
     if any(a is b or (a.numel() and a.data_ptr() == b.data_ptr()) for a in given for b in own):
         return True
@@ -102,7 +105,11 @@ def belongs(batch: Any, inputs: Any) -> bool:
     if None not in graphs:
         return graph_counts(graphs[0]) == graph_counts(graphs[1])
     return any(
-        a.shape == b.shape and a.dtype == b.dtype and a.numel() > 1 and torch.equal(a, b.to(a.device))
+        a.is_floating_point()
+        and a.numel() > 1
+        and a.shape == b.shape
+        and a.dtype == b.dtype
+        and torch.equal(a, b.to(a.device))
         for a in given
         for b in own
     )

@@ -33,7 +33,7 @@ class ModelWatch:
 
     Attributes:
         taps: What reads the model's attention.
-        compiled: Names of submodules that ``torch.compile`` has taken over; nothing is attached inside them, because
+        compiled: Names of attention modules that ``torch.compile`` has taken over; nothing is attached to them, because
             hooks there are skipped or compiled into what the model computes.
     """
 
@@ -46,8 +46,9 @@ class ModelWatch:
         after: Callable[[ModelWatch, Any, bool], None],
     ) -> None:
         self.model = model
-        self.taps = find_taps(model, manager, settings)
-        self.compiled = compiled_modules(model)
+        found = _taps(model, manager, settings)
+        self.taps = [tap for tap, compiled in found if not compiled]
+        self.compiled = [tap.name for tap, compiled in found if compiled]
         self._before, self._after = before, after
         self._armed = False
         self._depth = 0
@@ -115,18 +116,22 @@ class ModelWatch:
 
 def find_taps(model: nn.Module, manager: PluginManager, settings: Settings) -> list[Tap]:
     """A tap for every submodule that some plugin can read; inner modules of a tapped one are left alone."""
-    taps: list[Tap] = []
+    return [tap for tap, compiled in _taps(model, manager, settings) if not compiled]
+
+
+def _taps(model: nn.Module, manager: PluginManager, settings: Settings) -> list[tuple[Tap, bool]]:
+    """Taps of a model, and whether torch.compile has taken their module over."""
+    taps: list[tuple[Tap, bool]] = []
     taken: list[str] = []
-    compiled = compiled_modules(model)
+    inside = compiled_modules(model)
     for full_name, module in model.named_modules():
         name = unwrapped_name(full_name)
         if any(name.startswith(f"{t}.") for t in taken if t):
             continue
-        if any(full_name == c or full_name.startswith(f"{c}.") or not c for c in compiled):
-            continue
         tap = manager.call_first("attn_make_tap", module=module, name=name, settings=settings)
         if tap is not None:
-            taps.append(tap)
+            compiled = any(not c or full_name == c or full_name.startswith(f"{c}.") for c in inside)
+            taps.append((tap, compiled))
             taken.append(name)
     return taps
 

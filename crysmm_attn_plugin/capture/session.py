@@ -48,6 +48,7 @@ class _Pass:
     batches: int = 0
     pending: list[tuple[Any, tuple[int, ...] | None]] = field(default_factory=list)
     ahead: bool = False
+    ended: bool = False
     open: OpenWindow | None = None
     skipped: bool = False
 
@@ -88,6 +89,7 @@ class Capture:
         self._undo: list[Callable[[], None]] = []
         self._pass: _Pass | None = None
         self._files: dict[str, Checkpoint] = {}
+        self._named: set[str] = set()
         self._unreadable = ""
         self._saved_at: dict[str, int] = {}
         self._steps = 0
@@ -148,6 +150,10 @@ class Capture:
 
     def loader_finished(self, loader: Any, complete: bool) -> None:
         if self._pass is not None and self._pass.loader is loader:
+            current = self._pass
+            if complete and current.ahead and current.pending and current.open and not current.skipped:
+                current.ended = True  # fetched ahead: the model has yet to see the last of them
+                return
             state: WindowState = "complete" if complete else "partial"
             self.close_window(state, "" if complete else "the host left the loop early")
 
@@ -156,8 +162,7 @@ class Capture:
         split = known[1] if known else (self.split_of(loader) if self.split_of else None)
         if split is None or split not in self.settings.splits:
             return False
-        if self._pass is not None:
-            self.close_window("partial", "another loop began before this one ended")
+        self._close_unfinished("another loop began before this one ended")
         if self._trained_since_window:
             self._epoch += 1
             self._trained_since_window = False
@@ -225,7 +230,8 @@ class Capture:
             return
         self._guard(lambda: current.open.after_forward(output) if current.open else None)
         # some loops take exactly as many batches as there are and never ask for the end
-        if current.expected is not None and current.batches >= current.expected and not current.pending:
+        taken_all = current.expected is not None and current.batches >= current.expected
+        if (taken_all or current.ended) and not current.pending:
             self.close_window("complete")
 
     def _open(self, current: _Pass, watch: ModelWatch) -> None:
@@ -254,6 +260,12 @@ class Capture:
         window = Window(window_id, digest, current.split, current.kind, current.epoch, training)
         current.open = OpenWindow(window, watch, current.loader, self.settings, self.manager, self.on_raw)
         self.manager.call("attn_window_opened", window=window)
+
+    def _close_unfinished(self, reason: str) -> None:
+        if self._pass is not None and self._pass.ended:
+            self.close_window("complete")  # the outcome counts the batches the model never saw
+        elif self._pass is not None:
+            self.close_window("partial", reason)
 
     def close_window(self, state: WindowState, reason: str = "") -> WindowOutcome | None:
         """End the pass in progress and write what it gathered."""
@@ -354,7 +366,7 @@ class Capture:
 
     def _held(self) -> dict[str, Checkpoint]:
         """Files that still hold the weights that were saved to them (hosts rename and rotate them)."""
-        return {path: c for path, c in self._files.items() if not c.files or os.path.exists(path)}
+        return {path: c for path, c in self._files.items() if path in self._named or os.path.exists(path)}
 
     def _discard(self, outcome: WindowOutcome) -> None:
         self.outcomes.remove(outcome)
@@ -366,8 +378,10 @@ class Capture:
         self._guard(lambda: self._remember_checkpoint(path, obj))
 
     def named_weights(self, path: str, checkpoint: Checkpoint) -> None:
-        """Give weights that are known by digest a file, a role and an epoch."""
-        self._files[os.path.abspath(path) if path else checkpoint.digest] = checkpoint
+        """Give weights that are known by digest a file, a role and an epoch, whether or not the file is there."""
+        key = os.path.abspath(path) if path else checkpoint.digest
+        self._files[key] = checkpoint
+        self._named.add(key)
 
     def _remember_checkpoint(self, path: str | os.PathLike[str], obj: Any) -> None:
         state = find_state_dict(obj)
@@ -402,8 +416,7 @@ class Capture:
         Returns:
             The run's folder, or None when nothing was captured.
         """
-        if self._pass is not None:
-            self.close_window("partial", reason or "the run ended inside this pass")
+        self._close_unfinished(reason or "the run ended inside this pass")
         for undo in self._undo:
             undo()
         self._undo.clear()

@@ -223,7 +223,8 @@ class OpenWindow:
     def outcome(self, state: WindowState, reason: str = "", loader_batches: int = 0) -> WindowOutcome:
         """How the window ended; a complete pass without rows is ``empty``, one with unseen batches ``partial``."""
         untrained = self.watch.untrained()
-        silent = [t.name for t in self.watch.taps if t.name not in self._called] if self._forwards else []
+        unseen = [t.name for t in self.watch.taps if t.name not in self._called]
+        silent = [*unseen, *self.watch.compiled] if self._forwards else []
         expected = self._forwards * (len(self._useful) + len(silent))
         actual = self._module_calls
         if state == "complete" and not self.gathered.blocks:
