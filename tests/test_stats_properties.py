@@ -244,6 +244,34 @@ def test_blocks_change_no_p(n: int, chunk: int, seed: int) -> None:
     ).all()
 
 
+@pytest.mark.parametrize("n", [21, 64, 65, 300])
+@pytest.mark.parametrize("m", [1, 3, 40])
+def test_sums_under_sampled_flips_are_those_of_the_bits(n: int, m: int) -> None:
+    """By table (few columns) and by matrix product (many), against signs formed one by one."""
+    from crysmm_attn_plugin.stats.signflip import flipped_sums
+
+    d = np.random.default_rng(n).standard_normal((n, m))
+    found = np.concatenate(list(flipped_sums(d, n_resamples=50, seed=7, chunk=17)))
+    words = np.random.default_rng(7).integers(0, 2**64 - 1, (50, -(-n // 64)), dtype=np.uint64, endpoint=True)
+    signs = 1.0 - 2 * np.unpackbits(words.view(np.uint8), axis=1, count=n)
+    assert found.shape == (50, m)
+    np.testing.assert_allclose(found, signs @ d, atol=1e-10)
+
+
+def test_spearman_beyond_the_resampled_sizes_continues_what_permutations_say() -> None:
+    from crysmm_attn_plugin.stats.intervals import BOOTSTRAP_UP_TO
+
+    rng = np.random.default_rng(0)
+    n = BOOTSTRAP_UP_TO + 1
+    x = rng.standard_normal(n)
+    y = 0.04 * x + rng.standard_normal(n)
+    rho, low, high, p = spearman_with_interval(x, y)
+    short = spearman_with_interval(x[:-1], y[:-1], n_resamples=4000)
+    assert (low, high) == (pytest.approx(short[1], abs=0.006), pytest.approx(short[2], abs=0.006))
+    assert p == pytest.approx(short[3], abs=0.02)
+    assert low < rho < high
+
+
 @few
 @given(arrays(float, st.tuples(st.integers(10, 40), st.integers(1, 5)), elements=numbers(-2, 2)))
 def test_max_t_is_at_least_the_raw_p_at_most_one_and_ordered_like_the_statistics(d: np.ndarray) -> None:
