@@ -28,11 +28,16 @@ class Attached:
         run_dir: The run's folder; None until something was written.
         outcome: How the pass ended; None while it is going on, or when nothing was captured.
         modules: Names of the attention modules that are read.
+        checkpoint: File the weights came from; may be set until the pass ends.
     """
 
-    def __init__(self, capture: Capture, modules: tuple[str, ...]) -> None:
+    def __init__(self, capture: Capture, checkpoint: str | os.PathLike[str] | None = None) -> None:
         self._capture = capture
-        self.modules = modules
+        self.checkpoint = checkpoint
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        return self._capture.modules
 
     @property
     def run_dir(self) -> Path | None:
@@ -70,7 +75,7 @@ class Attached:
 
 @contextmanager
 def attach(
-    model: nn.Module,
+    model: nn.Module | None,
     *,
     loader: Any,
     out_dir: str | os.PathLike[str] | None = None,
@@ -86,8 +91,9 @@ def attach(
     """Capture the attention of ``model`` while the host loops over ``loader``.
 
     Args:
-        model: The model whose forward takes the loader's batches.
-        loader: The loader the host is about to iterate (a torch ``DataLoader``); its data set has ``ids``.
+        model: The model whose forward takes the loader's batches; None watches whichever module is called on them.
+        loader: The loader the host is about to iterate (a torch ``DataLoader``); its data set has ``ids``. A class
+            follows every loop over its instances.
         out_dir: Folder of runs; ``<out_dir>/<arm>/<run id>/`` is written.
         arm: Name of the ablation arm.
         checkpoint: File these weights came from; names the checkpoint and its role (best_val, best_test, last).
@@ -111,26 +117,29 @@ def attach(
     )
     chosen = chosen.replaced(enabled=True, splits=tuple(dict.fromkeys((*chosen.splits, split))))
     silence_if_unconfigured()
-    capture = Capture(chosen, info=dict(info or {}), run_id=run_id)
+    capture = Capture(chosen, info=dict(info or {}), run_id=run_id, discover=model is None)
     try:
-        capture.watch_loader(loader, split)
+        if isinstance(loader, type):
+            capture.split_of = lambda _: split
+            capture.listen_to(loader)
+        else:
+            capture.watch_loader(loader, split)
     except TypeError as error:
         raise UsageError(f"attach: {error}.") from error
-    modules = capture.watch_model(model)
-    if not modules:
+    if model is not None and not capture.watch_model(model):
         message = nothing_to_read(model)
         if chosen.strict:
             capture.finish(seal_run=False)
             raise CaptureError(message + ".")
         capture._note(message)
-    attached = Attached(capture, modules)
+    attached = Attached(capture, checkpoint)
     try:
         yield attached
     except BaseException as error:
-        _name_checkpoint(capture, checkpoint, epoch)
+        _name_checkpoint(capture, attached.checkpoint, epoch)
         capture.finish(state="partial", reason=f"the host's loop ended in {type(error).__name__}: {error}")
         raise
-    _name_checkpoint(capture, checkpoint, epoch)
+    _name_checkpoint(capture, attached.checkpoint, epoch)
     capture.finish()
 
 

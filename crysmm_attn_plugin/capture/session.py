@@ -108,6 +108,11 @@ class Capture:
         """The run's folder, once something was written."""
         return self._writer.path if self._writer else None
 
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """Names of the attention modules that are read."""
+        return tuple(dict.fromkeys(t.name for watch in self._models for t in watch.taps))
+
     def watch_model(self, model: nn.Module) -> tuple[str, ...]:
         """Watch a model whose forward takes batches; returns the names of the modules it will read."""
         return tuple(t.name for t in self._watch(model).taps)
@@ -478,7 +483,7 @@ class Capture:
             self._writer.write_checkpoint(
                 Checkpoint(
                     digest,
-                    tuple(c.files[0] for c in held),
+                    tuple(f for c in held for f in c.files),
                     "+".join(r for r in roles if r != "epoch" or len(roles) == 1),
                     stored[0] if stored else (epochs[0] if epochs else None),
                     metrics,

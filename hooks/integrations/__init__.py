@@ -1,0 +1,1 @@
+"""``attach`` at the places where training frameworks expect it; each framework is imported only by its own file."""
