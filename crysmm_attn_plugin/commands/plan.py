@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -235,11 +235,11 @@ def _plan(args: argparse.Namespace, pilot: Variation | None) -> Iterator[str]:
     yield ""
     columns = [k for k in (1, 2, 4, 8, 16, 32) if k < most] + [most]
     yield f"smallest change detected with {level}, percent, by crystals and seeds per arm:"
-    rows = [("crystals", *(str(k) for k in columns))]
+    sizes: list[tuple[str, ...]] = [("crystals", *(str(k) for k in columns))]
     for n in SIZES:
         cells = (detectable(found, n, (k, k), power=args.power, alpha=args.alpha) for k in columns)
-        rows.append((f"{n:,}", *(_short(c) for c in cells)))
-    yield from _table(rows)
+        sizes.append((f"{n:,}", *(_short(c) for c in cells)))
+    yield from _table(sizes)
     yield "1 seed says nothing about the architecture; 2 and 3 are preliminary."
     if found.runs is None:
         yield "for plans with several seeds, give a pilot with two runs of an arm, or --sd-runs and --sd-noise."
@@ -265,7 +265,7 @@ def _variation(args: argparse.Namespace, pilot: Variation | None) -> tuple[Varia
     return found, f"{source}, with {flags}" if flags else source
 
 
-def _table(rows: list[tuple[str, ...]]) -> Iterator[str]:
+def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
         first, rest = row[0].ljust(widths[0]), (c.rjust(w) for c, w in zip(row[1:], widths[1:]))

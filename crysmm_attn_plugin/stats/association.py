@@ -66,10 +66,11 @@ def spearman_with_interval(
         extreme += int((np.abs(shuffled @ rank_x) >= abs(rho) - 1e-12).sum())
         done += rows
     p = (extreme + 1) / (n_resamples + 1)
-    drawn = []
+    drawn: list[np.ndarray] = []
     wanted = min(n_resamples, 2000)
-    while sum(map(len, drawn)) < wanted:
-        rows = min(max(1, _BLOCK // n), wanted - sum(map(len, drawn)))
+    block = max(1, _BLOCK // n)
+    for start in range(0, wanted, block):
+        rows = min(block, wanted - start)
         index = rng.integers(0, n, (rows, n))
         drawn.append((_standard_ranks(x[index]) * _standard_ranks(y[index])).sum(1))
     keep = ~np.eye(n, dtype=bool)

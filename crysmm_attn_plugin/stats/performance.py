@@ -47,7 +47,9 @@ def compare_errors(
     error_arm = np.abs(predictions_arm[:, known] - targets[known])
     error_base = np.abs(predictions_baseline[:, known] - targets[known])
     if n == 0:
-        return PerformanceResult("unknown", 0, *([None] * 12))
+        return PerformanceResult(
+            "unknown", 0, None, None, None, None, None, None, None, None, None, None, None, None
+        )
     mae_arm, mae_base = float(error_arm.mean()), float(error_base.mean())
     difference = mae_arm - mae_base
     gain = -100 * difference / mae_base if mae_base else None

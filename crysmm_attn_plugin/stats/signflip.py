@@ -139,7 +139,7 @@ def flipped_sums(
     m = differences.shape[1]
     by_table = m <= TABLE_UP_TO and (m == 1 or n <= SINGLE_ABOVE)
     kind = np.float64 if n <= SINGLE_ABOVE else np.float32
-    values = differences.astype(kind)
+    values: np.ndarray = differences.astype(kind)
     bytes_per_row = -(-n // _WORD) * _WORD // 8
     # one product of the block also yields M sums a flip, which matters when there are more columns than rows
     width = 2 * bytes_per_row + 16 * m if by_table else max(n, m) * np.dtype(kind).itemsize
@@ -151,7 +151,7 @@ def flipped_sums(
         if by_table:
             yield total - 2 * _sums_by_table(differences, packed)
         else:
-            bits = np.unpackbits(packed, axis=1, count=n).astype(kind)
+            bits: np.ndarray = np.unpackbits(packed, axis=1, count=n).astype(kind)
             yield total - 2 * (bits @ values).astype(float)
 
 
@@ -163,8 +163,8 @@ def _sums_by_table(differences: np.ndarray, packed: np.ndarray) -> np.ndarray:
         packed: (flips, bytes) bits, most significant first, at least N of them a flip.
     """
     n, m = differences.shape
-    patterns = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(float)
-    eights = np.zeros((-(-n // 8), 8, m))
+    patterns: np.ndarray = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(float)
+    eights: np.ndarray = np.zeros((-(-n // 8), 8, m))
     eights.reshape(-1, m)[:n] = differences
     sums = np.zeros((len(packed), m))
     for eight, codes in zip(eights, np.ascontiguousarray(packed.T)):
