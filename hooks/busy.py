@@ -30,4 +30,6 @@ def compiling() -> bool:
     """True while torch.compile reads the calling code; a hook that returns at once then leaves no trace in it."""
     torch: Any = sys.modules.get("torch")
     compiler = getattr(torch, "compiler", None)
-    return compiler.is_compiling() if hasattr(compiler, "is_compiling") else torch._dynamo.is_compiling()
+    if compiler is None:  # torch 2.0
+        compiler = sys.modules.get("torch._dynamo")
+    return compiler is not None and bool(compiler.is_compiling())

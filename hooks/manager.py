@@ -20,6 +20,7 @@ BUILT_IN: dict[str, str] = {
     "hosts": "crysmm_attn_plugin.hooks.hosts.plugin",
     "taps": "crysmm_attn_plugin.hooks.taps.plugin",
     "reports": "crysmm_attn_plugin.reports.plugin",
+    "tracking": "crysmm_attn_plugin.reports.tracking",
 }
 
 

@@ -48,7 +48,7 @@ class AttnSpecs:
         """
 
     @hookspec(firstresult=True)
-    def attn_identify_batch(self, inputs: Any, window: Any) -> BatchIdentity | None:
+    def attn_identify_batch(self, inputs: Any, window: Any) -> BatchIdentity | None:  # type: ignore[empty-body]
         """Called for each batch of a window, after its forward.
 
         Args:
@@ -61,13 +61,13 @@ class AttnSpecs:
         """
 
     @hookspec
-    def attn_batch_metrics(
+    def attn_batch_metrics(  # type: ignore[empty-body]
         self,
         weights: torch.Tensor,
         query_mask: torch.Tensor,
         key_mask: torch.Tensor,
         context: Any,
-    ) -> Mapping[str, torch.Tensor]:  # type: ignore[empty-body]
+    ) -> Mapping[str, torch.Tensor]:
         """Called for each attention call of each batch, on the model's device, without gradients.
 
         Args:
@@ -105,6 +105,15 @@ class AttnSpecs:
 
         Returns:
             ``reports.sections.Section`` objects, shown after the built-in ones in page and Markdown.
+        """
+
+    @hookspec
+    def attn_report_written(self, comparison: Any, report_dir: str) -> None:
+        """Called when a report's folder is complete: the automatic one, ``crysmm-attn report``, ``Comparison.write``.
+
+        Args:
+            comparison: ``reports.comparison.Comparison``.
+            report_dir: The folder, absolute.
         """
 
     @hookspec

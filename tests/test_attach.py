@@ -630,6 +630,35 @@ def test_a_compiled_part_does_not_keep_the_rest_from_being_read(tmp_path: Path) 
     assert "compiled" in alarm.message
 
 
+def test_a_text_models_own_attention_is_left_out_without_an_alarm(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+
+    class WithText(CrystalTextNet):
+        def __init__(self) -> None:
+            super().__init__(OwnDropout)
+            config = transformers.BertConfig(
+                vocab_size=30, hidden_size=WIDTH, num_hidden_layers=2, num_attention_heads=HEADS, intermediate_size=24
+            )  # fmt: skip
+            self.text_model = transformers.BertModel(config)
+
+        def forward(self, inputs: Any) -> torch.Tensor:
+            atoms, atom_mask, tokens, token_mask = inputs[:4]
+            text = self.text_model(inputs_embeds=self.token(tokens), attention_mask=token_mask.long())
+            x = self.atom(atoms)
+            x = x + self.fusions[0](x, text.last_hidden_state, token_mask)
+            return self.out((x * atom_mask[..., None]).sum(1)).squeeze(-1)
+
+    torch.manual_seed(0)
+    model, loader = WithText().eval(), make_loader(12, 3)
+    plain = test_loop(model, loader)
+    with attn.attach(model, loader=loader, out_dir=tmp_path, arm="full") as now:
+        assert torch.equal(test_loop(model, loader), plain)
+    assert now.outcome.state == "complete"
+    assert now.outcome.actual_calls == now.outcome.expected_calls == 4
+    assert "hooks_did_not_fire" not in codes(now)
+    assert set(attn.open_run(now.run_dir).attention["module"]) == {"fusions.0"}
+
+
 def test_text_that_was_cut_is_told_with_how_many(tmp_path: Path) -> None:
     class Cut(Crystals):
         def token_labels(self, i: int) -> TokenLabels:

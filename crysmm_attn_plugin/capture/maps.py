@@ -24,7 +24,7 @@ class MapKeeper:
     """
 
     def __init__(self, wanted: str | int, memory_mb: int) -> None:
-        self.limit = {"none": 0, "all": None}.get(wanted, wanted) if isinstance(wanted, str) else wanted
+        self.limit: int | None = None if wanted == "all" else 0 if wanted == "none" else int(wanted)
         self._ceiling = memory_mb * 2**20
         self._kept: dict[str, list[tuple[dict[str, Any], np.ndarray]]] = {}
         self._bytes = 0
@@ -59,7 +59,8 @@ class MapKeeper:
 
     def columns(self) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
         """Arrays by key and the index that names them."""
-        arrays, index = {}, []
+        arrays: dict[str, np.ndarray] = {}
+        index: list[dict[str, Any]] = []
         for crystal in sorted(self._kept):
             for entry, array in self._kept[crystal]:
                 key = f"m{len(index):06d}"

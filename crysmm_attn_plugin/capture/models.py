@@ -68,6 +68,12 @@ class ModelWatch:
             for tap in self.taps:
                 install_guarded(tap, emit, failed)
 
+    def rest(self, names: set[str]) -> None:
+        """Take the taps of these modules off until taps are armed again."""
+        for tap in self.taps:
+            if tap.name in names:
+                tap.remove()
+
     def disarm_taps(self) -> None:
         self._armed = False
         for tap in self.taps:

@@ -161,7 +161,7 @@ def reduce_call(
             context = MetricContext(call.module, call.direction, special, no_stop, identity, categories)
         if plugin_metrics is not None:
             for found in plugin_metrics(weights=stacked, query_mask=r, key_mask=k, context=context):
-                metrics |= _checked(found, metrics, tuple(stacked.shape[:2]))
+                metrics |= _checked(found, metrics, (stacked.shape[0], stacked.shape[1]))
         if wanted:
             metrics = {n: x for n, x in metrics.items() if n in wanted}
         blocks.append(

@@ -23,10 +23,13 @@ from crysmm_attn_plugin.hooks.manager import PluginManager
 from crysmm_attn_plugin.hooks.taps.base import RawAttention, Tap
 from crysmm_attn_plugin.hooks.taps.second_call import copied
 from crysmm_attn_plugin.hooks.tokens import TokenizerWatch
-from crysmm_attn_plugin.records import BatchIdentity, Window, WindowOutcome, WindowState
+from crysmm_attn_plugin.records import AttentionCall, BatchIdentity, Window, WindowOutcome, WindowState
 from crysmm_attn_plugin.settings import Settings
 
 log = logging.getLogger("crysmm_attn")
+
+#: Batches after which a module whose maps were never cross-modal (a text encoder's own attention) is left in peace.
+LOOKS = 2
 
 
 class OpenWindow:
@@ -140,6 +143,8 @@ class OpenWindow:
             self.gathered.keeper.add(call, identity.ids, reduced.query_mask, reduced.key_mask)
         if self._settings.reinitialised:
             blocks += self._baseline_blocks(identity)
+        if self._forwards == LOOKS:
+            self.watch.rest({x.module for x in self._left_out} - self._useful)
         self._module_calls += len({r.module for r in raw} & self._useful)
         self.gathered.add(identity, blocks, prediction_tensor(output, len(identity)), padding)
 
@@ -148,7 +153,8 @@ class OpenWindow:
 
     def _resolved(self, raw: list[RawAttention], identity: BatchIdentity) -> list[Any]:
         """Cross-modal calls in wanted directions, and whether each was given masks; the rest is kept with its reason."""
-        calls, numbers = [], {}
+        calls: list[tuple[AttentionCall, bool]] = []
+        numbers: dict[tuple[str, int], int] = {}
         for item in raw:
             number = numbers.setdefault((item.module, item.order), 0)
             numbers[item.module, item.order] += 1
@@ -168,7 +174,8 @@ class OpenWindow:
             if busy.compiling():
                 return
             self._called.add(name)
-            if self._inputs is not None and self._settings.reinitialised:
+            wanted = name in self._useful or not self._forwards
+            if wanted and self._inputs is not None and self._settings.reinitialised:
                 self._calls.setdefault(name, []).append((copied(args), copied(kwargs)))
 
         return keep

@@ -43,17 +43,22 @@ def stop_at_first_forward(
 
 
 def _probe_forward(process: HostProcess, model: Any, taps: list[Any]) -> None:
+    from crysmm_attn_plugin.hooks.taps.guard import install_guarded
     from crysmm_attn_plugin.hooks.tokens import TokenizerWatch
 
     raw: list[Any] = []
     watch = TokenizerWatch()
     watch.start()
+    faults: list[str] = []
     for tap in taps:
-        tap.install(raw.append)
+        install_guarded(
+            tap, raw.append, lambda tap, error: faults.append(f"the tap on {tap.name} failed: {error}")
+        )
 
     def after(module: Any, args: Any, output: Any) -> None:
         watch.stop()
         found = _describe(process, model, taps, raw, watch.calls, args, output)
+        found["problems"] += faults
         write_probe(process, found)
         sys.stdout.flush()
         sys.stderr.flush()

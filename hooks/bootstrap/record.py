@@ -39,11 +39,11 @@ class OutputRecord:
         return self._digest.hexdigest()
 
     def _enter(self, module: Any, args: Any) -> None:
-        if not busy.ours():
+        if not (busy.compiling() or busy.ours()):
             self._depth += 1
 
     def _leave(self, module: Any, args: Any, output: Any) -> None:
-        if busy.ours():
+        if busy.compiling() or busy.ours():
             return
         self._depth = max(self._depth - 1, 0)
         if self._depth == 0 and self.listening:

@@ -149,7 +149,12 @@ def take_key_before_validation(pydantic: ModuleType, taken: Callable[[Any], None
             model.model_validate_json = validate_json
 
         undos.append(undo_json)
-    return lambda: [u() for u in undos] and None
+
+    def undo_all() -> None:
+        for put_back in undos:
+            put_back()
+
+    return undo_all
 
 
 def plain_config(config: Any) -> dict[str, Any] | None:

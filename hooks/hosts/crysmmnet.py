@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import importlib
 import inspect
 import json
@@ -110,9 +111,10 @@ class CrysMMNetAdapter:
                 f"no crystal could be read from {table} and {cif_dir}; check --dataset and --property."
             )
         split = {k: config.get(k, default) for k, default in SPLIT_KEYS.items()}
-        # training passes sizes and ratios on, but leaves the split seed at its function's default
         taken = inspect.signature(data.get_train_val_loaders).parameters
-        split["split_seed"] = taken["split_seed"].default if "split_seed" in taken else 123
+        if "split_seed" not in config and "split_seed" in taken:
+            # training passes sizes and ratios on, but leaves the seed at its function's default
+            split["split_seed"] = taken["split_seed"].default
         graph = {k: config.get(k, default) for k, default in GRAPH_KEYS.items()}
         arguments = {
             **split, **graph, "dataset": "user_data", "dataset_array": crystals, "target": config.get("target", "target"),
@@ -124,9 +126,19 @@ class CrysMMNetAdapter:
         loader = made[2]
         split["n_crystals"] = len(crystals)
         split["ids"] = [str(i) for i in loader.dataset.ids]
-        notes = (
-            [] if config else ["no config.json beside the checkpoint: the host's default split is assumed"]
-        )
+        file, recorded = recorded_test_ids(request.checkpoint.parent)
+        if file is not None and set(recorded) != set(split["ids"]):
+            raise UsageError(
+                f"the test set rebuilt from {request.root_dir} has {len(split['ids'])} crystals and shares "
+                f"{len(set(recorded) & set(split['ids']))} with the {len(set(recorded))} that the training tested "
+                f"({file}): the data or the split are not the training's; give the --root_dir, --dataset, --property and "
+                "config.json it had."
+            )
+        notes = []
+        if not config and file is None:
+            notes.append(
+                f"no config.json and no predictions beside {request.checkpoint}: the host's default split is assumed"
+            )
         return loader, split, notes
 
 
@@ -157,6 +169,17 @@ def dataset_paths(request: HostRequest, script: Any) -> tuple[Path, Path]:
         f"--root_dir {root}: no cif/ folder with a description.csv beside it; looked in {places}. Give the data set's root "
         "or the property's own folder, and the --dataset and --property of the training."
     )
+
+
+def recorded_test_ids(folder: Path) -> tuple[Path | None, list[str]]:
+    """The prediction file that the training left in a folder, and the ids of the test crystals in it."""
+    for pattern in ("predictions_*_test.csv", "prediction_results_test_set.csv"):
+        for path in sorted(folder.glob(pattern)):
+            with path.open(newline="", encoding="utf-8") as handle:
+                rows = list(csv.DictReader(handle))
+            if rows and "id" in rows[0]:
+                return path, [row["id"].strip() for row in rows]
+    return None, []
 
 
 def _forward(model: nn.Module, batch: Any) -> Any:

@@ -28,7 +28,7 @@ def attn_make_tap(module: nn.Module, name: str, settings: Settings) -> Tap | Non
     """Observe where the module softmaxes or calls a fused kernel; ask a second time where it only can be asked."""
     if isinstance(module, nn.MultiheadAttention):
         return SecondCallTap(name, module)
-    does = set(_what_code_does(type(module)))
+    does = set(_what_code_does(type(module)))  # type: ignore[arg-type]
     if any(isinstance(child, nn.Softmax) for child in module.children()):
         does.add("softmax")
     if {"softmax", "matmul"} <= does:
