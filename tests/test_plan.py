@@ -67,11 +67,11 @@ def test_without_a_pilot_the_assumed_variation_is_named_as_assumed() -> None:
     done = _plan("--max-seeds", "5")
     assert done.returncode == 0, done.stderr
     assert "assumed" in done.stdout
-    assert "change of 5 % in entropy" in done.stdout
+    assert "change of 20 % in entropy" in done.stdout
     needed = _crystals(done.stdout)
     assert set(needed) == {1, 2, 3, 4, 5}
-    assert needed[1] == crystals_for(5, Variation(15, 10, 2), 1)
-    assert needed[5] == crystals_for(5, Variation(15, 10, 2), 5)
+    assert needed[1] == crystals_for(20, Variation(10, 15, 10), 1)
+    assert needed[5] == crystals_for(20, Variation(10, 15, 10), 5)
     for claim in ("these two checkpoints", "preliminary", "the architecture"):
         assert claim in done.stdout
 

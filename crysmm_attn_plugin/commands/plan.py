@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 #: What is assumed without a pilot, in percent of the baseline's mean: SD over crystals of the change between arms, SD of
 #: a crystal's value between training runs, SD of a run's mean.
-DEFAULTS = {"crystals": 15.0, "noise": 10.0, "runs": 2.0}
+DEFAULTS = {"crystals": 10.0, "noise": 15.0, "runs": 10.0}
+#: Change to detect, percent: the least that the guide's first scenario expects of entropy.
+PERCENT = 20.0
 #: Numbers of crystals for which the detectable change is printed.
 SIZES = (50, 100, 200, 500, 1000, 5000)
 #: What a sentence may claim, by ``stats.paired.claim_of``.
@@ -33,7 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--metric", default="entropy", help="attention metric to plan for (default: %(default)s)"
     )
     parser.add_argument(
-        "--percent", type=float, help="change to detect, percent of the baseline's mean (default: 5)"
+        "--percent",
+        type=float,
+        help=f"change to detect, percent of the baseline's mean (default: {PERCENT:g})",
     )
     parser.add_argument(
         "--dz",
@@ -213,7 +217,7 @@ def _plan(args: argparse.Namespace, pilot: Variation | None) -> Iterator[str]:
     from crysmm_attn_plugin.stats.planning import crystals_for, detectable, detectable_at_any_n
 
     found, source = _variation(args, pilot)
-    target = abs(args.dz) * found.single_run if args.dz is not None else abs(args.percent or 5.0)
+    target = abs(args.dz) * found.single_run if args.dz is not None else abs(args.percent or PERCENT)
     what = f"{abs(args.dz):g} SD = {_short(target)} %" if args.dz is not None else f"{target:g} %"
     level = f"{100 * args.power:g} % power at two-sided {args.alpha:g}"
     yield f"to detect a change of {what} in {args.metric} with {level}:"
@@ -241,6 +245,8 @@ def _plan(args: argparse.Namespace, pilot: Variation | None) -> Iterator[str]:
         sizes.append((f"{n:,}", *(_short(c) for c in cells)))
     yield from _table(sizes)
     yield "1 seed says nothing about the architecture; 2 and 3 are preliminary."
+    if "assumed" in source:
+        yield "assumed variation is a guess: trainings of one arm can differ by far more; a pilot of 2 runs an arm tells."
     if found.runs is None:
         yield "for plans with several seeds, give a pilot with two runs of an arm, or --sd-runs and --sd-noise."
     yield f"Four metrics judged together need at most what one needs at --alpha {args.alpha / 4:g}."
