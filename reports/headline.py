@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from crysmm_attn_plugin.reports import prose_facts as facts
 from crysmm_attn_plugin.reports.prose_facts import Wording
-
 from crysmm_attn_plugin.stats.results import ComparisonResult, PairComparison
 
 _VERDICT = {

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from crysmm_attn_plugin.reports import prose_facts as facts
 from crysmm_attn_plugin.reports import tables
+from crysmm_attn_plugin.reports.alarm_texts import alarm_text
 from crysmm_attn_plugin.reports.escape import markdown as literal
 from crysmm_attn_plugin.reports.headline import headline
 from crysmm_attn_plugin.reports.markup import to_markdown
@@ -76,7 +77,7 @@ def _one_language(
         parts.append(f"## {words['figures']}")
         parts += [_figure(record, lang) for record in figures]
     if result.alarms:
-        items = "\n".join(f"- {literal(alarm.message)}" for alarm in result.alarms)
+        items = "\n".join(f"- {literal(alarm_text(alarm, lang))}" for alarm in result.alarms)
         parts.append(f"## {words['alarms']}\n\n{items}")
     for section in sections:
         title = section.title.get(lang) or section.title.get("en", section.id)

@@ -14,15 +14,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, get_args
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from crysmm_attn_plugin.catalogue import BY_NAME
+from crysmm_attn_plugin.errors import UsageError
 from crysmm_attn_plugin.reports import prose_facts as facts
 from crysmm_attn_plugin.reports.markup import to_latex, to_markdown
 from crysmm_attn_plugin.reports.numbers import fixed, format_number, format_percent
 from crysmm_attn_plugin.reports.prose_context import context, describe_context
 from crysmm_attn_plugin.reports.prose_facts import Lang, Style, Wording
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from crysmm_attn_plugin.catalogue import BY_NAME
-from crysmm_attn_plugin.errors import UsageError
 from crysmm_attn_plugin.stats.results import ComparisonResult
 from crysmm_attn_plugin.store.files import write_atomic
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from crysmm_attn_plugin.catalogue import BY_NAME, TOKEN_CATEGORIES
 from crysmm_attn_plugin.reports import prose_facts as facts
+from crysmm_attn_plugin.reports.alarm_texts import DIRECTIONS, alarm_text
 from crysmm_attn_plugin.reports.numbers import fixed, format_number
 from crysmm_attn_plugin.reports.prose_facts import Wording
 from crysmm_attn_plugin.reports.references import cite
-
-from crysmm_attn_plugin.catalogue import BY_NAME, TOKEN_CATEGORIES
 from crysmm_attn_plugin.stats.results import ArmSummary, ComparisonResult, PairComparison
 
 #: Formulas of the primary metrics, in the methods paragraph. Constants in them are not results.
@@ -28,19 +28,6 @@ _ROLES = {
 }
 _SPLITS = {"test": "测试", "val": "验证", "train": "训练"}
 _REASONS = {"not in every run": "并非所有运行都包含"}
-#: alarm code -> Chinese sentence; the English one comes with the alarm
-_ALARMS_ZH = {
-    "untrained_direction": "{direction}方向的权重未参与损失函数，始终保持随机初始值，该方向的数值不具解释意义。",
-    "single_key": "模块 {module} 只有一个键，其权重恒为 1，未纳入分析。",
-    "missing_mask": "模块 {module} 未收到掩码而批内存在填充，部分注意力落在填充位上；指标仅在真实 token 上重新归一化后计算。",
-    "padding_mass": "部分注意力落在填充位上，已去除并重新归一化。",
-    "hooks_did_not_fire": "部分模块调用未被记录，模型可能经过编译。",
-    "text_truncated": "",
-    "tokens_unknown": "无法读取宿主模型的 token，因而不能区分特殊 token 与停用词。",
-    "training_mode": "该次测试在训练模式下进行（dropout 生效），其数值并非评估状态下的模型。",
-    "collapsed_attention": "模块 {module} 各行的注意力几乎相同，注意力已发生坍缩。",
-}
-_DIRECTIONS = {"atom_to_text": ("atom-to-text", "原子到文本"), "text_to_atom": ("text-to-atom", "文本到原子")}
 #: beginnings of warnings that the limitations already say in their own words
 _SAID = ("only ", "the arms ")
 
@@ -158,10 +145,10 @@ def _common(result: ComparisonResult, w: Wording) -> dict[str, Any]:
         "alarms": _alarms(result, zh),
         "versions": [f"{name} {version}" for name, version in result.versions.items()],
         "resamples": f"{result.n_resamples:,}" if not zh else str(result.n_resamples),
-        "direction": _DIRECTIONS.get(result.directions[0], (result.directions[0],) * 2)[zh]
+        "direction": DIRECTIONS.get(result.directions[0], (result.directions[0],) * 2)[zh]
         if result.directions
         else "",
-        "untrained": sorted({_DIRECTIONS.get(d, (d, d))[zh] for a in result.arms for d in a.untrained}),
+        "untrained": sorted({DIRECTIONS.get(d, (d, d))[zh] for a in result.arms for d in a.untrained}),
         "duplicates": sum(len(group) for group in result.duplicates),
         "duplicate_groups": len(result.duplicates),
         "examples": list(result.examples),
@@ -219,17 +206,7 @@ def _alarms(result: ComparisonResult, zh: bool) -> list[str]:
             continue  # said with its count in a sentence of its own
         if alarm.code == "untrained_direction" and any(a.untrained for a in result.arms):
             continue
-        text = alarm.message
-        if zh:
-            direction = _DIRECTIONS.get(alarm.direction, (alarm.direction,) * 2)[1]
-            known = _ALARMS_ZH.get(alarm.code)
-            text = (
-                known.format(module=alarm.module, direction=direction)
-                if known
-                else f"运行记录（原文）：“{alarm.message}”。"
-            )
-        text = " ".join(text.split())
-        found.append(text if zh else facts.capital(text))
+        found.append(alarm_text(alarm, "zh" if zh else "en"))
     return list(dict.fromkeys(found))
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from crysmm_attn_plugin.catalogue import BY_NAME
 from crysmm_attn_plugin.reports.numbers import (
     decimals_for,
     fixed,
@@ -20,8 +21,6 @@ from crysmm_attn_plugin.reports.numbers import (
     format_p,
     format_percent,
 )
-
-from crysmm_attn_plugin.catalogue import BY_NAME
 from crysmm_attn_plugin.stats.results import (
     ArmSummary,
     ComparisonResult,

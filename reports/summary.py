@@ -6,7 +6,6 @@ from crysmm_attn_plugin.reports import prose_facts as facts
 from crysmm_attn_plugin.reports.markup import to_markdown
 from crysmm_attn_plugin.reports.paragraphs import render_summary
 from crysmm_attn_plugin.reports.prose_facts import Lang
-
 from crysmm_attn_plugin.stats.results import ComparisonResult
 
 _TITLE = {"en": "Reporting summary", "zh": "统计信息报告摘要"}

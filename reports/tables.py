@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from crysmm_attn_plugin.catalogue import BY_NAME, PRIMARY
 from crysmm_attn_plugin.reports import escape
 from crysmm_attn_plugin.reports.numbers import (
     decimals_for,
@@ -19,8 +20,6 @@ from crysmm_attn_plugin.reports.numbers import (
     format_number,
     format_p_value,
 )
-
-from crysmm_attn_plugin.catalogue import BY_NAME, PRIMARY
 from crysmm_attn_plugin.stats.results import ComparisonResult, MetricResult, PairComparison
 from crysmm_attn_plugin.store.files import write_atomic
 
@@ -70,7 +69,7 @@ def main_table(result: ComparisonResult) -> Table:
     note = {
         "en": f"Difference: arm minus baseline, over {result.n_crystals} paired crystals. Change: percent of the "
         "baseline's mean. g_z: bias-corrected standardised paired difference.",
-        "zh": f"差值为实验组减基线,共 {result.n_crystals} 个配对晶体;变化以基线均值为分母;g_z 为校正偏差后的标准化配对差值。",
+        "zh": f"差值为实验组减基线，共 {result.n_crystals} 个配对晶体；变化以基线均值为分母；g_z 为校正偏差后的标准化配对差值。",
     }
     title = {"en": "Attention metrics of the arms", "zh": "各组注意力指标"}
     return Table("table", title, heads, {k: tuple(v) for k, v in rows.items()}, note)

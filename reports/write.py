@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crysmm_attn_plugin.reports import tables
-
 from crysmm_attn_plugin.errors import UsageError
+from crysmm_attn_plugin.hooks.manager import get_plugin_manager
+from crysmm_attn_plugin.reports import tables
 from crysmm_attn_plugin.store.files import write_atomic, write_json
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def write_report(
         _move_into_place(stage, target)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
+    get_plugin_manager().call("attn_report_written", comparison=comparison, report_dir=str(target))
     return target
 
 

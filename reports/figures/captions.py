@@ -17,7 +17,6 @@ from crysmm_attn_plugin.reports.figures.wording import (
     say,
     with_interval,
 )
-
 from crysmm_attn_plugin.stats.results import ComparisonResult, ExampleCrystal, MetricResult, PairComparison
 
 

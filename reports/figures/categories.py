@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from crysmm_attn_plugin.catalogue import TOKEN_CATEGORIES
 from crysmm_attn_plugin.reports.figures import marks
 from crysmm_attn_plugin.reports.figures.style import (
     PALE,
@@ -15,8 +16,6 @@ from crysmm_attn_plugin.reports.figures.style import (
     plain_ticks,
 )
 from crysmm_attn_plugin.reports.figures.wording import category_label, say
-
-from crysmm_attn_plugin.catalogue import TOKEN_CATEGORIES
 from crysmm_attn_plugin.stats.results import ComparisonResult
 
 if TYPE_CHECKING:

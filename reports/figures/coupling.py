@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+
+from crysmm_attn_plugin.catalogue import PRIMARY
 from crysmm_attn_plugin.reports.figures import marks
 from crysmm_attn_plugin.reports.figures.style import (
     BLACK,
@@ -20,8 +22,6 @@ from crysmm_attn_plugin.reports.figures.style import (
     write_text,
 )
 from crysmm_attn_plugin.reports.figures.wording import fixed, metric_label, p_text, say
-
-from crysmm_attn_plugin.catalogue import PRIMARY
 from crysmm_attn_plugin.stats.results import ComparisonResult, CouplingResult, PairComparison
 
 if TYPE_CHECKING:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
+
+from crysmm_attn_plugin.catalogue import PRIMARY
 from crysmm_attn_plugin.reports.figures.style import (
     DOUBLE_MM,
     add_axes,
@@ -15,9 +18,6 @@ from crysmm_attn_plugin.reports.figures.style import (
     plain_ticks,
 )
 from crysmm_attn_plugin.reports.figures.wording import metric_label, say
-from matplotlib.ticker import MaxNLocator
-
-from crysmm_attn_plugin.catalogue import PRIMARY
 from crysmm_attn_plugin.stats.results import ComparisonResult
 
 if TYPE_CHECKING:

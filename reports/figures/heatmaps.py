@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.colors import Normalize
+
+from crysmm_attn_plugin.records import AttentionMap
 from crysmm_attn_plugin.reports.figures.style import (
     BLACK,
     DOUBLE_MM,
@@ -20,9 +23,6 @@ from crysmm_attn_plugin.reports.figures.style import (
 )
 from crysmm_attn_plugin.reports.figures.word_maps import Crop, MergedMaps, crop, merge
 from crysmm_attn_plugin.reports.figures.wording import fixed, metric_label, say
-from matplotlib.colors import Normalize
-
-from crysmm_attn_plugin.records import AttentionMap
 from crysmm_attn_plugin.stats.results import ComparisonResult, ExampleCrystal
 
 if TYPE_CHECKING:

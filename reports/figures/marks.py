@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from crysmm_attn_plugin.reports.figures.style import BLACK, GREY, PALE
 from scipy.stats import gaussian_kde
+
+from crysmm_attn_plugin.reports.figures.style import BLACK, GREY, PALE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+
 from crysmm_attn_plugin.reports.figures import marks
 from crysmm_attn_plugin.reports.figures.style import (
     DOUBLE_MM,
@@ -19,7 +20,6 @@ from crysmm_attn_plugin.reports.figures.style import (
     write_text,
 )
 from crysmm_attn_plugin.reports.figures.wording import decimals_for, fixed, p_text, say, with_interval
-
 from crysmm_attn_plugin.stats.results import ComparisonResult
 
 if TYPE_CHECKING:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from crysmm_attn_plugin.catalogue import PRIMARY
 from crysmm_attn_plugin.reports.figures import marks
 from crysmm_attn_plugin.reports.figures.style import (
     BLACK,
@@ -23,8 +25,6 @@ from crysmm_attn_plugin.reports.figures.style import (
     write_text,
 )
 from crysmm_attn_plugin.reports.figures.wording import metric_label, say
-
-from crysmm_attn_plugin.catalogue import PRIMARY
 from crysmm_attn_plugin.stats.results import ComparisonResult, PairComparison, Specification
 
 if TYPE_CHECKING:

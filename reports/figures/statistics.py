@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+
+from crysmm_attn_plugin.catalogue import PRIMARY
 from crysmm_attn_plugin.reports.figures import marks
 from crysmm_attn_plugin.reports.figures.style import (
     DOUBLE_MM,
@@ -30,8 +32,6 @@ from crysmm_attn_plugin.reports.figures.wording import (
     say,
     with_interval,
 )
-
-from crysmm_attn_plugin.catalogue import PRIMARY
 from crysmm_attn_plugin.stats.results import ComparisonResult, MetricResult, PairComparison
 
 if TYPE_CHECKING:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 
-from crysmm_attn_plugin.reports.numbers import decimals_for, fixed, format_p
-
 from crysmm_attn_plugin.catalogue import BY_NAME, TOKEN_CATEGORIES
+from crysmm_attn_plugin.reports.numbers import decimals_for, fixed, format_p
 
 _TEXT: dict[str, tuple[str, str]] = {
     "difference": ("difference", "差值"),

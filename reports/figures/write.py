@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crysmm_attn_plugin.errors import AttnError, UsageError
 from crysmm_attn_plugin.reports.figures import (
     captions,
     categories,
@@ -20,8 +21,6 @@ from crysmm_attn_plugin.reports.figures import (
     statistics,
 )
 from crysmm_attn_plugin.reports.figures.style import FigureRecord, context, label_language, save
-
-from crysmm_attn_plugin.errors import AttnError, UsageError
 from crysmm_attn_plugin.store.files import safe_name, write_atomic
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crysmm_attn_plugin.catalogue import BY_NAME, TOKEN_CATEGORIES
+from crysmm_attn_plugin.reports.alarm_texts import alarm_text
 from crysmm_attn_plugin.reports.numbers import (
     decimals_for,
     fixed,
@@ -117,18 +118,18 @@ def metric_label(metric: str, lang: str) -> str:
     return label[:1].upper() + label[1:]
 
 
-def notes(result: ComparisonResult) -> list[tuple[str, str]]:
-    """(kind, sentence) of every alarm and warning of the comparison as a whole."""
-    raised: dict[str, list[str]] = {alarm.message: [] for alarm in result.alarms}
-    for arm in result.arms:
-        for alarm in arm.alarms:
-            raised.setdefault(alarm.message, []).append(arm.name)
-        for direction in arm.untrained:
-            raised.setdefault(f"Direction {direction} was never trained.", []).append(arm.name)
+def notes(result: ComparisonResult) -> list[tuple[str, str, str]]:
+    """(kind, English, Chinese) of every alarm and warning of the comparison as a whole."""
+    raised: dict[tuple[str, str], list[str]] = {}
+    for arm, alarm in [("", a) for a in result.alarms] + [(r.name, a) for r in result.arms for a in r.alarms]:
+        arms = raised.setdefault((alarm_text(alarm, "en"), alarm_text(alarm, "zh")), [])
+        if arm and arm not in arms:
+            arms.append(arm)
     found = [
-        ("alarm", f"{', '.join(arms)}: {message}" if arms else message) for message, arms in raised.items()
+        ("alarm", f"{', '.join(arms)}: {en}", f"{'、'.join(arms)}：{zh}") if arms else ("alarm", en, zh)
+        for (en, zh), arms in raised.items()
     ]
-    found += [("warning", warning) for warning in result.warnings]
+    found += [("warning", warning, f"运行记录（原文）：“{warning}”") for warning in result.warnings]
     return list(dict.fromkeys(found))
 
 
@@ -177,7 +178,8 @@ def _sentence(pair: PairComparison, primary: tuple[MetricResult, ...]) -> Both:
         ),
     }
     en, zh = sentences[pair.verdict]
-    return {"en": en, "zh": zh}
+    # no space between Han characters
+    return {"en": en, "zh": re.sub(r"(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])", "", zh)}
 
 
 def _facts(
