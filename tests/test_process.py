@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from process_kit import BODY, HEAD, command_line, our_lines, run_host, write_host
+from process_kit import BODY, HEAD, ROOT, command_line, our_lines, run_host, write_host
 
 import crysmm_attn_plugin as attn
 
@@ -238,39 +239,89 @@ def test_a_child_process_that_tests_is_captured(tmp_path: Path, method: str) -> 
     assert len(run.checkpoints) == 2
 
 
-def test_ranks_of_one_job_make_one_run_without_the_samplers_repeats(tmp_path: Path) -> None:
-    write_host(
-        tmp_path,
-        """
-        import torch.distributed as dist
-        from torch.nn.parallel import DistributedDataParallel
-        from torch.utils.data import DataLoader
-        from torch.utils.data.distributed import DistributedSampler
+RANKS = """
+import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader
+from torch.utils.data.distributed import DistributedSampler
 
-        dist.init_process_group("gloo")
-        net = DistributedDataParallel(CrystalTextNet(OwnDropout))
-        dataset = Crystals(11)
-        sampler = DistributedSampler(dataset, shuffle=False)
-        assert len(sampler) == 6  # 11 crystals over 2 ranks: one comes twice
-        test_loader = DataLoader(dataset, batch_size=2, sampler=sampler, collate_fn=collate)
+dist.init_process_group("gloo")
+net = DistributedDataParallel(CrystalTextNet(OwnDropout))
+dataset = Crystals(11)
+sampler = DistributedSampler(dataset, shuffle=False)
+assert len(sampler) == 6  # 11 crystals over 2 ranks: one comes twice
+test_loader = DataLoader(dataset, batch_size=2, sampler=sampler, collate_fn=collate)
+PASS
+dist.destroy_process_group()
+"""
+ATTACHED = """
+import crysmm_attn_plugin as attn
+for number in range(2):
+    with attn.attach(net, loader=test_loader, out_dir="runs", arm="full"):
         test_loop(net, test_loader)
-        dist.destroy_process_group()
-        """,
-    )
+    dist.barrier()
+"""
+
+
+def torchrun() -> tuple[str, ...]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    done = run_host(
-        tmp_path, sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2",
-        "--master-addr", "127.0.0.1", "--master-port", str(port), "host.py",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    run = opened(tmp_path)
+        port = str(free.getsockname()[1])
+    words = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-addr", "127.0.0.1")
+    return (sys.executable, *words, "--master-port", port, "host.py")
+
+
+def assert_one_run_of_eleven(run: attn.Run) -> None:
     assert run.state == "complete"
     assert sorted(run.samples["id"]) == sorted(f"JVASP-{100 + i}" for i in range(11))
     assert set(run.attention["module"]) == {"fusions.0"}
     keys = ["crystal", "head", "with_special_tokens", "stopwords_removed", "weights"]
     assert not run.attention.duplicated(keys).any()
+
+
+def test_ranks_of_one_job_make_one_run_without_the_samplers_repeats(tmp_path: Path) -> None:
+    write_host(tmp_path, RANKS.replace("PASS", "test_loop(net, test_loader)"))
+    done = run_host(tmp_path, *torchrun())
+    assert done.returncode == 0, done.stderr
+    assert_one_run_of_eleven(opened(tmp_path))
+
+
+def test_ranks_that_attach_agree_on_each_run(tmp_path: Path) -> None:
+    write_host(tmp_path, RANKS.replace("PASS", ATTACHED))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        torchrun(), cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=180
+    )
+    assert done.returncode == 0, done.stderr
+    runs = sorted((tmp_path / "runs" / "full").iterdir())
+    assert len(runs) == 2
+    for run in runs:
+        assert_one_run_of_eleven(attn.open_run(run))
+
+
+@pytest.mark.parametrize("flags", [(), ("--strict",)], ids=["lenient", "strict"])
+def test_only_strict_ends_the_host_with_the_reason(tmp_path: Path, flags: tuple[str, ...]) -> None:
+    write_host(
+        tmp_path,
+        """
+        from torch.utils.data import DataLoader
+        items = [Crystals(12)[i] for i in range(12)]
+        test_loader = DataLoader(items, batch_size=4, collate_fn=collate)
+        test_loop(CrystalTextNet(OwnDropout), test_loader)
+        print("host is done")
+        """,
+    )
+    done = run_host(tmp_path, flags=flags)
+    reason = "the data set list has no attribute ids; add one"
+    if flags:
+        assert done.returncode == 1
+        assert f"CaptureError: attention capture failed: {reason}" in done.stderr
+        assert done.stdout == ""
+    else:
+        assert done.returncode == 3
+        assert done.stdout == "host is done\n"
+        assert "Traceback" not in done.stderr
+        assert reason in our_lines(done)[-1]
 
 
 @pytest.mark.parametrize("switch", ["-I", "-S"])

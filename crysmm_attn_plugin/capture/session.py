@@ -16,6 +16,7 @@ from torch import nn
 
 from crysmm_attn_plugin.capture.models import ModelWatch, nothing_to_read
 from crysmm_attn_plugin.capture.provenance import run_info
+from crysmm_attn_plugin.capture.ranks import shared_run_id
 from crysmm_attn_plugin.capture.window import OpenWindow
 from crysmm_attn_plugin.errors import CaptureError, IdentityError
 from crysmm_attn_plugin.hooks import busy
@@ -25,7 +26,7 @@ from crysmm_attn_plugin.hooks.manager import PluginManager, get_plugin_manager
 from crysmm_attn_plugin.hooks.windows import listen
 from crysmm_attn_plugin.records import Checkpoint, Window, WindowKind, WindowOutcome, WindowState
 from crysmm_attn_plugin.settings import Settings
-from crysmm_attn_plugin.store.writer import RunWriter, new_run_id, seal
+from crysmm_attn_plugin.store.writer import RunWriter, seal
 
 log = logging.getLogger("crysmm_attn")
 
@@ -61,7 +62,7 @@ class Capture:
         settings: What to capture and where to put it.
         manager: Plugins; the process's own when None.
         info: Added to ``run.json``: host, host_config, host_seed, property, dataset, unit.
-        run_id: Adds to that run; from the environment, or a new one, when None.
+        run_id: Adds to that run; from the environment, or a new one for all ranks of the job, when None.
         rank: From the environment's RANK when None.
         split_of: Says which split a loader is, or None; loaders named by ``watch_loader`` come first.
         discover: Watch whichever model is called on a captured batch, for hosts that name none.
@@ -78,7 +79,7 @@ class Capture:
     told_later: bool = False
 
     def __post_init__(self) -> None:
-        self.run_id = self.run_id or os.environ.get(RUN_ID_VARIABLE) or new_run_id()
+        self.run_id = self.run_id or os.environ.get(RUN_ID_VARIABLE) or shared_run_id()
         if self.rank is None:
             self.rank = int(os.environ.get("RANK", "0") or 0)
         self.outcomes: list[WindowOutcome] = []
