@@ -21,30 +21,43 @@ SAMPLE_SEED = 42
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The original script's flags, and ours."""
-    parser.add_argument("--checkpoint_full", required=True, metavar="FILE", help="checkpoint of the full model")
     parser.add_argument(
-        "--checkpoint_no_middle", required=True, metavar="FILE", help="checkpoint of the model without middle fusion"
+        "--checkpoint_full", required=True, metavar="FILE", help="checkpoint of the full model"
+    )
+    parser.add_argument(
+        "--checkpoint_no_middle",
+        required=True,
+        metavar="FILE",
+        help="checkpoint of the model without middle fusion",
     )
     parser.add_argument(
         "--root_dir", required=True, metavar="DIR",
         help="the data set's root, or the property's own folder holding cif/ and description.csv",
     )  # fmt: skip
-    parser.add_argument("--dataset", default="jarvis", help="jarvis (or dft_3d), mp, class, toy (default: jarvis)")
+    parser.add_argument(
+        "--dataset", default="jarvis", help="jarvis (or dft_3d), mp, class, toy (default: jarvis)"
+    )
     parser.add_argument("--property", default="mbj_bandgap", help="property name (default: mbj_bandgap)")
     parser.add_argument(
         "--save_dir", default="./attention_comparison", help="folder for the results (default: %(default)s)"
     )
-    parser.add_argument("--num_samples", type=int, default=100, help="test crystals to analyse (default: 100; 0: all)")
+    parser.add_argument(
+        "--num_samples", type=int, default=100, help="test crystals to analyse (default: 100; 0: all)"
+    )
     parser.add_argument("--batch_size", type=int, default=32, help="crystals per batch (default: 32)")
     parser.add_argument("--host-dir", default=".", help="the host's source folder (default: here)")
     parser.add_argument(
         "--legacy-metrics", action="store_true", help="also the original script's numbers, padding and all"
     )
     parser.add_argument(
-        "--unsafe-load", action="store_true", help="load checkpoints with full pickle; only if you trust their origin"
+        "--unsafe-load",
+        action="store_true",
+        help="load checkpoints with full pickle; only if you trust their origin",
     )
     parser.add_argument("--lang", default="en,zh", help="languages of the report (default: en,zh)")
-    parser.add_argument("--style", default="nature", choices=("nature", "apa", "gbt"), help="number and prose style")
+    parser.add_argument(
+        "--style", default="nature", choices=("nature", "apa", "gbt"), help="number and prose style"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -65,7 +78,9 @@ def run(args: argparse.Namespace) -> int:
             raise UsageError(f"{flag} {path} does not exist; give the path of a checkpoint the host saved.")
     root, host_dir = Path(args.root_dir), Path(args.host_dir)
     if not root.is_dir():
-        raise UsageError(f"--root_dir {root} does not exist; give the data set's root or the property's own folder.")
+        raise UsageError(
+            f"--root_dir {root} does not exist; give the data set's root or the property's own folder."
+        )
     adapter = _adapter(host_dir)
     save_dir = Path(args.save_dir).absolute()
     tests = {}
@@ -78,23 +93,26 @@ def run(args: argparse.Namespace) -> int:
             tests[arm] = adapter.load(request)
     _same_split(tests, files)
     positions = _choose(tests["full"], args.num_samples)
-    runs, tallies = {}, {}
-    for arm, path in files.items():
-        with _host_output_to_stderr():
-            runs[arm], tallies[arm] = _test(
-                tests[arm], arm, path.resolve(), positions, args, save_dir / "runs", adapter.name
-            )
+    with _host_output_to_stderr():
+        runs, tallies, batch_size = _test(tests, files, positions, args, save_dir / "runs", adapter.name)
     legacy = []
     if args.legacy_metrics:
         full, base = tallies["full"].means(), tallies["no_middle"].means()
         legacy.append(
             LegacyResult(
-                "full", "no_middle", args.batch_size, tallies["full"].rows,
-                tallies["full"].padded_rows / max(tallies["full"].rows, 1), full, base,
+                "full",
+                "no_middle",
+                batch_size,
+                tallies["full"].rows,
+                tallies["full"].padded_rows / max(tallies["full"].rows, 1),
+                full,
+                base,
                 {m: 100 * (full[m] - base[m]) / abs(base[m]) if base[m] else float("nan") for m in full},
-            )  # fmt: skip
+            )
         )
-    comparison = compare_runs(full=[runs["full"]], no_middle=[runs["no_middle"]], baseline="no_middle", legacy=legacy)
+    comparison = compare_runs(
+        full=[runs["full"]], no_middle=[runs["no_middle"]], baseline="no_middle", legacy=legacy
+    )
     langs = [w for w in args.lang.split(",") if w]
     out = comparison.write(save_dir, lang=langs, style=args.style)
     print(summary(comparison))
@@ -153,33 +171,48 @@ def _choose(test: HostTest, wanted: int) -> list[int]:
 
 
 def _test(
-    test: HostTest,
-    arm: str,
-    checkpoint: Path,
+    tests: dict[str, HostTest],
+    files: dict[str, Path],
     positions: list[int],
     args: argparse.Namespace,
     out_dir: Path,
     host: str,
-) -> tuple[Path, LegacyTally]:
-    """The normal test loop once, captured; the batch is halved while the GPU's memory does not hold it."""
+) -> tuple[dict[str, Path], dict[str, LegacyTally], int]:
+    """The normal test loop once for each checkpoint, captured; also the batch size that was used.
+
+    The batch is halved while the GPU's memory does not hold it, for both checkpoints: the original script's numbers
+    depend on it.
+    """
+    import shutil
+
     import torch
 
-    from crysmm_attn_plugin.errors import NothingCapturedError
+    from crysmm_attn_plugin.errors import AttnError, NothingCapturedError
 
     batch_size = args.batch_size
     while True:
+        runs: dict[str, Path] = {}
+        tallies: dict[str, LegacyTally] = {}
         try:
-            run_dir, tally, reason = _one_pass(test, arm, checkpoint, positions, batch_size, out_dir, host, args.property)
-        except torch.cuda.OutOfMemoryError:
+            for arm, file in files.items():
+                run_dir, tallies[arm], reason = _one_pass(
+                    tests[arm], arm, file.resolve(), positions, batch_size, out_dir, host, args.property
+                )
+                if run_dir is None or reason:
+                    raise NothingCapturedError(f"{file}: nothing captured: {reason or 'no pass was seen'}.")
+                runs[arm] = run_dir
+        except torch.cuda.OutOfMemoryError as error:
             if batch_size == 1:
-                raise
+                raise AttnError(
+                    "GPU memory does not hold a single crystal; free some of it, or hide the GPU with CUDA_VISIBLE_DEVICES= ."
+                ) from error
             batch_size //= 2
+            for run_dir in runs.values():
+                shutil.rmtree(run_dir, ignore_errors=True)
             torch.cuda.empty_cache()
             log.warning("GPU memory did not hold the batch; going on with --batch_size %d", batch_size)
             continue
-        if run_dir is None or reason:
-            raise NothingCapturedError(f"{checkpoint}: nothing captured: {reason or 'no pass was seen'}.")
-        return run_dir, tally
+        return runs, tallies, batch_size
 
 
 def _one_pass(
@@ -192,6 +225,8 @@ def _one_pass(
     host: str,
     property_name: str,
 ) -> tuple[Path | None, LegacyTally, str]:
+    import shutil
+
     import torch
     from torch.utils.data import DataLoader
     from tqdm import tqdm
@@ -215,18 +250,35 @@ def _one_pass(
         if not isinstance(found, NotCrossModal) and found.direction == "atom_to_text":
             tally.add(call.weights, list(identity.n_atoms))
 
-    with attach(
-        test.model, loader=loader, out_dir=out_dir, arm=arm, checkpoint=checkpoint, info=info, splits=("test",)
-    ) as attached:
-        first = next(iter(DataLoader(dataset, batch_size=min(4, len(dataset)), collate_fn=test.loader.collate_fn)))
-        attached.probe_gradients(lambda: test.forward(test.model, first))
-        attached.on_raw = take
-        test.model.eval()
-        with torch.no_grad():
-            for batch in tqdm(loader, desc=arm, disable=not sys.stderr.isatty(), file=sys.stderr):
-                test.forward(test.model, batch)
+    attached = None
+    try:
+        with attach(
+            test.model,
+            loader=loader,
+            out_dir=out_dir,
+            arm=arm,
+            checkpoint=checkpoint,
+            info=info,
+            splits=("test",),
+        ) as attached:
+            few = DataLoader(
+                dataset, batch_size=min(4, batch_size, len(dataset)), collate_fn=test.loader.collate_fn
+            )
+            first = next(iter(few))
+            attached.probe_gradients(lambda: test.forward(test.model, first))
+            attached.on_raw = take
+            test.model.eval()
+            with torch.no_grad():
+                for batch in tqdm(loader, desc=arm, disable=not sys.stderr.isatty(), file=sys.stderr):
+                    test.forward(test.model, batch)
+    except torch.cuda.OutOfMemoryError:
+        if attached is not None and attached.run_dir is not None:
+            shutil.rmtree(attached.run_dir, ignore_errors=True)
+        raise
     outcome = attached.outcome
-    reason = "" if outcome is not None and outcome.state == "complete" else (outcome.reason if outcome else "")
+    reason = (
+        "" if outcome is not None and outcome.state == "complete" else (outcome.reason if outcome else "")
+    )
     if outcome is None and attached.reasons:
         reason = attached.reasons[0]
     return attached.run_dir, tally, reason

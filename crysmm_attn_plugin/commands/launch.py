@@ -42,6 +42,10 @@ class Launched:
         return sum(int(s.get("captured") or 0) for s in self.statuses)
 
     @property
+    def windows(self) -> int:
+        return sum(int(s.get("windows") or 0) for s in self.statuses)
+
+    @property
     def failures(self) -> list[str]:
         return list(dict.fromkeys(f for s in self.statuses for f in s.get("failures", ())))
 

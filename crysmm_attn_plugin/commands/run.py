@@ -46,7 +46,8 @@ def run(args: argparse.Namespace) -> int:
             state="complete" if complete else "partial",
             reason="" if complete else f"the host's command ended with exit code {done.code}",
         )
-        print(f"crysmm-attn: {done.captured} crystals captured into {run_dir}", file=sys.stderr)
+        passes = f" in {done.windows} passes" if done.windows > 1 else ""
+        print(f"crysmm-attn: {done.captured} crystals{passes} captured into {run_dir}", file=sys.stderr)
     if done.code != 0:
         return done.code
     if not done.captured:

@@ -49,7 +49,7 @@ class CrysMMNetAdapter:
 
     def load(self, request: HostRequest) -> HostTest:
         with _inside(request.host_dir):
-            host = _import(request.host_dir, "models.alignn")
+            host = _import(request.host_dir, "models.alignn", needs=("ALIGNN", CONFIG_CLASS[1]))
             checkpoint = self._checkpoint(request, host)
             run_config = _run_config(request.checkpoint)
             model = self._model(request, host, checkpoint, run_config)
@@ -58,11 +58,9 @@ class CrysMMNetAdapter:
         return HostTest(model, loader, config, split, _forward, notes)
 
     def _checkpoint(self, request: HostRequest, host: Any) -> Any:
-        allowed = []
-        config_class = getattr(host, CONFIG_CLASS[1], None)
-        if config_class is not None:
-            allowed = [config_class, *_pickle_needs(config_class)]
-        return load_checkpoint(request.checkpoint, allowed=tuple(allowed), unsafe=request.unsafe_load)
+        config_class = getattr(host, CONFIG_CLASS[1])
+        allowed = (config_class, *_pickle_needs(config_class))
+        return load_checkpoint(request.checkpoint, allowed=allowed, unsafe=request.unsafe_load)
 
     def _model(
         self, request: HostRequest, host: Any, checkpoint: Any, run_config: dict[str, Any]
@@ -80,8 +78,14 @@ class CrysMMNetAdapter:
             )
         plain = as_config(values)
         plain = as_config(plain["model"]) if isinstance(plain.get("model"), dict) else plain
-        fields = getattr(host.ALIGNNConfig, "model_fields", None) or host.ALIGNNConfig.__fields__
-        model = host.ALIGNN(host.ALIGNNConfig(**{k: v for k, v in plain.items() if k in fields}))
+        fields = _field_names(host.ALIGNNConfig)
+        try:
+            model = host.ALIGNN(host.ALIGNNConfig(**{k: v for k, v in plain.items() if k in fields}))
+        except (TypeError, ValueError) as error:
+            raise UsageError(
+                f"the configuration of {request.checkpoint} does not make a model of the host in {request.host_dir} "
+                f"({' '.join(str(error).split())[:300]}); give the code that trained it with --host-dir."
+            ) from error
         cleaned = {k.removeprefix("module."): v for k, v in state.items()}
         try:
             model.load_state_dict(cleaned)
@@ -96,15 +100,21 @@ class CrysMMNetAdapter:
     def _test_loader(
         self, request: HostRequest, config: dict[str, Any]
     ) -> tuple[Any, dict[str, Any], list[str]]:
-        data = _import(request.host_dir, "data")
+        data = _import(request.host_dir, "data", needs=("get_train_val_loaders",))
         script = _script_with(request.host_dir, "load_dataset")
         cif_dir, table = dataset_paths(request, script)
         key = f"{cif_dir}|{table}"
         if key not in self._datasets:
             layout = LAYOUTS.get(request.dataset.lower(), request.dataset.lower())
-            self._datasets[key] = script.load_dataset(
-                str(cif_dir) + os.sep, str(table), layout, request.property
-            )
+            try:
+                self._datasets[key] = script.load_dataset(
+                    str(cif_dir) + os.sep, str(table), layout, request.property
+                )
+            except Exception as error:
+                raise UsageError(
+                    f"the host could not read {table} with the files in {cif_dir} ({type(error).__name__}: "
+                    f"{' '.join(str(error).split())[:300]}); check them, --dataset and --property."
+                ) from error
         crystals = self._datasets[key]
         if not crystals:
             raise UsageError(
@@ -208,14 +218,30 @@ def _pickle_needs(config_class: type) -> list[Any]:
     return needs
 
 
-def _import(host_dir: Path, name: str) -> Any:
+def _field_names(config_class: Any) -> set[str]:
+    """Fields of a pydantic model of either version, or of a dataclass."""
+    for name in ("model_fields", "__fields__", "__dataclass_fields__"):
+        fields = getattr(config_class, name, None)
+        if fields:
+            return set(fields)
+    return set()
+
+
+def _import(host_dir: Path, name: str, *, needs: tuple[str, ...] = ()) -> Any:
     try:
-        return importlib.import_module(name)
+        module = importlib.import_module(name)
     except Exception as error:
         raise UsageError(
             f"{name} of the host in {host_dir} cannot be imported ({type(error).__name__}: {str(error)[:300]}). Run this "
             "with the Python that trains the host, and see --host-dir."
         ) from error
+    missing = [n for n in needs if not hasattr(module, n)]
+    if missing:
+        raise UsageError(
+            f"{name} of the host in {host_dir} has no {' and no '.join(missing)}, so it is no CrysMMNet descendant; give "
+            "the folder of the code that trained the checkpoints with --host-dir."
+        )
+    return module
 
 
 def _script_with(host_dir: Path, function: str) -> Any:

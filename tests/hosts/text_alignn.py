@@ -59,7 +59,12 @@ class TextALIGNN(nn.Module):
             )
         ).requires_grad_(False)  # fmt: skip
         self.network = CrystalTextALIGNN(
-            32, width=32, alignn_layers=1, gcn_layers=1, heads=2, middle_fusion_layers=(1,) if middle_fusion else ()
+            32,
+            width=32,
+            alignn_layers=1,
+            gcn_layers=1,
+            heads=2,
+            middle_fusion_layers=(1,) if middle_fusion else (),
         )
 
     def forward(self, inputs):
@@ -78,11 +83,19 @@ def main(config_file):
     crystals = [c for c in load_demo_crystals().crystals if len(c.elements) > 2][: sum(counts)]
     graphs = build_graphs(crystals, cutoff=8.0, max_neighbors=8)
     loaders, start = [], 0
-    for count, size, shuffle in zip(counts, (config["batch_size"], config["batch_size"], 1), (True, False, False)):
+    for count, size, shuffle in zip(
+        counts, (config["batch_size"], config["batch_size"], 1), (True, False, False)
+    ):
         part = slice(start, start + count)
         start += count
         loaders.append(
-            DataLoader(Crystals(crystals[part], graphs[part]), size, shuffle=shuffle, collate_fn=collate, drop_last=shuffle)
+            DataLoader(
+                Crystals(crystals[part], graphs[part]),
+                size,
+                shuffle=shuffle,
+                collate_fn=collate,
+                drop_last=shuffle,
+            )
         )
     train_dgl(config, model=TextALIGNN(middle_fusion), train_val_test_loaders=[*loaders, prepare_batch])
 

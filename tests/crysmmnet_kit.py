@@ -1,0 +1,170 @@
+"""Both arms of the CrysMMNet-like host trained once, through the real command line, for all tests that look at them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from process_kit import ROOT, command_line
+
+from crysmm_attn_plugin.demo.crystals import Crystal, load_demo_crystals, write_folder
+
+HOST = Path(__file__).resolve().parent / "hosts" / "crysmmnet_like"
+ARMS = ("full", "no_middle")
+PROPERTY = "mbj_bandgap"
+EPOCHS = 5
+#: Long and odd enough for the tokenizer's limit and the host's own mapping of characters.
+LONG_TEXT = "The Å–Å distance is 2.4 Å. " * 120
+_folder = tempfile.TemporaryDirectory(prefix="crysmmnet-like-")
+
+
+@dataclass
+class Trained:
+    """What is on disk after both arms.
+
+    Attributes:
+        host: The host's folder, a copy, so that nothing is written beside the tests.
+        data: Root of the data set.
+        runs: Folder of captured runs, with the report that was made at the end.
+        done: How each arm's ``crysmm-attn run`` ended.
+    """
+
+    host: Path
+    data: Path
+    runs: Path
+    done: dict[str, subprocess.CompletedProcess[str]] = field(default_factory=dict)
+
+    def output(self, arm: str) -> Path:
+        """Where the host put an arm's checkpoints and predictions."""
+        return self.host.parent / f"output_{arm}" / PROPERTY
+
+    def checkpoint(self, arm: str, name: str = "best_val_model.pt") -> Path:
+        return self.output(arm) / name
+
+
+def host_words(trained: Trained, arm: str, out: Path, **changes: object) -> list[str]:
+    """The host's own command for an arm."""
+    options = {
+        "root_dir": trained.data, "dataset": "jarvis", "property": PROPERTY, "train_ratio": 0.6, "val_ratio": 0.1,
+        "test_ratio": 0.3, "batch_size": 16, "epochs": EPOCHS, "learning_rate": 0.1, "random_seed": 1,
+        "use_middle_fusion": arm == "full", "output_dir": out, **changes,
+    }  # fmt: skip
+    words = [word for key, value in options.items() for word in (f"--{key}", str(value))]
+    return [sys.executable, "train_with_cross_modal_attention.py", *words]
+
+
+@lru_cache(maxsize=1)
+def crystals() -> tuple[Crystal, ...]:
+    """The crystals of the data set, as they were before they became files; one has a text beyond the limit."""
+    import dataclasses
+
+    small = [c for c in load_demo_crystals().crystals if len(c.elements) <= 16][:80]
+    return tuple(
+        dataclasses.replace(c, text=c.text + LONG_TEXT) if i % 20 == 0 else c for i, c in enumerate(small)
+    )
+
+
+@lru_cache(maxsize=1)
+def prepared() -> Trained:
+    """The host's folder and its data set, nothing trained."""
+    root = Path(_folder.name)
+    write_folder(crystals(), root / "data", property=PROPERTY)
+    shutil.copytree(HOST, root / "host", ignore=shutil.ignore_patterns("__pycache__"))
+    return Trained(root / "host", root / "data", root / "runs")
+
+
+@lru_cache(maxsize=1)
+def trained() -> Trained:
+    """Both arms trained and captured, every epoch kept."""
+    found = prepared()
+    for arm in ARMS:
+        words = host_words(found, arm, found.output(arm).parent)
+        flags = ("--out", str(found.runs), "--windows", "all", "--maps", "3")
+        found.done[arm] = command_line(found.host, "run", "--arm", arm, *flags, "--", *words)
+    return found
+
+
+def test_ids(output: Path, which: str = "best_val_model") -> list[str]:
+    """Ids of the test crystals in the host's own prediction file."""
+    with (output / f"predictions_{which}_test.csv").open(newline="", encoding="utf-8") as handle:
+        return [row["id"] for row in csv.DictReader(handle)]
+
+
+test_ids.__test__ = False  # type: ignore[attr-defined]
+
+
+def compare_words(trained: Trained, save_dir: Path, **changes: object) -> list[str]:
+    """``compare`` with the original script's flags."""
+    options: dict[str, object] = {
+        "checkpoint_full": trained.checkpoint("full"), "checkpoint_no_middle": trained.checkpoint("no_middle"),
+        "root_dir": trained.data, "dataset": "jarvis", "property": PROPERTY, "save_dir": save_dir,
+        "num_samples": 100, "batch_size": 64, "lang": "en", **changes,
+    }  # fmt: skip
+    return [
+        "compare",
+        *(w for k, v in options.items() for w in ([f"--{k}"] if v is True else [f"--{k}", str(v)])),
+    ]
+
+
+#: Several command lines in one process, so that torch and the host are imported once for all of them.
+SEVERAL = """
+import contextlib, io, json, os, sys
+from crysmm_attn_plugin.cli import main
+results = []
+for words in json.loads(sys.argv[1]):
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = main(words)
+        except SystemExit as left:
+            code = left.code
+    results.append([code, out.getvalue(), err.getvalue()])
+print(json.dumps(results))
+"""
+
+
+@dataclass(frozen=True)
+class Said:
+    """How one command line ended, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def error(self) -> str:
+        """The one line of an expected error."""
+        (line,) = [line for line in self.err.splitlines() if line.startswith("crysmm-attn: error:")]
+        return line
+
+
+def several(folder: Path, commands: Sequence[Sequence[str]]) -> list[Said]:
+    """Run command lines of ``crysmm-attn`` one after the other, in ``folder``."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith("CRYSMM_ATTN_")}
+    env |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg"}
+    done = subprocess.run(
+        [sys.executable, "-c", SEVERAL, json.dumps([list(map(str, c)) for c in commands])],
+        cwd=folder, env=env, capture_output=True, text=True, timeout=600, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return [Said(*result) for result in json.loads(done.stdout)]
+
+
+@contextmanager
+def changed_host(folder: Path, name: str, code: str) -> Iterator[Path]:
+    """A copy of the host with lines added to the end of one of its files."""
+    copy = folder / "changed_host"
+    shutil.copytree(HOST, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    with (copy / name).open("a", encoding="utf-8") as file:
+        file.write(code)
+    yield copy
