@@ -29,6 +29,7 @@ class ReportSettings:
         style: Number and prose style: ``nature``, ``apa`` or ``gbt``.
         alpha: Two-sided significance level.
         seed: Seed of every resampling.
+        track: Log it to the experiment tracker that the host uses, if any.
     """
 
     auto: bool = True
@@ -37,6 +38,7 @@ class ReportSettings:
     style: Literal["nature", "apa", "gbt"] = "nature"
     alpha: float = 0.05
     seed: int = 0
+    track: bool = True
 
 
 @dataclass(frozen=True)
