@@ -501,6 +501,28 @@ def test_a_direction_no_gradient_reaches_is_untrained(tmp_path: Path) -> None:
     assert run.checkpoints[0].untrained == ("text_to_atom",)
 
 
+def test_an_untrained_module_is_named_with_its_own_direction(tmp_path: Path) -> None:
+    class Discards(CrystalTextNet):
+        """Tokens read atoms in a module of their own, and nobody uses what they read."""
+
+        def __init__(self) -> None:
+            super().__init__(OwnDropout)
+            self.token_reader = OwnDropout()
+
+        def forward(self, inputs: Any) -> torch.Tensor:
+            self.token_reader(self.token(inputs[2]), self.atom(inputs[0]), inputs[1])
+            return super().forward(inputs)
+
+    torch.manual_seed(0)
+    model, loader = Discards().eval(), make_loader(12, 4)
+    batch = next(iter(loader))
+    with attn.attach(model, loader=loader, out_dir=tmp_path, arm="full") as now:
+        now.probe_gradients(lambda: model(batch))
+        test_loop(model, loader)
+    (alarm,) = [a for a in now.outcome.alarms if a.code == "untrained_direction"]
+    assert (alarm.module, alarm.direction) == ("token_reader", "text_to_atom")
+
+
 def test_probing_gradients_finds_it_without_training(tmp_path: Path) -> None:
     torch.manual_seed(0)
     model, loader = CrystalTextNet(BothWays).eval(), make_loader(12, 4)

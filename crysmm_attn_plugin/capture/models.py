@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -35,6 +35,7 @@ class ModelWatch:
         taps: What reads the model's attention.
         compiled: Names of attention modules that ``torch.compile`` has taken over; nothing is attached to them, because
             hooks there are skipped or compiled into what the model computes.
+        directions: (module, order of the map in a call) -> direction, of the cross-modal maps seen so far.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class ModelWatch:
             model.register_forward_hook(self._leave, **ALWAYS),
         ]
         self._gradients = GradientWatch(self.taps)
+        self.directions: dict[tuple[str, int], str] = {}
 
     def arm_taps(
         self, emit: Callable[[RawAttention], None], failed: Callable[[Tap, Exception], None]
@@ -85,7 +87,7 @@ class ModelWatch:
 
     def untrained(self) -> list[tuple[str, str]]:
         """(module, direction) pairs that training forwards produced and no gradient reached."""
-        return self._gradients.untrained()
+        return self._gradients.untrained(self.directions)
 
     def remove(self) -> None:
         """Take everything off the model."""
@@ -171,64 +173,76 @@ def nothing_to_read(model: nn.Module) -> str:
 class GradientWatch:
     """Which attention maps a loss reaches: a hook on the weights tensor itself, during training forwards.
 
-    The hook returns nothing, so gradients are what they were. The watch ends with the first step after one it saw.
+    The hook returns nothing, so gradients are what they were. The watch ends with the first step after one it saw, and
+    after ``STEPS`` in any case.
     """
+
+    STEPS = 20
 
     def __init__(self, taps: list[Tap]) -> None:
         self._taps = taps
         self._handles: list[Any] = []
+        self._steps = 0
         self.seen: set[tuple[str, int]] = set()
         self.reached: set[tuple[str, int]] = set()
 
     def start(self) -> None:
-        from crysmm_attn_plugin.hooks.taps.base import looks_like_attention
-        from crysmm_attn_plugin.hooks.taps.observe import ObserveTap, attention_dropouts
+        """A step was made, or a backward pass is about to be: watch the next forwards unless enough is known."""
+        from crysmm_attn_plugin.hooks.taps.observe import ObserveTap
 
-        if self.reached:
+        self._steps += 1
+        if self.reached or self._steps > self.STEPS:
             self.stop()
             return
-        if self._handles:
-            return
-        for tap in self._taps:
-            if not isinstance(tap, ObserveTap):
-                continue
-            order = {"n": 0}
+        if not self._handles:
+            for tap in self._taps:
+                if isinstance(tap, ObserveTap):
+                    self._watch(tap)
 
-            def begin(module: nn.Module, args: Any, order: dict[str, int] = order) -> None:
-                order["n"] = 0
+    def _watch(self, tap: Tap) -> None:
+        from crysmm_attn_plugin.hooks.taps.base import looks_like_attention
+        from crysmm_attn_plugin.hooks.taps.observe import attention_dropouts
 
-            def see(
-                module: nn.Module, args: Any, name: str = tap.name, order: dict[str, int] = order
-            ) -> None:
-                value = args[0] if args else None
-                if (
-                    not isinstance(value, torch.Tensor)
-                    or not value.requires_grad
-                    or not looks_like_attention(value)
-                ):
-                    return
-                key = (name, order["n"])
-                order["n"] += 1
+        order = 0
+
+        def begin(module: nn.Module, args: Any) -> None:
+            nonlocal order
+            if not busy.compiling():
+                order = 0
+
+        def see(module: nn.Module, args: Any) -> None:
+            nonlocal order
+            if busy.compiling() or busy.ours():
+                return
+            value = args[0] if args else None
+            if isinstance(value, torch.Tensor) and value.requires_grad and looks_like_attention(value):
+                key, order = (tap.name, order), order + 1
                 self.seen.add(key)
+                value.register_hook(lambda gradient: self.reached.add(key))
 
-                def reached(gradient: torch.Tensor) -> None:
-                    self.reached.add(key)
-
-                value.register_hook(reached)
-
-            self._handles.append(tap.module.register_forward_pre_hook(begin))
-            self._handles += [d.register_forward_pre_hook(see) for d in attention_dropouts(tap.module)]
+        self._handles.append(tap.module.register_forward_pre_hook(begin))
+        self._handles += [d.register_forward_pre_hook(see) for d in attention_dropouts(tap.module)]
 
     def stop(self) -> None:
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
 
-    def untrained(self) -> list[tuple[str, str]]:
+    def untrained(self, directions: Mapping[tuple[str, int], str]) -> list[tuple[str, str]]:
+        """(module, direction) that no gradient reached.
+
+        Args:
+            directions: (module, order of the map in a call) -> direction, of cross-modal maps; empty before a pass, when
+                maps are taken to come in pairs.
+        """
         if not self.reached:  # no backward pass was seen, so nothing is known
             return []
         names = ("atom_to_text", "text_to_atom")
-        return [(module, names[order % 2]) for module, order in sorted(self.seen - self.reached)]
+        return [
+            (module, directions.get((module, order), names[order % 2]))
+            for module, order in sorted(self.seen - self.reached)
+            if not directions or (module, order) in directions
+        ]
 
 
 def reinitialised_twin(module: nn.Module, seed: int = 0) -> nn.Module | None:

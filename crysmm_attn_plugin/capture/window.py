@@ -163,6 +163,7 @@ class OpenWindow:
                 self._left_out.append(found)
                 continue
             self._useful.add(item.module)
+            self.watch.directions[item.module, item.order] = found.direction
             if found.direction in self._settings.directions:
                 calls.append((found, bool(item.masks)))
         return calls
