@@ -206,8 +206,14 @@ class AttentionMap:
         return tuple(f"{e}{i + 1}" for i, e in enumerate(self.elements))
 
     def to_xarray(self) -> Any:
-        """The map as an ``xarray.DataArray`` with dims (head, atom, token) or (head, token, atom)."""
+        """The map as an ``xarray.DataArray`` with dims (head, atom, token) or (head, token, atom).
+
+        Atoms are labelled ``Na1`` and carry their ``element``; tokens carry the ``word`` of the description they are
+        part of and whether they are ``special``, so that ``.groupby("word").sum()`` gives words.
+        """
         import xarray as xr
+
+        from crysmm_attn_plugin.words import merge_wordpieces
 
         n_tokens = self.weights.shape[2 if self.direction == "atom_to_text" else 1]
         tokens = list(self.tokens.tokens) if self.tokens else [str(i) for i in range(n_tokens)]
@@ -215,7 +221,12 @@ class AttentionMap:
             "head": range(self.weights.shape[0]),
             "atom": list(self.atom_labels),
             "token": tokens,
+            "element": ("atom", list(self.elements)),
         }
+        if self.tokens:
+            words = {i: word.text for word in merge_wordpieces(self.tokens) for i in word.positions}
+            coords["word"] = ("token", [words[i] for i in range(n_tokens)])
+            coords["special"] = ("token", list(self.tokens.special))
         dims = ("head", "atom", "token") if self.direction == "atom_to_text" else ("head", "token", "atom")
         return xr.DataArray(
             self.weights,
