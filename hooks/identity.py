@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import torch
 
 from crysmm_attn_plugin.errors import IdentityError
+from crysmm_attn_plugin.hooks.graph_elements import elements_from_graph
 from crysmm_attn_plugin.hooks.tokens import TokenizerCall, labels_of
 from crysmm_attn_plugin.records import BatchIdentity, Structure, TokenLabels
 
@@ -69,7 +69,7 @@ def identify(inputs: BatchInputs) -> BatchIdentity:
     structures = tuple(_structure(dataset, p) for p in positions)
     elements = tuple(_elements(dataset, p, s) for p, s in zip(positions, structures))
     if any(e is None for e in elements):
-        elements = _elements_from_graph(graph, ids)
+        elements = elements_from_graph(graph, counts, ids, texts_in(inputs.batch))
     _check_counts(ids, elements, counts)  # type: ignore[arg-type]
     targets = _targets(dataset, positions, inputs.batch, ids)
     tokens = _tokens(dataset, positions, inputs, ids)
@@ -185,56 +185,6 @@ def _elements(dataset: Any, position: int, structure: Structure | None) -> tuple
     if structure is not None:
         return structure.elements
     return None
-
-
-def _elements_from_graph(graph: Any, ids: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-    counts = graph_counts(graph) if graph is not None else None
-    symbols = _graph_symbols(graph) if graph is not None else None
-    if counts is None or symbols is None:
-        raise IdentityError(
-            f"the elements of {ids[0]!r} are known neither to the data set nor to the graph; give the data set an "
-            "elements(position) method, or implement the hook attn_identify_batch."
-        )
-    out, offset = [], 0
-    for n in counts:
-        out.append(tuple(symbols[offset : offset + n]))
-        offset += n
-    return tuple(out)
-
-
-def _graph_symbols(graph: Any) -> list[str] | None:
-    data = getattr(graph, "ndata", None)
-    if data is None:
-        return None
-    for key in ("atomic_number", "atomic_numbers", "Z", "z"):
-        if key in data:
-            table = _symbols()
-            return [table[int(z) - 1] for z in data[key].flatten().tolist()]
-    if "atom_features" in data and data["atom_features"].shape[-1] == 92:
-        table_92 = _cgcnn_rows()
-        return [table_92.get(tuple(row), "X") for row in data["atom_features"].int().tolist()]
-    return None
-
-
-@lru_cache(maxsize=1)
-def _symbols() -> tuple[str, ...]:
-    from crysmm_attn_plugin.records import ELEMENTS
-
-    return ELEMENTS
-
-
-@lru_cache(maxsize=1)
-def _cgcnn_rows() -> dict[tuple[int, ...], str]:
-    """CGCNN feature row -> symbol, from jarvis-tools, which the hosts themselves use."""
-    from jarvis.core.specie import get_node_attributes
-
-    rows = {}
-    for symbol in _symbols():
-        try:
-            rows[tuple(int(x) for x in get_node_attributes(symbol, atom_features="cgcnn"))] = symbol
-        except (KeyError, TypeError, ValueError):
-            continue
-    return rows
 
 
 def _check_counts(ids: Sequence[str], elements: Sequence[tuple[str, ...]], counts: list[int] | None) -> None:

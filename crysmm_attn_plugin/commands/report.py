@@ -51,8 +51,12 @@ def run(args: argparse.Namespace) -> int:
     seen = set()
     for path in args.runs:
         for found in find_runs(path, allow_partial=args.allow_partial):
-            if found.path not in seen:
-                seen.add(found.path)
+            if found.path in seen:
+                continue
+            seen.add(found.path)
+            if args.allow_partial and found.state != "complete" and not found.windows:
+                print(f"crysmm-attn: left out {found.path}: it ended before any pass", file=sys.stderr)
+            else:
                 arms.setdefault(found.arm, []).append(found)
     if args.baseline and args.baseline not in arms:
         raise UsageError(f"--baseline {args.baseline}: no such arm; the runs are of {', '.join(arms)}.")
