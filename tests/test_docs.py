@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from crysmm_attn_plugin.catalogue import METRICS
 from crysmm_attn_plugin.cli import COMMANDS, build_parser
 from crysmm_attn_plugin.hooks.specs import AttnSpecs
+from crysmm_attn_plugin.reports.write import _REPORT_NAMES, FORMATS
 from crysmm_attn_plugin.settings import SETTING_KEYS
+from crysmm_attn_plugin.stats.results import Verdict
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -57,6 +60,22 @@ def test_every_hook_is_documented(hook: str) -> None:
 @pytest.mark.parametrize("metric", [m.name for m in METRICS])
 def test_every_metric_is_documented(metric: str) -> None:
     assert f"`{metric}`" in _read("docs/metrics.md")
+
+
+@pytest.mark.parametrize("part", FORMATS)
+def test_every_part_of_a_report_is_documented(part: str) -> None:
+    assert f"`{part}`" in _read("docs/reports.md")
+
+
+def test_every_file_of_a_report_is_documented() -> None:
+    text = _read("docs/reports.md")
+    for name in _REPORT_NAMES:
+        assert f"`{name}" in text, f"{name} is not in docs/reports.md"
+
+
+@pytest.mark.parametrize("verdict", get_args(Verdict))
+def test_every_verdict_is_documented(verdict: str) -> None:
+    assert f"| `{verdict}` |" in _read("docs/paragraphs.md")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
