@@ -10,7 +10,9 @@ from crysmm_attn_plugin.cli import split_host_command
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of ``crysmm-attn run``."""
-    parser.add_argument("--arm", help="name of this ablation arm (default: from the host's middle-fusion switch)")
+    parser.add_argument(
+        "--arm", help="name of this ablation arm (default: from the host's middle-fusion switch)"
+    )
     parser.add_argument("--out", help="folder of runs (default: attention_runs)")
     parser.add_argument("--strict", action="store_true", help="end the host's run when capture fails")
     parser.add_argument("--windows", help="passes to keep: final, all, or every N-th epoch")
@@ -36,22 +38,23 @@ def run(args: argparse.Namespace) -> int:
     }
     load_settings(flags=flags)  # a wrong flag, file or variable is said now, before hours of training
     values = {
-        "CRYSMM_ATTN_" + key.upper().replace(".", "_"): value for key, value in flags.items() if value is not None
+        "CRYSMM_ATTN_" + key.upper().replace(".", "_"): value
+        for key, value in flags.items()
+        if value is not None
     }
     done = launch(command, mode="capture", run_id=new_run_id(), settings=values)
+    why = "" if done.captured else _why(done.failures, done.statuses)
     for run_dir in done.run_dirs:
-        complete = done.code == 0
-        seal(
-            run_dir,
-            state="complete" if complete else "partial",
-            reason="" if complete else f"the host's command ended with exit code {done.code}",
-        )
-        passes = f" in {done.windows} passes" if done.windows > 1 else ""
-        print(f"crysmm-attn: {done.captured} crystals{passes} captured into {run_dir}", file=sys.stderr)
+        failed = f"the host's command ended with exit code {done.code}" if done.code else ""
+        reason = failed or (f"nothing captured: {why}" if why else "")
+        seal(run_dir, state="partial" if reason else "complete", reason=reason)
+        if done.captured:
+            passes = f" in {done.windows} passes" if done.windows > 1 else ""
+            print(f"crysmm-attn: {done.captured} crystals{passes} captured into {run_dir}", file=sys.stderr)
     if done.code != 0:
         return done.code
     if not done.captured:
-        print(f"crysmm-attn: nothing captured: {_why(done.failures, done.statuses)}", file=sys.stderr)
+        print(f"crysmm-attn: nothing captured: {why}", file=sys.stderr)
         return 3
     _finished(done.run_dirs)
     return 0

@@ -106,7 +106,7 @@ class ALIGNN(nn.Module):
                     nodes, tokens, node_mask, token_mask, return_attention=True
                 )
             else:
-                nodes, enhanced_tokens = self.fine_grained_attention(
+                nodes, _ = self.fine_grained_attention(
                     nodes, tokens, node_mask=node_mask, token_mask=token_mask
                 )
         graph_feat = masked_mean(nodes, node_mask)
