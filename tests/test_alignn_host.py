@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import crysmm_attn_plugin as attn
+from crysmm_attn_plugin.demo.crystals import load_demo_crystals
 
 SCRIPT = Path(__file__).parent / "hosts" / "text_alignn.py"
 CONFIG = {
@@ -70,6 +71,42 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, s
         start(folder, "full", crysmm_attn={"out_dir": str(folder / "runs"), "arm": "full"}),
     )
     said = {"plain": ended(first[0]), "full": ended(first[1])}
+    table = {"out_dir": str(folder / "runs"), "arm": "no_middle"}
+    said["no_middle"] = ended(start(folder, "no_middle", middle_fusion=False, crysmm_attn=table))
+    return folder, said
+
+
+def test_without_the_key_nothing_is_captured_and_nothing_is_said(trained):
+    _, said = trained
+    assert "crysmm-attn" not in said["plain"]
+
+
+def test_predictions_are_the_same_bytes_with_the_flag(trained):
+    folder, _ = trained
+    assert predictions(folder, "plain") == predictions(folder, "full")
+
+
+def test_the_first_arm_says_what_to_run_and_the_second_makes_the_report(trained):
+    folder, said = trained
+    assert "for a comparison" in said["full"]
+    assert "report.html" in said["no_middle"]
+    assert (folder / "runs" / "report" / "report.html").exists()
+    assert (folder / "runs" / "report" / "attention_statistics.csv").exists()
+
+
+def test_ids_elements_tokens_and_predictions_are_the_hosts(trained):
+    folder, _ = trained
+    run = attn.open_run(folder / "runs" / "full")
+    with (folder / "out_full" / "prediction_results_test_set.csv").open() as handle:
+        rows = list(csv.DictReader(handle))
+    captured = run.samples.set_index("id")
+    assert set(captured.index) == {r["id"] for r in rows}
+    crystals = {c.id: c for c in load_demo_crystals().crystals}
+    for crystal_id in captured.index:
+        assert tuple(run.crystals.loc[crystal_id, "elements"]) == crystals[crystal_id].elements
+        labels = run.token_labels(crystal_id)
+        assert labels is not None
+        assert labels.tokens[0] == "[CLS]"
     for row in rows:
         found = captured.loc[[row["id"]], "prediction"].to_numpy()
         assert min(abs(found - float(row["prediction"]))) < 1e-4
