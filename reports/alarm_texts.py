@@ -28,6 +28,8 @@ def alarm_text(alarm: Alarm, lang: str) -> str:
     """
     if lang != "zh":
         text = " ".join(alarm.message.split())
+        if alarm.module and text.startswith(alarm.module):
+            return text  # a name is written as it is
         return text[:1].upper() + text[1:]
     direction = DIRECTIONS.get(alarm.direction, (alarm.direction,) * 2)[1]
     known = ZH.get(alarm.code)

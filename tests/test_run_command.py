@@ -120,7 +120,7 @@ def test_alarms_name_the_untrained_direction_the_single_key_and_the_cut_texts(
 def test_the_report_repeats_the_alarms(host: Trained) -> None:
     page = (host.runs / "report" / "report.html").read_text(encoding="utf-8")
     page = " ".join(re.sub(r"<[^>]+>", "", page).split())
-    assert "no gradient ever reached the text_to_atom weights of fine_grained_attention" in page
+    assert "No gradient ever reached the text_to_atom weights of fine_grained_attention" in page
     assert "cross_modal_attention attends to a single key" in page
 
 
