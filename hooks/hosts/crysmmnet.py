@@ -9,7 +9,7 @@ import inspect
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +90,9 @@ class CrysMMNetAdapter:
         try:
             model.load_state_dict(cleaned)
         except RuntimeError as error:
-            first = str(error).splitlines()
             raise UsageError(
-                f"{request.checkpoint} does not fit the model its configuration describes: {' '.join(first[:3])}"
+                f"{request.checkpoint} does not fit the model its configuration describes "
+                f"({_difference(cleaned, model.state_dict())}); give the code and the config.json it was trained with."
             ) from error
         device = getattr(host, "device", "cpu")
         return model.to(device).eval()
@@ -216,6 +216,21 @@ def _pickle_needs(config_class: type) -> list[Any]:
     if base is not None and base is not config_class:
         needs.append(base)
     return needs
+
+
+def _difference(given: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """How two state dicts differ, one example of each kind."""
+    shapes = [k for k in wanted if k in given and given[k].shape != wanted[k].shape]
+    kinds = {
+        "without {0}": [k for k in wanted if k not in given],
+        "with an unknown {0}": [k for k in given if k not in wanted],
+        "with another shape of {0}": shapes,
+    }
+    parts = []
+    for words, names in kinds.items():
+        if names:
+            parts.append(words.format(names[0]) + (f" and {len(names) - 1} more" if len(names) > 1 else ""))
+    return ", ".join(parts)
 
 
 def _field_names(config_class: Any) -> set[str]:
