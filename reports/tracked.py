@@ -65,7 +65,7 @@ def summary_numbers(result: ComparisonResult) -> dict[str, float]:
 
 def summary_texts(result: ComparisonResult) -> dict[str, str]:
     """Per pair: verdict, what may be claimed, and the headline."""
-    found = {}
+    found: dict[str, str] = {}
     for pair in result.pairs:
         prefix = f"{NAME}/{_pair_name(pair.arm, pair.baseline)}"
         found[f"{prefix}/verdict"] = pair.verdict

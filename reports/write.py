@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from crysmm_attn_plugin.errors import UsageError
 from crysmm_attn_plugin.hooks.manager import get_plugin_manager
@@ -16,6 +17,7 @@ from crysmm_attn_plugin.store.files import write_atomic, write_json
 
 if TYPE_CHECKING:
     from crysmm_attn_plugin.reports.comparison import Comparison
+    from crysmm_attn_plugin.reports.prose_facts import Lang, Style
 
 #: Parts of a report that can be asked for alone. ``json`` (result.json) is always written.
 FORMATS = (
@@ -64,16 +66,16 @@ def write_report(
     Raises:
         UsageError: On an unknown format, language or style, or when the folder is a file.
     """
-    wanted = _checked("format", formats or FORMATS, FORMATS)
-    languages = _checked("language", langs, LANGUAGES)
-    _checked("style", [style], STYLES)
+    wanted = set(_checked("format", formats or FORMATS, FORMATS))
+    languages = cast("tuple[Lang, ...]", _checked("language", langs, LANGUAGES))
+    number_style = cast("Style", _checked("style", [style], STYLES)[0])
     target = Path(out_dir).absolute()
     if target.exists() and not target.is_dir():
         raise UsageError(f"{target} is a file; name a folder for the report.")
     target.parent.mkdir(parents=True, exist_ok=True)
     stage = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
-        _fill(comparison, stage, wanted, languages, style, progress or (lambda part: None))
+        _fill(comparison, stage, wanted, languages, number_style, progress or (lambda part: None))
         _move_into_place(stage, target)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
@@ -85,12 +87,14 @@ def _fill(
     comparison: Comparison,
     out: Path,
     wanted: set[str],
-    langs: tuple[str, ...],
-    style: str,
+    langs: tuple[Lang, ...],
+    style: Style,
     progress: Progress,
 ) -> None:
     result = comparison.result
-    figures, paragraphs, sections = [], {}, []
+    figures: list[Any] = []
+    paragraphs: dict[str, Any] = {}
+    sections: list[Any] = []
     table = tables.main_table(result)
     if wanted & {"figures", "html", "markdown"}:
         from crysmm_attn_plugin.reports.figures import write_figures
@@ -130,7 +134,9 @@ def _fill(
         from crysmm_attn_plugin.reports.markdown import report_markdown
 
         progress("report.md")
-        _text(out / "report.md", report_markdown(comparison, figures, paragraphs, table, sections, langs))
+        # without the pictures beside it, captions and no dead links
+        shown = figures if "figures" in wanted else [dataclasses.replace(f, files=()) for f in figures]
+        _text(out / "report.md", report_markdown(comparison, shown, paragraphs, table, sections, langs))
     if "html" in wanted:
         from crysmm_attn_plugin.reports.page import write_page
 
@@ -195,13 +201,13 @@ def _remove(path: Path) -> None:
 
 
 def _text(path: Path, text: str) -> None:
-    write_atomic(path, lambda p: p.write_text(text, encoding="utf-8") and None)
+    write_atomic(path, lambda p: p.write_text(text, encoding="utf-8"))
 
 
-def _checked(what: str, values: Sequence[str], allowed: Sequence[str]) -> set[str] | tuple[str, ...]:
+def _checked(what: str, values: Sequence[str], allowed: Sequence[str]) -> tuple[str, ...]:
     unknown = [v for v in values if v not in allowed]
     if unknown or not values:
         raise UsageError(
             f"unknown {what} {', '.join(unknown) or '(none given)'}; choose from {', '.join(allowed)}."
         )
-    return set(values) if what == "format" else tuple(dict.fromkeys(values))
+    return tuple(dict.fromkeys(values))

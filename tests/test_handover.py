@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -150,6 +151,18 @@ def test_the_chemiscope_data_set_holds_every_crystal_with_a_structure(
     for column in ("entropy.full", "entropy.no_middle", "target", "abs_error.full"):
         assert dataset["properties"][column]["values"] == pytest.approx(frame.loc[ids, column].tolist())
     assert dataset["meta"]["name"]
+
+
+@pytest.mark.parametrize("formats", [["markdown"], ["markdown", "figures"]], ids=["alone", "with_figures"])
+def test_every_picture_that_the_markdown_report_links_to_is_there(
+    comparison: Comparison, tmp_path: Path, formats: list[str]
+) -> None:
+    out = comparison.write(tmp_path / "report", formats=formats, lang=["en"])
+    text = (out / "report.md").read_text(encoding="utf-8")
+    links = re.findall(r"\]\((figures/[^)]+)\)", text)
+    assert bool(links) == ("figures" in formats)
+    assert all((out / link).is_file() for link in links)
+    assert "## Figures" in text
 
 
 def test_samples_of_a_comparison_are_the_file_of_the_report(comparison: Comparison, tmp_path: Path) -> None:

@@ -303,19 +303,24 @@ def records_in(folder: Path, run_id: str, segments: int) -> tuple[dict[str, obje
     raise AssertionError(f"{ends} of {segments} segments of the run ended")
 
 
-@pytest.mark.parametrize("ended", [False, True], ids=["active", "ended_since_the_capture"])
+@pytest.mark.parametrize("state", ["active", "ended_since_the_capture", "named_by_the_environment"])
 def test_numbers_figures_and_files_go_to_the_hosts_wandb_run(
-    comparison: Comparison, wandb: ModuleType, tmp_path: Path, ended: bool
+    comparison: Comparison, wandb: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str
 ) -> None:
     run = wandb.init(project="host", dir=str(tmp_path))
-    get_plugin_manager().call("attn_window_opened", window=WINDOW)
-    if ended:
+    if state != "named_by_the_environment":
+        get_plugin_manager().call("attn_window_opened", window=WINDOW)
+    if state != "active":
         run.finish()
         assert wandb.run is None
+    if state == "named_by_the_environment":
+        wandb.teardown()  # as in a new process
+        monkeypatch.setenv("WANDB_RUN_ID", run.id)
+        monkeypatch.chdir(tmp_path)  # where W&B writes unless told otherwise
     comparison.write(tmp_path / "report", formats=["figures"], lang=["en"])
-    assert (wandb.run is None) == ended
+    assert (wandb.run is None) == (state != "active")
     run.finish()
-    summary, artifacts = records_in(tmp_path, run.id, 2 if ended else 1)
+    summary, artifacts = records_in(tmp_path, run.id, 1 if state == "active" else 2)
     for name, value in expected(comparison).items():
         assert summary[name] == pytest.approx(value)
     assert summary[f"{PREFIX}/verdict"] == comparison.result.pairs[0].verdict
