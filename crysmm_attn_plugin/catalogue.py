@@ -27,7 +27,16 @@ class MetricSpec:
 
 
 METRICS: tuple[MetricSpec, ...] = (
-    MetricSpec("entropy", "attention entropy", "注意力熵", "nats", r"H = -\sum_j w_j \ln w_j", -1, "primary", "entropy"),
+    MetricSpec(
+        "entropy",
+        "attention entropy",
+        "注意力熵",
+        "nats",
+        r"H = -\sum_j w_j \ln w_j",
+        -1,
+        "primary",
+        "entropy",
+    ),
     MetricSpec("max_weight", "maximum weight", "最大权重", "", r"\max_j w_j", 1, "primary", "max_weight"),
     MetricSpec(
         "effective_tokens_hill",
@@ -49,9 +58,7 @@ METRICS: tuple[MetricSpec, ...] = (
         "primary",
         "gini",
     ),
-    MetricSpec(
-        "normalized_entropy", "normalised entropy", "归一化熵", "", r"H/\ln n", -1, "exploratory"
-    ),
+    MetricSpec("normalized_entropy", "normalised entropy", "归一化熵", "", r"H/\ln n", -1, "exploratory"),
     MetricSpec(
         "effective_tokens_hill2",
         "effective tokens (order 2)",
@@ -80,9 +87,21 @@ METRICS: tuple[MetricSpec, ...] = (
         0,
         "exploratory",
     ),
-    MetricSpec("special_mass", "mass on special tokens", "特殊 token 权重", "", r"\sum_{j\in S} w_j", 0, "exploratory"),
-    MetricSpec("stopword_mass", "mass on stop words", "停用词权重", "", r"\sum_{j\in S} w_j", 0, "exploratory"),
-    MetricSpec("punctuation_mass", "mass on punctuation", "标点权重", "", r"\sum_{j\in S} w_j", 0, "exploratory"),
+    MetricSpec(
+        "special_mass",
+        "mass on special tokens",
+        "特殊 token 权重",
+        "",
+        r"\sum_{j\in S} w_j",
+        0,
+        "exploratory",
+    ),
+    MetricSpec(
+        "stopword_mass", "mass on stop words", "停用词权重", "", r"\sum_{j\in S} w_j", 0, "exploratory"
+    ),
+    MetricSpec(
+        "punctuation_mass", "mass on punctuation", "标点权重", "", r"\sum_{j\in S} w_j", 0, "exploratory"
+    ),
 )
 
 BY_NAME: dict[str, MetricSpec] = {m.name: m for m in METRICS}

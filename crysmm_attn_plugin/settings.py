@@ -237,14 +237,14 @@ def _coerce(key: str, value: Any, default: Any, source: str) -> Any:
         return cleaned
     if isinstance(default, (int, float)):
         try:
-            number = type(default)(value)
+            amount: float = type(default)(value)
         except (TypeError, ValueError):
             raise wrong from None
-        if key == "report.alpha" and not 0 < number < 1:
+        if key == "report.alpha" and not 0 < amount < 1:
             raise wrong
-        if key == "memory_mb" and number < 1:
+        if key == "memory_mb" and amount < 1:
             raise wrong
-        return number
+        return amount
     if not isinstance(value, (str, os.PathLike)):
         raise wrong
     text = os.fspath(value)

@@ -70,4 +70,4 @@ def write_chemiscope(comparison: Comparison, path: Path) -> Path | None:
     if dataset is None:
         return None
     packed = gzip.compress(json.dumps(dataset, allow_nan=False).encode(), mtime=0)
-    return write_atomic(path, lambda p: p.write_bytes(packed) and None)
+    return write_atomic(path, lambda p: p.write_bytes(packed))

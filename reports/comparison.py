@@ -83,7 +83,7 @@ class Comparison:
 
     def elements(self, id: str) -> tuple[str, ...]:
         """Element symbols in the order of the map's rows."""
-        return tuple(self.run(next(iter(self.runs))).crystals.loc[id, "elements"])
+        return tuple(self.run(next(iter(self.runs))).crystals["elements"][id])
 
     def structure(self, id: str) -> Structure | None:
         """The crystal's structure, or None."""

@@ -257,9 +257,9 @@ def sensitivity(
             readings.append(Reading(scope, agreeing, len(both), w.join(changes)))
     clusters = [m for m in primary if m.p_cluster is not None]
     single = all(max(m.paired.n_seeds_a, m.paired.n_seeds_b) == 1 for m in primary)
-    agreeing = None
+    classical: int | None = None
     if single and primary:
-        agreeing = sum(
+        classical = sum(
             (m.paired.p_value < alpha) == (m.paired.p_t < alpha) == (m.paired.p_wilcoxon < alpha)
             for m in primary
         )
@@ -277,7 +277,7 @@ def sensitivity(
         readings=tuple(readings),
         p_cluster=w.several_p([float(m.p_cluster) for m in clusters if m.p_cluster is not None]),
         n_clusters=clusters[0].n_clusters if clusters else None,
-        classical_agreeing=agreeing,
+        classical_agreeing=classical,
         classical_total=len(primary),
         n_specifications=len(rows),
         same_sign=sum((s.mean_difference > 0) == (reported[s.metric] > 0) for s in rows),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ class Table:
 
     name: str
     title: dict[str, str]
-    columns: dict[str, tuple[str, ...]]
+    columns: Mapping[str, tuple[str, ...]]
     rows: dict[str, tuple[tuple[str, ...], ...]]
     note: dict[str, str]
 
@@ -262,7 +262,7 @@ def seed_statistics(result: ComparisonResult) -> str:
         legacy = next((x for x in result.legacy if (x.arm, x.baseline) == (pair.arm, pair.baseline)), None)
         for m in headline(pair, result):
             p, seed_name = m.paired, BY_NAME[m.metric].seed_name
-            old = [None] * 3
+            old: list[float | None] = [None] * 3
             if legacy is not None:
                 old = [legacy.arm_values.get(seed_name), legacy.baseline_values.get(seed_name),
                        legacy.change_percent.get(seed_name)]  # fmt: skip

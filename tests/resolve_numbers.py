@@ -82,8 +82,7 @@ def _counts(items: list[Any] | tuple[Any, ...]) -> Iterator[float]:
     specified = [r for r in rows if "subset" in r]
     for sign in (-1, 1):
         yield float(sum(r["mean_difference"] * sign > 0 for r in specified))
-    for metric_sign in _signs(specified):
-        yield metric_sign
+    yield from _signs(specified)
 
 
 def _signs(rows: list[dict[str, Any]]) -> Iterator[float]:

@@ -10,6 +10,11 @@ import struct
 import matplotlib
 import numpy as np
 import pytest
+from figure_fixtures import drawn_comparison
+from matplotlib.text import Text
+from synthetic_results import AXES, SEEDS, VERDICTS, synthetic_result
+
+from crysmm_attn_plugin.errors import UsageError
 from crysmm_attn_plugin.reports.figures import (
     captions,
     categories,
@@ -24,11 +29,6 @@ from crysmm_attn_plugin.reports.figures import (
     write_figures,
 )
 from crysmm_attn_plugin.reports.figures.wording import decimals_for, fixed, p_text, with_interval
-from figure_fixtures import drawn_comparison
-from matplotlib.text import Text
-from synthetic_results import AXES, SEEDS, VERDICTS, synthetic_result
-
-from crysmm_attn_plugin.errors import UsageError
 from crysmm_attn_plugin.store.files import plain
 
 LONG = " ".join(f"Na({i}) is bonded to six equivalent Cl atoms at 2.8{i % 10} Å." for i in range(66))

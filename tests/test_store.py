@@ -13,7 +13,14 @@ import numpy as np
 import pytest
 
 from crysmm_attn_plugin.errors import NothingCapturedError, PartialStoreError, UsageError
-from crysmm_attn_plugin.records import BatchIdentity, Checkpoint, Structure, TokenLabels, Window, WindowOutcome
+from crysmm_attn_plugin.records import (
+    BatchIdentity,
+    Checkpoint,
+    Structure,
+    TokenLabels,
+    Window,
+    WindowOutcome,
+)
 from crysmm_attn_plugin.store.files import safe_name, write_atomic, write_json
 from crysmm_attn_plugin.store.reader import find_runs, open_run
 from crysmm_attn_plugin.store.writer import RunWriter, crystal_columns, seal
@@ -185,4 +192,4 @@ def test_a_process_killed_between_windows_leaves_a_readable_partial_run(tmp_path
     run = open_run(tmp_path / "full", allow_partial=True)
     assert run.state == "partial"
     assert run.samples["id"].tolist() == ["a", "b"]
-    assert not [p for p in run.path.rglob(".*")]
+    assert not list(run.path.rglob(".*"))

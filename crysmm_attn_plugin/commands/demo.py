@@ -80,7 +80,8 @@ def _write_report(runs: Sequence[StudyRun], folder: Path, lang: str) -> Comparis
     by_arm: dict[str, list[str]] = defaultdict(list)
     for one in runs:
         by_arm[one.arm].append(one.run_dir)
-    comparison = compare_runs(**by_arm, baseline=BASELINE)
+    arms: dict[str, Any] = dict(by_arm)
+    comparison = compare_runs(**arms, baseline=BASELINE)
     comparison.write(folder, lang=[word.strip() for word in lang.split(",")])
     return comparison.result
 

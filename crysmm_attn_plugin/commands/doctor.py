@@ -55,8 +55,12 @@ def interpreter_report(command: list[str]) -> list[str]:
     switches = [w for w in command[1:] if w.startswith("-") and not w.startswith("--")]
     lines = []
     for word in switches:
-        if word in ("-I", "-E", "-S") or (len(word) > 1 and set(word[1:]) <= set("IESBsuvqOP") and set(word[1:]) & set("IES")):
-            lines.append(f"problem: python {word} ignores the environment, so nothing can attach; leave it out.")
+        if word in ("-I", "-E", "-S") or (
+            len(word) > 1 and set(word[1:]) <= set("IESBsuvqOP") and set(word[1:]) & set("IES")
+        ):
+            lines.append(
+                f"problem: python {word} ignores the environment, so nothing can attach; leave it out."
+            )
         if word in ("-c", "-m"):
             break
     code = "import crysmm_attn_plugin as a; print(a.__version__)"
@@ -65,7 +69,9 @@ def interpreter_report(command: list[str]) -> list[str]:
     except (OSError, subprocess.TimeoutExpired):
         return lines
     if done.returncode != 0:
-        lines.append(f"problem: {program} does not have crysmm-attn; install it there: {program} -m pip install crysmm-attn")
+        lines.append(
+            f"problem: {program} does not have crysmm-attn; install it there: {program} -m pip install crysmm-attn"
+        )
     else:
         lines.append(f"interpreter: {program} has crysmm-attn {done.stdout.strip()}")
     return lines
@@ -77,6 +83,8 @@ def _nothing(probes: list[dict[str, Any]], code: int, limit: float) -> str:
         return "problem: the host's process never attached (another interpreter, or python -I)."
     if loaders:
         return (
-            "problem: no model with readable atom-token attention was called; loops seen: " + "; ".join(loaders[:4]) + "."
+            "problem: no model with readable atom-token attention was called; loops seen: "
+            + "; ".join(loaders[:4])
+            + "."
         )
     return f"problem: the command ended (exit code {code}, limit {limit:g} s) before any loader was iterated."

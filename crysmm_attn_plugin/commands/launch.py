@@ -79,7 +79,9 @@ def launch(
     from crysmm_attn_plugin.hooks import bootstrap
 
     if shutil.which(command[0]) is None and not Path(cwd or ".", command[0]).exists():
-        raise UsageError(f"{command[0]}: no such program; write the host's command as you run it, after two dashes.")
+        raise UsageError(
+            f"{command[0]}: no such program; write the host's command as you run it, after two dashes."
+        )
     site = Path(bootstrap.__file__).parent / "site"
     with tempfile.TemporaryDirectory(prefix="crysmm-attn-") as folder:
         environment = {

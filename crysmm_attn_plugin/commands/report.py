@@ -13,23 +13,35 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of ``crysmm-attn report``."""
     parser.add_argument(
-        "runs", nargs="+", metavar="RUN", help="a run folder, an arm's folder, or a folder of arms; any number"
+        "runs",
+        nargs="+",
+        metavar="RUN",
+        help="a run folder, an arm's folder, or a folder of arms; any number",
     )
-    parser.add_argument("--baseline", metavar="ARM", help="arm the others are compared with (default: by rule)")
+    parser.add_argument(
+        "--baseline", metavar="ARM", help="arm the others are compared with (default: by rule)"
+    )
     parser.add_argument("--out", default="attention_report", help="report folder (default: %(default)s)")
     parser.add_argument("--lang", default="en,zh", help="languages, en and zh (default: %(default)s)")
     parser.add_argument(
-        "--style", default="nature", choices=("nature", "apa", "gbt"), help="number and prose style (default: nature)"
+        "--style",
+        default="nature",
+        choices=("nature", "apa", "gbt"),
+        help="number and prose style (default: nature)",
     )
     parser.add_argument("--format", default="", help="some parts only, comma-separated (default: all)")
     parser.add_argument(
-        "--checkpoint", default="auto", help="which checkpoint stands for a run: auto, best_val, best_test, last, a file"
+        "--checkpoint",
+        default="auto",
+        help="which checkpoint stands for a run: auto, best_val, best_test, last, a file",
     )
     parser.add_argument("--split", default="test", help="split to compare (default: test)")
     parser.add_argument("--module", help="attention module, when the model has several")
     parser.add_argument("--alpha", type=float, default=0.05, help="two-sided level (default: 0.05)")
     parser.add_argument("--seed", type=int, default=0, help="seed of every resampling (default: 0)")
-    parser.add_argument("--resamples", type=int, default=10_000, help="sign flips and resamples (default: 10000)")
+    parser.add_argument(
+        "--resamples", type=int, default=10_000, help="sign flips and resamples (default: 10000)"
+    )
     parser.add_argument(
         "--smallest-effect", action="append", default=[], metavar="METRIC=PERCENT",
         help="smallest effect of interest of a metric, percent of the baseline's mean (default: 5)",
@@ -108,7 +120,9 @@ def summary(comparison: Comparison) -> str:
             )
         e = pair.performance
         if e.mae_arm is not None:
-            lines.append(f"  {'mean absolute error':<20} {fixed(e.mae_arm, 4)} against {fixed(e.mae_baseline, 4)}: {e.axis}")
+            lines.append(
+                f"  {'mean absolute error':<20} {fixed(e.mae_arm, 4)} against {fixed(e.mae_baseline, 4)}: {e.axis}"
+            )
     if not result.pairs:
         arm = result.arms[0]
         lines.append(f"{arm.name} alone, {result.n_crystals} crystals (no comparison)")

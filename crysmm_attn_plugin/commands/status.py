@@ -22,7 +22,10 @@ def run(args: argparse.Namespace) -> int:
         except PartialStoreError:
             partial = True
         print(f"{found.path}")
-        print(f"  arm {found.arm}, run {found.run_id}: {found.state}" + (f" ({found.reason})" if found.reason else ""))
+        print(
+            f"  arm {found.arm}, run {found.run_id}: {found.state}"
+            + (f" ({found.reason})" if found.reason else "")
+        )
         for outcome in found.windows:
             w = outcome.window
             print(
@@ -32,7 +35,10 @@ def run(args: argparse.Namespace) -> int:
                 + (f" ({outcome.reason})" if outcome.reason else "")
             )  # fmt: skip
         for c in found.checkpoints:
-            print(f"  checkpoint {c.digest[:8]}: {c.role or 'unnamed'}" + (f", {', '.join(c.files)}" if c.files else ""))
+            print(
+                f"  checkpoint {c.digest[:8]}: {c.role or 'unnamed'}"
+                + (f", {', '.join(c.files)}" if c.files else "")
+            )
         for alarm in found.alarms:
             print(f"  alarm: {alarm.message}")
     return 4 if partial else 0

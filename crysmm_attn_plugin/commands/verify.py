@@ -16,7 +16,11 @@ PREDICTIONS = ("*predict*.csv", "*predict*.json", "*Test_results*.json", "*test_
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of ``crysmm-attn verify``."""
     parser.add_argument(
-        "--predictions", action="append", default=[], metavar="GLOB", help="prediction files, below the working directory"
+        "--predictions",
+        action="append",
+        default=[],
+        metavar="GLOB",
+        help="prediction files, below the working directory",
     )
     parser.add_argument("host", nargs=argparse.REMAINDER, metavar="-- CMD", help="the host's own command")
 
@@ -38,20 +42,30 @@ def run(args: argparse.Namespace) -> int:
                 run_id=new_run_id(),
                 record=True,
                 quiet=True,
-                settings={"CRYSMM_ATTN_OUT_DIR": folder, "CRYSMM_ATTN_ARM": "verify", "CRYSMM_ATTN_REPORT_AUTO": "false"},
+                settings={
+                    "CRYSMM_ATTN_OUT_DIR": folder,
+                    "CRYSMM_ATTN_ARM": "verify",
+                    "CRYSMM_ATTN_REPORT_AUTO": "false",
+                },
             )
             if done.code != 0:
-                raise AttnError(f"the host's command ended with exit code {done.code}; it must succeed to be compared.")
+                raise AttnError(
+                    f"the host's command ended with exit code {done.code}; it must succeed to be compared."
+                )
             outputs = sorted(s["outputs"] for s in done.statuses if s.get("outputs"))
             counts = sum(int(s.get("n_outputs") or 0) for s in done.statuses)
             results.append((outputs, counts, file_digests(Path.cwd(), patterns), done.captured))
     (off, n_off, files, _), (again, _, files_again, _), (on, _, files_on, captured) = results
     if off != again or files != files_again:
-        print("the host does not repeat itself without the plugin, so nothing can be compared: fix its random seeds.")
+        print(
+            "the host does not repeat itself without the plugin, so nothing can be compared: fix its random seeds."
+        )
         return 1
     same_files = files == files_on
     print(f"model outputs: {n_off} tensors, {'bit-identical' if off == on else 'DIFFERENT'} with capture on")
-    print(f"prediction files: {len(files)}, {'byte-identical' if same_files else 'DIFFERENT'} with capture on")
+    print(
+        f"prediction files: {len(files)}, {'byte-identical' if same_files else 'DIFFERENT'} with capture on"
+    )
     for name in sorted(set(files) | set(files_on)):
         if files.get(name) != files_on.get(name):
             print(f"  differs: {name}")

@@ -18,7 +18,7 @@ def safe_name(text: str) -> str:
     return name[:120]
 
 
-def write_atomic(path: str | os.PathLike[str], write: Callable[[Path], None]) -> Path:
+def write_atomic(path: str | os.PathLike[str], write: Callable[[Path], object]) -> Path:
     """Let ``write`` fill a temporary file beside ``path``, fsync it, rename it into place.
 
     Args:
@@ -45,7 +45,7 @@ def write_atomic(path: str | os.PathLike[str], write: Callable[[Path], None]) ->
 def write_json(path: str | os.PathLike[str], value: Any) -> Path:
     """``value`` as indented UTF-8 JSON, atomically; NaN and infinity become null."""
     text = json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    return write_atomic(path, lambda p: p.write_text(text, encoding="utf-8") and None)
+    return write_atomic(path, lambda p: p.write_text(text, encoding="utf-8"))
 
 
 def _plain(value: Any) -> Any:

@@ -14,7 +14,15 @@ import pandas as pd
 import pyarrow.dataset as ds
 
 from crysmm_attn_plugin.errors import NothingCapturedError, PartialStoreError, UsageError
-from crysmm_attn_plugin.records import Alarm, AttentionMap, Checkpoint, Structure, TokenLabels, Window, WindowOutcome
+from crysmm_attn_plugin.records import (
+    Alarm,
+    AttentionMap,
+    Checkpoint,
+    Structure,
+    TokenLabels,
+    Window,
+    WindowOutcome,
+)
 from crysmm_attn_plugin.store.schema import SCHEMA_VERSION
 
 #: Which checkpoint of a run stands for it, first found wins.
@@ -127,7 +135,9 @@ class Run:
             NothingCapturedError: When no checkpoint was captured on that split.
         """
         captured = [
-            o.window for o in self.windows if o.window.split == split and o.state == "complete" and o.n_crystals
+            o.window
+            for o in self.windows
+            if o.window.split == split and o.state == "complete" and o.n_crystals
         ]
         digests = {w.checkpoint for w in captured}
         known = {c.digest: c for c in self.checkpoints}

@@ -207,7 +207,9 @@ def seal(run_dir: str | os.PathLike[str], *, state: str = "complete", reason: st
 _STORE = {"run.json", "windows", "checkpoints", "crystals", "attention", "samples", "maps"}
 
 
-def crystal_columns(identity: BatchIdentity, formulas: Sequence[str], hashes: Sequence[str]) -> dict[str, list]:
+def crystal_columns(
+    identity: BatchIdentity, formulas: Sequence[str], hashes: Sequence[str]
+) -> dict[str, list]:
     """A batch's labels as columns of ``schema.CRYSTALS``."""
     columns: dict[str, list] = {name: [] for name in CRYSTALS.names}
     for i, crystal in enumerate(identity.ids):
@@ -223,5 +225,7 @@ def crystal_columns(identity: BatchIdentity, formulas: Sequence[str], hashes: Se
         columns["text_truncated"].append(labels.truncated if labels else None)
         columns["tokens_hash"].append(hashes[i])
         columns["lattice"].append([x for row in structure.lattice for x in row] if structure else None)
-        columns["frac_coords"].append([x for row in structure.frac_coords for x in row] if structure else None)
+        columns["frac_coords"].append(
+            [x for row in structure.frac_coords for x in row] if structure else None
+        )
     return columns
