@@ -147,7 +147,9 @@ def first_graph(value: Any, depth: int = 0) -> Any:
 def graph_counts(graph: Any) -> list[int] | None:
     """Atoms of each crystal of a batched graph."""
     if hasattr(graph, "batch_num_nodes"):
-        return [int(n) for n in graph.batch_num_nodes().tolist()]
+        # a method in DGL; in alignn's DGL-free graphs a tensor, or None where the batch is one crystal
+        counts = graph.batch_num_nodes() if callable(graph.batch_num_nodes) else graph.batch_num_nodes
+        return [int(graph.num_nodes)] if counts is None else [int(n) for n in counts.tolist()]
     pointer = getattr(graph, "ptr", None)
     return None if pointer is None else [int(n) for n in (pointer[1:] - pointer[:-1]).tolist()]
 

@@ -10,6 +10,7 @@ from crysmm_attn_plugin.demo.crystals import load_demo_crystals
 from crysmm_attn_plugin.demo.graphs import build_graphs
 from crysmm_attn_plugin.errors import IdentityError
 from crysmm_attn_plugin.hooks.graph_elements import UNKNOWN, cgcnn_rows, elements_from_graph
+from crysmm_attn_plugin.hooks.identity import first_graph, graph_counts
 
 SHARED = {("La", "Ce"), ("Sm", "Gd"), ("Ho", "Er"), ("Th", "Np"), ("Am", "Cm")}
 
@@ -56,3 +57,24 @@ def test_atomic_numbers_are_read_as_they_are():
     graph = dgl.graph(([], []), num_nodes=2)
     graph.ndata["atomic_number"] = torch.tensor([57, 58])
     assert elements_from_graph(graph, [2], ["a"], None) == (("La", "Ce"),)
+
+
+def test_alignns_graphs_without_dgl_are_read_like_the_others():
+    from alignn.torch_graph_builder import batch_torch_graph_pairs, build_pure_torch_graph
+    from jarvis.core.atoms import Atoms
+
+    crystals = [c for c in load_demo_crystals().crystals if len(c.elements) < 6][:3]
+    pairs = []
+    for crystal in crystals:
+        cell = crystal.structure
+        atoms = Atoms(lattice_mat=cell.lattice, coords=cell.frac_coords, elements=list(cell.elements))
+        pairs.append(build_pure_torch_graph(atoms=atoms, two_body_cutoff=5.0, max_neighbors=8))
+    graph, _ = batch_torch_graph_pairs(pairs)
+    batch = (graph, "targets")
+    assert first_graph(batch) is graph
+    counts = graph_counts(graph)
+    assert counts == [len(c.elements) for c in crystals]
+    found = elements_from_graph(graph, counts, [c.id for c in crystals], [c.text for c in crystals])
+    assert found == tuple(c.elements for c in crystals)
+    single = pairs[0][0]
+    assert graph_counts(single) == [len(crystals[0].elements)]
