@@ -128,8 +128,9 @@ def _collapsed(gathered: Accumulator) -> list[Alarm]:
     values: dict[tuple[str, str], list[np.ndarray]] = {}
     for block in gathered.blocks:
         if block.weights == "model" and block.scope == (True, False) and "between_atom_tv" in block.metrics:
+            several = (block.n_queries > 1).cpu().numpy()  # one row alone cannot differ from others
             values.setdefault((block.module, block.direction), []).append(
-                block.metrics["between_atom_tv"].float().cpu().numpy().ravel()
+                block.metrics["between_atom_tv"].float().cpu().numpy()[several].ravel()
             )
     alarms = []
     for (module, direction), parts in values.items():

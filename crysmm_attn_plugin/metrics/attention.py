@@ -52,7 +52,7 @@ def attention_metrics(
         Name -> (batch, heads) tensor, float32 (float64 for float64 weights): ``entropy`` (nats),
         ``normalized_entropy``, ``effective_tokens_hill``, ``effective_tokens_hill2``, ``effective_tokens_01``,
         ``max_weight``, ``gini``, ``between_atom_tv``. NaN where not defined: gini and normalised entropy over a
-        single key, variation between the rows of a single atom, anything over no key or no row.
+        single key, anything over no key or no row.
 
     Raises:
         ValueError: On shapes that do not fit.
@@ -150,9 +150,9 @@ def _gini(w: torch.Tensor, n: torch.Tensor) -> torch.Tensor:
 
 
 def _between_rows(w: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-    """Mean pairwise total variation between real rows, (batch, heads), by sorting each key's column.
+    """Mean total variation over all pairs of real rows, (batch, heads), by sorting each key's column.
 
-    The sum of |x_a - x_b| over pairs of m values is sum_p (m - 1 - 2p) x_(p) over the values in descending order, which
+    All m * m ordered pairs count, a row with itself too, so that a supercell (every row c times) changes nothing. The sum of |x_a - x_b| over pairs of m values is sum_p (m - 1 - 2p) x_(p) over the values in descending order, which
     needs no (queries, queries, keys) array.
     """
     m = rows.sum(-1).to(w.dtype)[:, None, None, None]
@@ -160,5 +160,5 @@ def _between_rows(w: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
     ordered = column.sort(dim=2, descending=True).values
     position = torch.arange(w.shape[2], device=w.device, dtype=w.dtype)[None, None, :, None]
     pairs = torch.where(position < m, (m - 1 - 2 * position) * ordered, 0).sum((2, 3))
-    count = (m * (m - 1) / 2)[..., 0, 0]
-    return torch.where(count > 0, 0.5 * pairs / torch.where(count > 0, count, 1), w.new_tensor(float("nan")))
+    count = m.square()[..., 0, 0]
+    return pairs / torch.where(count > 0, count, 1)
