@@ -6,17 +6,28 @@ from crysmm_attn_plugin.reports import prose_facts as facts
 from crysmm_attn_plugin.reports.prose_facts import Wording
 from crysmm_attn_plugin.stats.results import ComparisonResult, PairComparison
 
-_VERDICT = {
-    "supported": ("Supported", "得到支持", "attention is more concentrated on all primary metrics", "各项主要指标均更集中"),
-    "partial": ("Partly supported", "部分支持", "attention is more concentrated on some primary metrics", "部分主要指标更集中"),
-    "contradicted": ("Contradicted", "方向相反", "attention is less concentrated, not more", "注意力更分散，而非更集中"),
-    "conflicting": ("Conflicting", "相互矛盾", "the metrics point both ways", "各项指标指向不一"),
-    "negligible": ("Negligible", "可忽略", "attention is equivalent within the declared margin", "在设定界限内等效"),
+#: verdict -> sign, word (English, Chinese)
+WORDS = {
+    "supported": ("✓", "Supported", "支持假设"),
+    "partial": ("◐", "Partly supported", "部分支持假设"),
+    "contradicted": ("✕", "Contradicted", "与假设相反"),
+    "conflicting": ("⇄", "Conflicting", "结果相互矛盾"),
+    "negligible": ("≈", "Negligible", "差异可忽略"),
+    "inconclusive": ("?", "Inconclusive", "尚无定论"),
+    "not_tested": ("–", "Not tested", "未作检验"),
+}
+_READING = {
+    "supported": ("attention is more concentrated on all primary metrics", "各项主要指标均更集中"),
+    "partial": ("attention is more concentrated on some primary metrics", "部分主要指标更集中"),
+    "contradicted": ("attention is less concentrated, not more", "注意力更分散，而非更集中"),
+    "conflicting": ("the metrics point both ways", "各项指标指向不一"),
+    "negligible": ("attention is equivalent within the declared margin", "在设定界限内等效"),
     "inconclusive": (
-        "Inconclusive", "未定", "neither a difference nor equivalence was established", "既未检出差异，也未通过等效性检验",
+        "neither a difference nor equivalence was established",
+        "既未检出差异，也未通过等效性检验",
     ),
-    "not_tested": ("Not tested", "未检验", "too few crystals for a test", "晶体过少"),
-}  # fmt: skip
+    "not_tested": ("too few crystals for a test", "晶体过少"),
+}
 _ERROR = {
     "better": ("error lower", "误差更低"),
     "worse": ("error higher", "误差更高"),
@@ -33,7 +44,7 @@ _CLAIM = {
 
 def verdict_word(pair: PairComparison, lang: str) -> str:
     """``Supported`` / ``得到支持``."""
-    return _VERDICT[pair.verdict][lang == "zh"]
+    return WORDS[pair.verdict][2 if lang == "zh" else 1]
 
 
 def headline(result: ComparisonResult, pair: PairComparison, lang: str) -> str:
@@ -47,7 +58,7 @@ def headline(result: ComparisonResult, pair: PairComparison, lang: str) -> str:
     zh = lang == "zh"
     w = Wording("zh" if zh else "en", "nature")
     first, second = facts.arm_label(pair.arm, w.lang), facts.arm_label(pair.baseline, w.lang)
-    reading = _VERDICT[pair.verdict][3 if zh else 2]
+    reading = _READING[pair.verdict][zh]
     numbers = ""
     primary = pair.primary(result.directions[0]) if result.directions else ()
     entropy = next((m for m in primary if m.metric == "entropy" and m.outcome != "not_tested"), None)

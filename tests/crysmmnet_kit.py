@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
+import fcntl
 import json
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+import pytest
 from process_kit import ROOT, command_line
 
 from crysmm_attn_plugin.demo.crystals import Crystal, load_demo_crystals, write_folder
@@ -24,7 +27,26 @@ PROPERTY = "mbj_bandgap"
 EPOCHS = 4
 #: Long and odd enough for the tokenizer's limit and the host's own mapping of characters.
 LONG_TEXT = "The Å–Å distance is 2.4 Å. " * 120
-_folder = tempfile.TemporaryDirectory(prefix="crysmmnet-like-")
+
+
+@dataclass(frozen=True)
+class Said:
+    """How one command line ended, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def error(self) -> str:
+        """The one line of an expected error."""
+        (line,) = [line for line in self.lines if line.startswith("crysmm-attn: error:")]
+        return line
+
+    @property
+    def lines(self) -> list[str]:
+        """What this project wrote to stderr."""
+        return [line for line in self.err.splitlines() if line.startswith("crysmm-attn")]
 
 
 @dataclass
@@ -41,7 +63,7 @@ class Trained:
     host: Path
     data: Path
     runs: Path
-    done: dict[str, subprocess.CompletedProcess[str]] = field(default_factory=dict)
+    done: dict[str, Said] = field(default_factory=dict)
 
     def output(self, arm: str) -> Path:
         """Where the host put an arm's checkpoints and predictions."""
@@ -65,33 +87,61 @@ def host_words(trained: Trained, arm: str, out: Path, **changes: object) -> list
 @lru_cache(maxsize=1)
 def crystals() -> tuple[Crystal, ...]:
     """The crystals of the data set, as they were before they became files; one has a text beyond the limit."""
-    import dataclasses
-
     small = [c for c in load_demo_crystals().crystals if len(c.elements) <= 16][:80]
     return tuple(
         dataclasses.replace(c, text=c.text + LONG_TEXT) if i % 20 == 0 else c for i, c in enumerate(small)
     )
 
 
-@lru_cache(maxsize=1)
-def prepared() -> Trained:
-    """The host's folder and its data set, nothing trained."""
-    root = Path(_folder.name)
+def shared_folder(factory: pytest.TempPathFactory) -> Path:
+    """A folder that every worker of this test session sees; pytest removes it in time."""
+    base = factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "crysmmnet_like"
+
+
+def once(folder: Path, name: str, make: Callable[[Path], Any]) -> tuple[Path, Any]:
+    """What ``make`` leaves in ``folder/name`` and returns (JSON), made by whichever worker comes first.
+
+    Returns:
+        The folder that was made, and what was returned.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    made, result = folder / name, folder / f"{name}.json"
+    with (folder / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not result.exists():
+            made.mkdir()
+            result.write_text(json.dumps(make(made)), encoding="utf-8")
+    return made, json.loads(result.read_text(encoding="utf-8"))
+
+
+def _prepare(root: Path) -> None:
     write_folder(crystals(), root / "data", property=PROPERTY)
     shutil.copytree(HOST, root / "host", ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def prepared(folder: Path) -> Trained:
+    """The host's folder and its data set, nothing trained."""
+    root, _ = once(folder, "prepared", _prepare)
     return Trained(root / "host", root / "data", root / "runs")
 
 
-@lru_cache(maxsize=1)
-def trained() -> Trained:
+def trained(folder: Path) -> Trained:
     """Both arms trained and captured, every epoch kept."""
-    found = prepared()
-    for arm in ARMS:
-        words = host_words(found, arm, found.output(arm).parent)
-        flags = ("--out", str(found.runs), "--windows", "all", "--maps", "3")
-        found.done[arm] = command_line(
-            found.host, "run", "--arm", arm, *flags, "--", *words, CRYSMM_ATTN_REPORT_LANG="en"
-        )
+    found = prepared(folder)
+
+    def train(_: Path) -> dict[str, Any]:
+        done = {}
+        for arm in ARMS:
+            words = host_words(found, arm, found.output(arm).parent)
+            flags = ("--out", str(found.runs), "--windows", "all", "--maps", "3")
+            ended = command_line(
+                found.host, "run", "--arm", arm, *flags, "--", *words, CRYSMM_ATTN_REPORT_LANG="en"
+            )
+            done[arm] = [ended.returncode, ended.stdout, ended.stderr]
+        return done
+
+    found.done = {arm: Said(*ended) for arm, ended in once(folder, "trained", train)[1].items()}
     return found
 
 
@@ -131,23 +181,12 @@ print(json.dumps(results))
 """
 
 
-@dataclass(frozen=True)
-class Said:
-    """How one command line ended, and what it said."""
+def several(folder: Path, commands: Sequence[Sequence[str]]) -> list[list[Any]]:
+    """Run command lines of ``crysmm-attn`` one after the other, in ``folder``.
 
-    code: int
-    out: str
-    err: str
-
-    @property
-    def error(self) -> str:
-        """The one line of an expected error."""
-        (line,) = [line for line in self.err.splitlines() if line.startswith("crysmm-attn: error:")]
-        return line
-
-
-def several(folder: Path, commands: Sequence[Sequence[str]]) -> list[Said]:
-    """Run command lines of ``crysmm-attn`` one after the other, in ``folder``."""
+    Returns:
+        Exit code, stdout and stderr of each.
+    """
     env = {k: v for k, v in os.environ.items() if not k.startswith("CRYSMM_ATTN_")}
     env |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg"}
     done = subprocess.run(
@@ -155,7 +194,7 @@ def several(folder: Path, commands: Sequence[Sequence[str]]) -> list[Said]:
         cwd=folder, env=env, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    return [Said(*result) for result in json.loads(done.stdout)]
+    return list(json.loads(done.stdout))
 
 
 def changed_host(folder: Path, name: str, code: str) -> Path:

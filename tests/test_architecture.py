@@ -11,7 +11,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "crysmm_attn_plugin"
-FOLDERS = {PACKAGE: ROOT / PACKAGE, f"{PACKAGE}.hooks": ROOT / "hooks", f"{PACKAGE}.reports": ROOT / "reports"}
+FOLDERS = {
+    PACKAGE: ROOT / PACKAGE,
+    f"{PACKAGE}.hooks": ROOT / "hooks",
+    f"{PACKAGE}.reports": ROOT / "reports",
+}
 
 #: module prefix -> prefixes it may never import (at any depth of nesting, lazily or not)
 FORBIDDEN = {

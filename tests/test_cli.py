@@ -47,7 +47,9 @@ def test_exit_codes_are_those_of_the_contract() -> None:
 
 
 @pytest.mark.parametrize("command", ["run", "doctor", "verify"])
-def test_a_missing_host_command_says_how_to_write_one(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_host_command_says_how_to_write_one(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     try:
         code = main([command])
     except SystemExit as stop:
@@ -56,7 +58,9 @@ def test_a_missing_host_command_says_how_to_write_one(command: str, capsys: pyte
     assert "--" in capsys.readouterr().err
 
 
-def test_report_on_a_missing_folder_is_one_clear_sentence(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_report_on_a_missing_folder_is_one_clear_sentence(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     assert main(["report", str(tmp_path / "nowhere")]) == 2
     error = capsys.readouterr().err.strip().splitlines()
     assert len(error) == 1

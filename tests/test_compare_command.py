@@ -18,7 +18,9 @@ from crysmmnet_kit import (
     compare_words,
     host_python,
     ids_tested,
+    once,
     several,
+    shared_folder,
     trained,
 )
 
@@ -30,13 +32,22 @@ LEGACY = ("entropy", "max_weight", "effective_tokens", "gini")
 
 
 @pytest.fixture(scope="module")
-def host() -> Trained:
-    return trained()
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return shared_folder(tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def host(shared: Path) -> Trained:
+    return trained(shared)
 
 
 def run_of(save_dir: Path, arm: str) -> Run:
     (run,) = find_runs(save_dir / "runs" / arm)
     return run
+
+
+def said_by(folder: Path, commands: list[list[str]]) -> list[Said]:
+    return [Said(*result) for result in several(folder, commands)]
 
 
 def result_of(save_dir: Path) -> dict:
@@ -51,16 +62,20 @@ def attention(run: Run) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def compared(host: Trained, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Said, Path]]:
+def compared(host: Trained, shared: Path) -> dict[str, tuple[Said, Path]]:
     """The root of the data set and the property's own folder, as the two command lines give them; small batches."""
-    folder = tmp_path_factory.mktemp("compared")
     own_folder = {"root_dir": host.data / "jarvis" / PROPERTY, "dataset": "dft_3d"}
     lines: dict[str, dict[str, object]] = {
         "root": {"legacy-metrics": True},
         "own_folder": {**own_folder, "num_samples": 16, "batch_size": 16, "legacy-metrics": True},
         "small_batches": {"batch_size": 4, "legacy-metrics": True},
     }
-    said = several(host.host, [compare_words(host, folder / name, **v) for name, v in lines.items()])
+
+    def compare(folder: Path) -> list[list]:
+        return several(host.host, [compare_words(host, folder / name, **v) for name, v in lines.items()])
+
+    folder, results = once(shared, "compared", compare)
+    said = [Said(*result) for result in results]
     for one in said:
         assert one.code == 0, one.err
     return {name: (one, folder / name) for name, one in zip(lines, said)}
@@ -191,7 +206,7 @@ def test_legacy_numbers_move_with_the_batch_size_and_the_corrected_ones_do_not(c
     assert "padded tokens enter its entropy and Gini" in compared["root"][0].out
 
 
-def checkpoint_variants(host: Trained, folder: Path) -> dict[str, Path]:
+def checkpoint_variants(host: Trained, folder: Path) -> None:
     """The same weights as other forks write them, each beside the training's config.json."""
     code = """
 import argparse, sys
@@ -218,7 +233,6 @@ print("done")
         (folder / arm).mkdir()
         shutil.copy(host.output(arm) / "config.json", folder / arm)
     host_python(host, code, folder, *(host.checkpoint(arm) for arm in ARMS))
-    return {arm: folder / arm for arm in ARMS}
 
 
 def with_checkpoints(full: Path, no_middle: Path, **changes: object) -> dict[str, object]:
@@ -226,8 +240,9 @@ def with_checkpoints(full: Path, no_middle: Path, **changes: object) -> dict[str
 
 
 @pytest.fixture(scope="module")
-def variants(host: Trained, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return checkpoint_variants(host, tmp_path_factory.mktemp("variants"))
+def variants(host: Trained, shared: Path) -> dict[str, Path]:
+    folder, _ = once(shared, "variants", lambda folder: checkpoint_variants(host, folder))
+    return {arm: folder / arm for arm in ARMS}
 
 
 def test_every_way_to_store_weights_is_read(
@@ -258,12 +273,8 @@ def test_every_way_to_store_weights_is_read(
             assert run.samples["checkpoint"].unique() == reference.samples["checkpoint"].unique()
 
 
-@pytest.fixture(scope="module")
-def refused(
-    host: Trained, variants: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, dict[str, Said]]:
-    """Command lines that cannot be carried out, each for one reason."""
-    folder = tmp_path_factory.mktemp("refused")
+def refusals(host: Trained, variants: dict[str, Path], folder: Path) -> dict[str, list]:
+    """Command lines that cannot be carried out, each for one reason, and what each of them said."""
     other_split, other_data, no_config = (folder / n for n in ("other_split", "other_data", "no_config"))
     for place in (other_split, no_config):
         place.mkdir()
@@ -299,7 +310,13 @@ def refused(
         "incomplete": {"checkpoint_no_middle": v / "incomplete.pt"},
     }
     commands = [compare_words(host, folder / "saved" / name, **change) for name, change in reasons.items()]
-    return folder, dict(zip(reasons, several(host.host, commands)))
+    return dict(zip(reasons, several(host.host, commands)))
+
+
+@pytest.fixture(scope="module")
+def refused(host: Trained, variants: dict[str, Path], shared: Path) -> tuple[Path, dict[str, Said]]:
+    folder, results = once(shared, "refused", lambda folder: refusals(host, variants, folder))
+    return folder, {reason: Said(*result) for reason, result in results.items()}
 
 
 @pytest.mark.parametrize(
@@ -356,7 +373,7 @@ def test_a_batch_that_memory_does_not_hold_is_halved_for_both_arms_and_told(
     small = changed_host(tmp_path, "models/alignn.py", SMALL_GPU)
     save_dir = tmp_path / "saved"
     words = compare_words(host, save_dir, batch_size=16, **{"legacy-metrics": True})
-    (one,) = several(small, [words])
+    (one,) = said_by(small, [words])
     assert one.code == 0, one.err
     assert [line for line in one.err.splitlines() if "GPU memory" in line] == [
         f"crysmm-attn: GPU memory did not hold the batch; going on with --batch_size {n}" for n in (8, 4)
@@ -370,7 +387,7 @@ def test_a_batch_that_memory_does_not_hold_is_halved_for_both_arms_and_told(
 
 def test_a_crystal_that_memory_does_not_hold_alone_is_one_sentence(host: Trained, tmp_path: Path) -> None:
     small = changed_host(tmp_path, "models/alignn.py", SMALL_GPU.replace("> 4", "> 0"))
-    (one,) = several(small, [compare_words(host, tmp_path / "saved", batch_size=2)])
+    (one,) = said_by(small, [compare_words(host, tmp_path / "saved", batch_size=2)])
     assert one.code == 1
     assert "does not hold a single crystal" in one.error
     assert "Traceback" not in one.err

@@ -178,7 +178,12 @@ def test_several_arms_and_seeds_are_compared_with_the_baseline_one_by_one(tmp_pa
     assert "Early model against model without middle fusion" in text
     stored = json.loads((out / "result.json").read_text(encoding="utf-8"))
     assert not unresolved(
-        (out / "paragraphs.en.md").read_text(encoding="utf-8").replace("\\", "").replace("&lt;", "<").replace("&amp;", "&"), stored
+        (out / "paragraphs.en.md")
+        .read_text(encoding="utf-8")
+        .replace("\\", "")
+        .replace("&lt;", "<")
+        .replace("&amp;", "&"),
+        stored,
     )
 
 

@@ -19,7 +19,9 @@ from crysmmnet_kit import (
     host_python,
     host_words,
     ids_tested,
+    once,
     prepared,
+    shared_folder,
     trained,
 )
 from process_kit import command_line, our_lines
@@ -32,9 +34,14 @@ PREDICTIONS = {"best_val": "best_val_model", "best_test": "best_test_model", "la
 
 
 @pytest.fixture(scope="module")
-def host() -> Trained:
-    found = trained()
-    assert [d.returncode for d in found.done.values()] == [0, 0], [d.stderr for d in found.done.values()]
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return shared_folder(tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def host(shared: Path) -> Trained:
+    found = trained(shared)
+    assert [d.code for d in found.done.values()] == [0, 0], [d.err for d in found.done.values()]
     return found
 
 
@@ -85,7 +92,7 @@ def test_every_epoch_is_kept_when_asked_for(host: Trained, arm: str) -> None:
 
 
 def test_the_other_arm_is_asked_for_and_then_the_report_makes_itself(host: Trained) -> None:
-    first, second = (our_lines(host.done[arm]) for arm in ARMS)
+    first, second = (host.done[arm].lines for arm in ARMS)
     assert first[0] == f"crysmm-attn: 96 crystals in 4 passes captured into {run_of(host, 'full').path}"
     assert "run the other arm too" in first[1]
     assert second[-1] == f"crysmm-attn: report: {host.runs / 'report' / 'report.html'}"
@@ -169,14 +176,18 @@ def test_maps_are_labelled_with_the_crystals_own_atoms_and_tokens(host: Trained)
 
 
 @pytest.fixture(scope="module")
-def again(host: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def again(host: Trained, shared: Path) -> Path:
     """The same training without the plugin, and once more captured with the default settings."""
-    folder = tmp_path_factory.mktemp("again")
-    plain, captured = (host_words(host, "full", folder / name) for name in ("plain", "captured"))
-    host_python(host, "import sys, train_with_cross_modal_attention as t; t.main(sys.argv[1:])", *plain[2:])
-    done = command_line(host.host, "run", "--out", str(folder / "runs"), "--", *captured)
-    assert done.returncode == 0, done.stderr
-    return folder
+
+    def train(folder: Path) -> None:
+        plain, captured = (host_words(host, "full", folder / name) for name in ("plain", "captured"))
+        host_python(
+            host, "import sys, train_with_cross_modal_attention as t; t.main(sys.argv[1:])", *plain[2:]
+        )
+        done = command_line(host.host, "run", "--out", str(folder / "runs"), "--", *captured)
+        assert done.returncode == 0, done.stderr
+
+    return once(shared, "again", train)[0]
 
 
 def test_predictions_are_byte_identical_with_and_without_the_plugin(host: Trained, again: Path) -> None:
@@ -218,8 +229,8 @@ def test_status_lists_passes_checkpoints_and_alarms(host: Trained) -> None:
         assert words in done.stdout
 
 
-def test_doctor_says_what_would_be_attached_and_trains_nothing(tmp_path: Path) -> None:
-    host = prepared()
+def test_doctor_says_what_would_be_attached_and_trains_nothing(shared: Path, tmp_path: Path) -> None:
+    host = prepared(shared)
     done = command_line(host.host, "doctor", "--", *host_words(host, "full", tmp_path / "out"))
     assert done.returncode == 0, done.stderr
     assert "model: ALIGNN" in done.stdout
@@ -232,8 +243,10 @@ def test_doctor_says_what_would_be_attached_and_trains_nothing(tmp_path: Path) -
     assert not list((tmp_path / "out").rglob("*.pt"))
 
 
-def test_a_host_with_a_single_key_alone_is_one_sentence_and_exit_code_three(tmp_path: Path) -> None:
-    host = prepared()
+def test_a_host_with_a_single_key_alone_is_one_sentence_and_exit_code_three(
+    shared: Path, tmp_path: Path
+) -> None:
+    host = prepared(shared)
     words = host_words(host, "full", tmp_path / "out", use_fine_grained_attention=False, epochs=1)
     done = command_line(host.host, "run", "--out", str(tmp_path / "runs"), "--", *words)
     assert done.returncode == 3

@@ -62,7 +62,12 @@ def test_environment_text_is_read_as_the_settings_kind() -> None:
         },
         directory="/nonexistent",
     )
-    assert (settings.enabled, settings.windows, settings.maps, settings.splits) == (True, 5, "all", ("val", "test"))
+    assert (settings.enabled, settings.windows, settings.maps, settings.splits) == (
+        True,
+        5,
+        "all",
+        ("val", "test"),
+    )
 
 
 def test_broken_toml_names_the_file(tmp_path: Path) -> None:

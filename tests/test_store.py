@@ -26,7 +26,9 @@ from crysmm_attn_plugin.store.reader import find_runs, open_run
 from crysmm_attn_plugin.store.writer import RunWriter, crystal_columns, seal
 
 ROOT = Path(__file__).resolve().parent.parent
-LABELS = TokenLabels(("[CLS]", "Na", "##Cl", "[SEP]"), (-1, 0, 0, -1), (True, False, False, True), "NaCl", False)
+LABELS = TokenLabels(
+    ("[CLS]", "Na", "##Cl", "[SEP]"), (-1, 0, 0, -1), (True, False, False, True), "NaCl", False
+)
 CUBE = Structure(((5.6, 0, 0), (0, 5.6, 0), (0, 0, 5.6)), ((0, 0, 0), (0.5, 0.5, 0.5)), ("Na", "Cl"))
 
 
@@ -47,7 +49,8 @@ def _write(out: Path, *, rank: int = 0, ids: tuple[str, ...] = ("a", "b"), run_i
     }  # fmt: skip
     maps = {f"m{i}": np.full((1, 2, 4), 0.25, np.float16) for i in range(n)}
     index = [
-        {"key": f"m{i}", "id": c, "module": "fine", "call": 0, "direction": "atom_to_text"} for i, c in enumerate(ids)
+        {"key": f"m{i}", "id": c, "module": "fine", "call": 0, "direction": "atom_to_text"}
+        for i, c in enumerate(ids)
     ]
     outcome = WindowOutcome(Window(name, digest, split, "final", 3), "complete", n_batches=1, n_crystals=n)
     writer.write_window(
@@ -187,7 +190,9 @@ def test_a_process_killed_between_windows_leaves_a_readable_partial_run(tmp_path
         "import sys, os, signal; sys.path.insert(0, 'tests'); from pathlib import Path; from test_store import _write\n"
         f"_write(Path({str(tmp_path)!r})); os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False
+    )
     assert done.returncode == -signal.SIGKILL
     run = open_run(tmp_path / "full", allow_partial=True)
     assert run.state == "partial"

@@ -10,6 +10,7 @@ from typing import Any
 
 from crysmm_attn_plugin.catalogue import BY_NAME, TOKEN_CATEGORIES
 from crysmm_attn_plugin.reports.alarm_texts import alarm_text
+from crysmm_attn_plugin.reports.headline import WORDS
 from crysmm_attn_plugin.reports.numbers import (
     decimals_for,
     fixed,
@@ -23,16 +24,6 @@ from crysmm_attn_plugin.stats.results import ComparisonResult, MetricResult, Pai
 
 Both = dict[str, str]
 
-#: verdict -> sign, word (English, Chinese)
-WORDS = {
-    "supported": ("✓", "Supported", "支持假设"),
-    "partial": ("◐", "Partly supported", "部分支持假设"),
-    "contradicted": ("✕", "Contradicted", "与假设相反"),
-    "conflicting": ("⇄", "Conflicting", "结果相互矛盾"),
-    "negligible": ("≈", "Negligible", "差异可忽略"),
-    "inconclusive": ("?", "Inconclusive", "尚无定论"),
-    "not_tested": ("–", "Not tested", "未作检验"),
-}
 AXES = {
     "better": ("lower error", "误差更低"),
     "worse": ("higher error", "误差更高"),
