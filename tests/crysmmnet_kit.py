@@ -110,6 +110,7 @@ def once(folder: Path, name: str, make: Callable[[Path], Any]) -> tuple[Path, An
     with (folder / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not result.exists():
+            shutil.rmtree(made, ignore_errors=True)  # of an attempt that failed
             made.mkdir()
             result.write_text(json.dumps(make(made)), encoding="utf-8")
     return made, json.loads(result.read_text(encoding="utf-8"))

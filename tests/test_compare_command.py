@@ -261,10 +261,8 @@ def test_every_way_to_store_weights_is_read(
             **{"unsafe-load": True},
         )
     )
-    said = several(
-        host.host, [compare_words(host, tmp_path / str(i), **line) for i, line in enumerate(lines)]
-    )
-    for i, one in enumerate(said):
+    commands = [compare_words(host, tmp_path / str(i), **line) for i, line in enumerate(lines)]
+    for i, one in enumerate(said_by(host.host, commands)):
         assert one.code == 0, one.err
         for arm in ARMS:
             run, reference = run_of(tmp_path / str(i), arm), run_of(compared["own_folder"][1], arm)
