@@ -149,4 +149,4 @@ def _name_checkpoint(capture: Capture, path: str | os.PathLike[str] | None, epoc
         return
     files = () if path is None else (os.fspath(path),)
     role = "epoch" if path is None else role_of(path)
-    capture.named_weights(files[0] if files else "", Checkpoint(capture.last_digest, files, role, epoch))
+    capture.checkpoints.name(files[0] if files else "", Checkpoint(capture.last_digest, files, role, epoch))

@@ -7,24 +7,27 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
+from crysmm_attn_plugin.capture.checkpoints import KnownCheckpoints
+from crysmm_attn_plugin.capture.discovery import look_at_calls
 from crysmm_attn_plugin.capture.models import ModelWatch, nothing_to_read
+from crysmm_attn_plugin.capture.passes import Pass
 from crysmm_attn_plugin.capture.provenance import run_info
 from crysmm_attn_plugin.capture.ranks import shared_run_id
 from crysmm_attn_plugin.capture.window import OpenWindow
-from crysmm_attn_plugin.errors import CaptureError, IdentityError
+from crysmm_attn_plugin.errors import CaptureError
 from crysmm_attn_plugin.hooks import busy
-from crysmm_attn_plugin.hooks.digests import find_state_dict, role_of, weight_digest
-from crysmm_attn_plugin.hooks.identity import belongs, tensors_in
+from crysmm_attn_plugin.hooks.digests import weight_digest
+from crysmm_attn_plugin.hooks.identity import tensors_in
 from crysmm_attn_plugin.hooks.manager import PluginManager, get_plugin_manager
 from crysmm_attn_plugin.hooks.windows import listen
-from crysmm_attn_plugin.records import Checkpoint, Window, WindowKind, WindowOutcome, WindowState
+from crysmm_attn_plugin.records import Window, WindowKind, WindowOutcome, WindowState
 from crysmm_attn_plugin.settings import Settings
 from crysmm_attn_plugin.store.writer import RunWriter, seal
 
@@ -33,25 +36,6 @@ log = logging.getLogger("crysmm_attn")
 #: How ranks of one job learn the run id they share.
 RUN_ID_VARIABLE = "CRYSMM_ATTN_INTERNAL_RUN_ID"
 UNSEEN = "the loader was iterated but no watched model's forward was seen"
-#: Batches remembered for loops that fetch ahead of the model.
-KEPT_AHEAD = 8
-
-
-@dataclass
-class _Pass:
-    """A loop over a loader, before and after its model is known."""
-
-    loader: Any
-    split: str
-    kind: WindowKind
-    epoch: int | None
-    expected: int | None = None
-    batches: int = 0
-    pending: list[tuple[Any, tuple[int, ...] | None]] = field(default_factory=list)
-    ahead: bool = False
-    ended: bool = False
-    open: OpenWindow | None = None
-    skipped: bool = False
 
 
 @dataclass
@@ -88,11 +72,9 @@ class Capture:
         self._models: list[ModelWatch] = []
         self._splits: dict[int, tuple[Any, str]] = {}
         self._undo: list[Callable[[], None]] = []
-        self._pass: _Pass | None = None
-        self._files: dict[str, Checkpoint] = {}
-        self._named: set[str] = set()
+        self._pass: Pass | None = None
+        self.checkpoints = KnownCheckpoints()
         self._unreadable = ""
-        self._saved_at: dict[str, int] = {}
         self._steps = 0
         self._epoch = 0
         self._trained = False
@@ -149,16 +131,11 @@ class Capture:
         if current is not None and current.loader is loader:
             for watch in self._models:
                 watch.interrupted()
-            current.batches += 1
-            current.pending.append((batch, positions))
-            current.ahead |= len(current.pending) > 1
-            del current.pending[:-KEPT_AHEAD]
+            current.yielded(batch, positions)
 
     def loader_finished(self, loader: Any, complete: bool) -> None:
         if self._pass is not None and self._pass.loader is loader:
-            current = self._pass
-            if complete and current.ahead and current.pending and current.open and not current.skipped:
-                current.ended = True  # fetched ahead: the model has yet to see the last of them
+            if complete and not self._pass.end():
                 return
             state: WindowState = "complete" if complete else "partial"
             self.close_window(state, "" if complete else "the host left the loop early")
@@ -175,25 +152,19 @@ class Capture:
         if self.discover:
             self._discover_from_now()
         kind: WindowKind = "final" if self._trained else "attached"
-        self._pass = _Pass(loader, split, kind, self._epoch if self._trained else None, _length(loader))
+        self._pass = Pass(loader, split, kind, self._epoch if self._trained else None)
         return True
 
     def _discover_from_now(self) -> None:
-        """Look at each outermost module that is called while a batch waits, until one with attention is found."""
+        """Watch the outermost module with attention that is called while a batch waits."""
         if self._stop_discovery is not None:
             return
-        from torch.nn.modules.module import register_module_forward_pre_hook
 
-        seen: set[int] = set()
+        def waiting() -> bool:
+            return self._pass is not None and bool(self._pass.pending)
 
-        def before(module: nn.Module, args: Any) -> None:
-            if busy.compiling() or busy.ours():
-                return
-            current = self._pass
-            if current is None or not current.pending or id(module) in seen:
-                return
-            seen.add(id(module))
-            if is_text_encoder(module) or any(w.model is module for w in self._models):
+        def found(module: nn.Module, args: Any) -> None:
+            if any(w.model is module for w in self._models):
                 return
             watch = self._guard(lambda: self._watch(module))
             if watch is None:
@@ -207,7 +178,7 @@ class Capture:
             # the hooks just placed come too late for the call in progress
             watch.enter_late(args)
 
-        self._stop_discovery = register_module_forward_pre_hook(before).remove
+        self._stop_discovery = look_at_calls(waiting, found)
 
     # -- told by models ------------------------------------------------------------------------------------
 
@@ -217,7 +188,7 @@ class Capture:
             return
 
         def begin() -> None:
-            taken = _take(current, args, kwargs)
+            taken = current.take(args, kwargs)
             if taken is None:
                 return
             if current.open is None:
@@ -235,12 +206,10 @@ class Capture:
             current.open.forward_raised()
             return
         self._guard(lambda: current.open.after_forward(output) if current.open else None)
-        # some loops take exactly as many batches as there are and never ask for the end
-        taken_all = current.expected is not None and current.batches >= current.expected
-        if (taken_all or current.ended) and not current.pending:
+        if current.all_seen:
             self.close_window("complete")
 
-    def _open(self, current: _Pass, watch: ModelWatch) -> None:
+    def _open(self, current: Pass, watch: ModelWatch) -> None:
         digest = weight_digest(watch.model.state_dict())
         training = bool(watch.model.training)
         self.last_digest = digest
@@ -366,13 +335,9 @@ class Capture:
     def _keeps(self, outcome: WindowOutcome) -> bool:
         """Whether an epoch's window stays: by the setting, or because a checkpoint file holds its weights."""
         wanted = self.settings.windows
-        if wanted == "all" or any(c.digest == outcome.window.checkpoint for c in self._held().values()):
+        if wanted == "all" or self.checkpoints.held(outcome.window.checkpoint):
             return True
         return isinstance(wanted, int) and (outcome.window.epoch or 0) % wanted == 0
-
-    def _held(self) -> dict[str, Checkpoint]:
-        """Files that still hold the weights that were saved to them (hosts rename and rotate them)."""
-        return {path: c for path, c in self._files.items() if path in self._named or os.path.exists(path)}
 
     def _discard(self, outcome: WindowOutcome) -> None:
         self.outcomes.remove(outcome)
@@ -381,33 +346,7 @@ class Capture:
 
     def checkpoint_saved(self, path: str | os.PathLike[str], obj: Any) -> None:
         """The host saved ``obj`` to ``path``; remember which weights the file holds."""
-        self._guard(lambda: self._remember_checkpoint(path, obj))
-
-    def named_weights(self, path: str, checkpoint: Checkpoint) -> None:
-        """Give weights that are known by digest a file, a role and an epoch, whether or not the file is there."""
-        key = os.path.abspath(path) if path else checkpoint.digest
-        self._files[key] = checkpoint
-        self._named.add(key)
-
-    def _remember_checkpoint(self, path: str | os.PathLike[str], obj: Any) -> None:
-        state = find_state_dict(obj)
-        if state is None:
-            return
-        values = obj if isinstance(obj, Mapping) else {}
-        metrics = {
-            str(k): float(v)
-            for k, v in values.items()
-            if isinstance(v, (int, float)) and not isinstance(v, bool) and k != "epoch"
-        }
-        epoch = values.get("epoch")
-        self._saved_at[os.path.abspath(os.fspath(path))] = self._steps
-        self._files[os.path.abspath(os.fspath(path))] = Checkpoint(
-            weight_digest(state),
-            (os.fspath(path),),
-            role_of(path),
-            epoch if isinstance(epoch, int) else None,
-            metrics,
-        )
+        self._guard(lambda: self.checkpoints.saved(path, obj, self._steps))
 
     # -- the end -------------------------------------------------------------------------------------------
 
@@ -423,14 +362,7 @@ class Capture:
             The run's folder, or None when nothing was captured.
         """
         self._close_unfinished(reason or "the run ended inside this pass")
-        for undo in self._undo:
-            undo()
-        self._undo.clear()
-        if self._stop_discovery is not None:
-            self._stop_discovery()
-            self._stop_discovery = None
-        for watch in self._models:
-            watch.remove()
+        self._let_go()
         self._guard(self._write_checkpoints)
         if self._writer is None:
             return None
@@ -444,6 +376,10 @@ class Capture:
         self._pass = None
         if opened is not None:
             opened.release()
+        self._let_go()
+        self._models.clear()
+
+    def _let_go(self) -> None:
         for undo in self._undo:
             undo()
         self._undo.clear()
@@ -452,13 +388,12 @@ class Capture:
             self._stop_discovery = None
         for watch in self._models:
             watch.remove()
-        self._models.clear()
 
     def _last_weights(self) -> str | None:
         """Digest of the weights training ended with: the first pass after the last step, unless a file gave them back."""
         if not self._trained or self._trained_since_window:
             return None
-        earlier = {c.digest for path, c in self._files.items() if self._saved_at.get(path, 0) < self._steps}
+        earlier = self.checkpoints.saved_before(self._steps)
         after = (o.window for o in self.outcomes if o.window.epoch == self._epoch)
         return next((w.checkpoint for w in after if w.checkpoint not in earlier), None)
 
@@ -471,26 +406,13 @@ class Capture:
         untrained: set[str] = set()
         for watch in self._models:
             untrained |= {direction for _, direction in watch.untrained()}
-        last = self._last_weights()
-        named = [c.digest for c in self._files.values() if c.digest == self.last_digest]
-        for digest in dict.fromkeys([*(o.window.checkpoint for o in self.outcomes), *named]):
-            held = [c for c in self._held().values() if c.digest == digest]
-            roles = list(dict.fromkeys(c.role for c in held))
-            if digest == last and "last" not in roles:
-                roles.append("last")
-            epochs = [o.window.epoch for o in self.outcomes if o.window.checkpoint == digest]
-            stored = [c.epoch for c in held if c.epoch is not None]
-            metrics = {k: v for c in held for k, v in c.metrics.items()}
-            self._writer.write_checkpoint(
-                Checkpoint(
-                    digest,
-                    tuple(f for c in held for f in c.files),
-                    "+".join(r for r in roles if r != "epoch" or len(roles) == 1),
-                    stored[0] if stored else (epochs[0] if epochs else None),
-                    metrics,
-                    tuple(sorted(untrained)),
-                )
-            )
+        for checkpoint in self.checkpoints.of(
+            self.outcomes,
+            last=self._last_weights(),
+            current=self.last_digest,
+            untrained=sorted(untrained),
+        ):
+            self._writer.write_checkpoint(checkpoint)
 
     # -- failures ------------------------------------------------------------------------------------------
 
@@ -531,43 +453,6 @@ class Capture:
         if reason and reason not in self.failures:
             self.failures.append(reason)
             log.log(logging.WARNING if at_once else logging.INFO, "nothing captured in a pass: %s", reason)
-
-
-def _take(
-    current: _Pass, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[Any, tuple[int, ...] | None] | None:
-    """The waiting batch that a forward is of; None when the host calls its model again on one that was taken.
-
-    A loop that fetches ahead has several waiting: then the model's inputs say which.
-
-    Raises:
-        IdentityError: When they fit several.
-    """
-    if not current.ahead:
-        return current.pending.pop()
-    fits = [i for i, (batch, _) in enumerate(current.pending) if belongs(batch, (args, kwargs))]
-    if len(fits) > 1:
-        raise IdentityError(
-            f"the host fetched {len(current.pending)} batches before it called the model, and the inputs fit several of "
-            "them; iterate the loader without fetching ahead."
-        )
-    if not fits:
-        return None
-    taken = current.pending[fits[0]]
-    del current.pending[: fits[0] + 1]
-    return taken
-
-
-def _length(loader: Any) -> int | None:
-    try:
-        return len(loader)
-    except TypeError:
-        return None
-
-
-def is_text_encoder(module: nn.Module) -> bool:
-    """A Hugging Face model called on its own: its attention is within the text."""
-    return any(c.__name__ == "PreTrainedModel" for c in type(module).__mro__)
 
 
 def silence_if_unconfigured() -> None:

@@ -27,8 +27,8 @@ def stop_at_first_forward(
     known: dict[int, list[Any]] = {}
 
     def before(module: Any, args: Any) -> None:
+        from crysmm_attn_plugin.capture.discovery import is_text_encoder
         from crysmm_attn_plugin.capture.models import find_taps
-        from crysmm_attn_plugin.capture.session import is_text_encoder
         from crysmm_attn_plugin.hooks.manager import get_plugin_manager
         from crysmm_attn_plugin.settings import Settings
 
