@@ -112,7 +112,7 @@ def compare_paired(
     if not single:
         hl_low, hl_high = widened(hl, hl_low, hl_high, _beyond_crystals(variance, df, parts, n, alpha))
     percent, percent_low, percent_high = _percent(
-        first, second, single, alpha=alpha, n_resamples=n_resamples, seed=seed, paired_seeds=paired_seeds
+        first, second, None if single else (low, high), alpha=alpha, n_resamples=n_resamples, seed=seed
     )
     return PairedResult(
         n=n,
@@ -201,25 +201,27 @@ def _wilcoxon(differences: np.ndarray) -> tuple[float, float]:
 def _percent(
     a: np.ndarray,
     b: np.ndarray,
-    single: bool,
+    interval: tuple[float, float] | None,
     *,
     alpha: float,
     n_resamples: int,
     seed: int,
-    paired_seeds: bool,
 ) -> tuple[float, float, float]:
-    """100 (mean(a)/mean(b) - 1) with its interval: BCa for one run each, delta method with the crossed variance else."""
+    """100 (mean(a)/mean(b) - 1) with its interval.
+
+    BCa for one run each. With several runs the baseline's mean is itself so uncertain that an interval of the ratio
+    may leave out 0 where that of the difference holds it: the difference's ``interval`` is then given in percent of
+    the observed mean of b, so that both say the same.
+    """
     bottom = float(b.mean())
     if bottom == 0:
         return (float("nan"),) * 3
     ratio = float(a.mean()) / bottom
-    if single:
+    if interval is None:
         low, high = ratio_interval(a[0], b[0], alpha=alpha, n_resamples=n_resamples, seed=seed)
     else:
-        variance, df, _ = crossed_variance(a / bottom, b * (ratio / bottom), paired_seeds=paired_seeds)
-        low, high = t_interval(ratio, variance, df, alpha)
-    sign = np.sign(
-        bottom
-    )  # a negative denominator turns the ratio around; report change relative to its size
+        low, high = 1 + interval[0] / bottom, 1 + interval[1] / bottom
+    # a negative denominator turns the ratio around; report change relative to its size
+    sign = np.sign(bottom)
     values = sorted([100 * sign * (low - 1), 100 * sign * (high - 1)])
     return float(100 * sign * (ratio - 1)), float(values[0]), float(values[1])
