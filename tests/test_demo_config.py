@@ -27,7 +27,8 @@ def test_a_configuration_survives_being_written_and_read() -> None:
         (True, True, ""),
         (False, False, ""),
         ({"enabled": True, "arm": "mine"}, True, "mine"),
-        ({"arm": "mine"}, False, "mine"),
+        ({"arm": "mine"}, True, "mine"),
+        ({"enabled": False, "arm": "mine"}, False, "mine"),
     ],
 )
 def test_the_capture_key_is_a_flag_or_a_table(tmp_path, key, enabled, arm) -> None:
