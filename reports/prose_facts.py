@@ -311,6 +311,7 @@ class ErrorFacts:
     break_even: str
     break_even_percent: str
     sign: int
+    disagree: bool
 
 
 def error_facts(result: ComparisonResult, pair: PairComparison, w: Wording) -> ErrorFacts:
@@ -351,6 +352,7 @@ def error_facts(result: ComparisonResult, pair: PairComparison, w: Wording) -> E
         break_even=format_number(e.break_even_seed_sd) if e.break_even_seed_sd is not None else "",
         break_even_percent=w.percent(e.break_even_percent) if e.break_even_percent is not None else "",
         sign=0 if not e.difference else 1 if e.difference > 0 else -1,
+        disagree=e.axis == "indistinguishable" and e.p_value is not None and e.p_value < result.alpha,
     )
 
 

@@ -606,3 +606,19 @@ def test_the_panel_keeps_seeds_heads_and_keys_apart(tmp_path: Path) -> None:
         panel.values["full", Cell("entropy")],
         rtol=1e-6,
     )
+
+
+def test_no_side_is_taken_on_the_error_when_test_and_interval_disagree() -> None:
+    from crysmm_attn_plugin.stats.performance import compare_errors
+
+    rng = np.random.default_rng(0)
+    targets = np.zeros(65)
+    baseline = 10 + rng.normal(0, 0.02, 65)
+    arm = baseline - 0.5 + rng.normal(0, 0.02, 65)
+    arm[0] = baseline[0] + 6  # one crystal got far worse, all others a little better
+    found = compare_errors(arm[None], baseline[None], targets, n_resamples=2000, seed=0, alpha=0.05)
+    assert found.p_value is not None
+    assert found.ci_high is not None
+    assert found.p_value < 0.05
+    assert found.ci_high > 0
+    assert found.axis == "indistinguishable"

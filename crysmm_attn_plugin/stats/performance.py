@@ -63,7 +63,8 @@ def compare_errors(
             *per_seed,
         )  # fmt: skip
     paired = compare_paired(error_arm, error_base, n_resamples=n_resamples, seed=seed, alpha=alpha)
-    if paired.p_value < alpha:
+    # a skewed difference can have a small p and an interval that holds 0: then no side is taken
+    if paired.p_value < alpha and not paired.ci_low <= 0 <= paired.ci_high:
         axis = "better" if difference < 0 else "worse"
     else:
         axis = "indistinguishable"
