@@ -42,6 +42,7 @@ def context(result: ComparisonResult, pair: PairComparison, w: Wording) -> dict[
     seeds = (arm.n_seeds if arm else 1, baseline.n_seeds if baseline else 1)
     values.update(
         pair=pair,
+        about_fusion={pair.arm, pair.baseline} <= set(facts.ARM_NAMES),
         A=facts.arm_label(pair.arm, w.lang),
         B=facts.arm_label(pair.baseline, w.lang),
         n=pair.n,

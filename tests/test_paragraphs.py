@@ -208,3 +208,10 @@ def test_paragraphs_are_the_ones_that_were_read_and_approved(word, axis):
     assert write_golden.text(word, axis) == approved, (
         "run python tests/write_golden.py and read the difference"
     )
+
+
+@pytest.mark.parametrize(("lang", "word"), [("en", "middle fusion"), ("zh", "中期融合")])
+def test_arms_of_another_ablation_are_not_said_to_be_about_middle_fusion(lang, word):
+    result = synthetic_result("supported", arms=("late",), baseline="none")
+    assert word not in paragraphs.render(result, lang=lang).results
+    assert word in paragraphs.render(synthetic_result("supported"), lang=lang).results
