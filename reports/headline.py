@@ -1,4 +1,4 @@
-"""The verdict in one sentence, as the command line, ``report.md`` and the page show it first."""
+"""The verdict in one sentence, as ``report.md`` and experiment trackers show it; its words, as every reader does."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _CLAIM = {
 
 
 def verdict_word(pair: PairComparison, lang: str) -> str:
-    """``Supported`` / ``得到支持``."""
+    """``Supported`` / ``支持假设``."""
     return WORDS[pair.verdict][2 if lang == "zh" else 1]
 
 

@@ -16,11 +16,9 @@ from typing import Any, get_args
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from crysmm_attn_plugin.catalogue import BY_NAME
 from crysmm_attn_plugin.errors import UsageError
 from crysmm_attn_plugin.reports import prose_facts as facts
 from crysmm_attn_plugin.reports.markup import to_latex, to_markdown
-from crysmm_attn_plugin.reports.numbers import fixed, format_number, format_percent
 from crysmm_attn_plugin.reports.prose_context import context, describe_context
 from crysmm_attn_plugin.reports.prose_facts import Lang, Style, Wording
 from crysmm_attn_plugin.stats.results import ComparisonResult
@@ -176,14 +174,7 @@ def _environment(lang: str) -> Environment:
         autoescape=False,
     )
     environment.filters.update(facts.FILTERS)
-    environment.globals.update(
-        number=format_number,
-        fixed=fixed,
-        plain_percent=format_percent,
-        select=facts.select,
-        count=facts.count,
-        METRICS=BY_NAME,
-    )
+    environment.globals.update(select=facts.select, count=facts.count)
     return environment
 
 

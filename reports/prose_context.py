@@ -51,12 +51,10 @@ def context(result: ComparisonResult, pair: PairComparison, w: Wording) -> dict[
         single=seeds == (1, 1),
         claim=pair.claim,
         verdict=pair.verdict,
-        scenario=pair.scenario,
         metrics=metrics,
         total=len(primary),
         agree=len(facts.select(metrics, "supports")),
         oppose=len(facts.select(metrics, "opposes")),
-        concentrated=_concentrated(metrics),
         sesoi=_same([m.sesoi for m in metrics]),
         sensitivity=facts.sensitivity(
             pair, [m for m in primary if m.outcome != "not_tested"], w, result.alpha
@@ -72,7 +70,6 @@ def context(result: ComparisonResult, pair: PairComparison, w: Wording) -> dict[
         checkpoints=[_checkpoint(a, w) for a in (arm, baseline) if a],
         roles=sorted({r for a in (arm, baseline) if a for r in a.checkpoint_roles}),
         differing=[d for d in pair.differing_settings if "fusion" not in d.lower()],
-        legacy=[item for item in result.legacy if item.arm == pair.arm],
         warnings=_warnings(result, pair),
     )
     return values
@@ -93,7 +90,6 @@ def describe_context(result: ComparisonResult, w: Wording) -> dict[str, Any]:
         single=arm.n_seeds == 1,
         claim="none",
         verdict="described",
-        scenario=None,
         metrics=[],
         total=0,
         means=_means(arm, w),
@@ -119,7 +115,6 @@ def describe_context(result: ComparisonResult, w: Wording) -> dict[str, Any]:
         checkpoints=[_checkpoint(arm, w)],
         roles=sorted(set(arm.checkpoint_roles)),
         differing=[],
-        legacy=[],
         warnings=_warnings(result, None),
     )
     return values
@@ -167,12 +162,6 @@ def _common(result: ComparisonResult, w: Wording) -> dict[str, Any]:
 def _same(texts: list[str]) -> str:
     """The one text that all of them are, else empty."""
     return texts[0] if texts and len(set(texts)) == 1 else ""
-
-
-def _concentrated(metrics: list[facts.MetricFact]) -> int:
-    """1 when every established change says more concentrated, -1 when less, 0 when mixed or none."""
-    signs = {f.kind for f in metrics if f.kind in ("supports", "opposes")}
-    return 1 if signs == {"supports"} else -1 if signs == {"opposes"} else 0
 
 
 def _means(arm: ArmSummary, w: Wording) -> list[tuple[str, str, str]]:

@@ -72,11 +72,6 @@ class Wording:
         """An interval, at the precision of its width."""
         return self._ranged(format_interval(low, high, lang=self.lang, style=self.style))
 
-    def percent_range(self, low: float, high: float) -> str:
-        """``20% to 30%`` / ``20%~30%``."""
-        first, second = self.percent(low), self.percent(high)
-        return f"{first} to {second}" if self.lang == "en" else f"{first}~{second}"
-
     def percent(self, value: float | None, low: float | None = None, high: float | None = None) -> str:
         """Percent with its sign."""
         decimals = None
@@ -152,7 +147,6 @@ class MetricFact:
     interval: str
     df: str
     p: str
-    p_plain: float | None
     g: str
     p_tost: str
     sesoi: str
@@ -186,7 +180,6 @@ def metric_fact(m: MetricResult, w: Wording, alpha: float) -> MetricFact:
         interval=w.interval(r.ci_low, r.ci_high),
         df=fixed(r.df, 1) if several and math.isfinite(r.df) else "",
         p=w.p(p),
-        p_plain=p,
         g=format_effect(r.g_z, style=w.style) if math.isfinite(r.g_z) else "",
         p_tost=w.p(m.p_tost) if m.p_tost is not None else "",
         sesoi=format_percent(m.sesoi_percent, 0 if float(m.sesoi_percent).is_integer() else 1)
@@ -237,7 +230,6 @@ class SensitivityFacts:
     classical_total: int
     n_specifications: int
     same_sign: int
-    ranges: str
 
 
 def sensitivity(
@@ -265,13 +257,6 @@ def sensitivity(
         )
     rows = [s for s in pair.specifications if s.direction == direction and math.isfinite(s.percent_change)]
     reported = {m.metric: m.paired.mean_difference for m in primary}
-    ranges = []
-    for m in primary:
-        mine = [s.percent_change for s in rows if s.metric == m.metric]
-        if mine:
-            fact = metric_fact(m, w, alpha)
-            text = w.percent_range(min(mine), max(mine))
-            ranges.append(f"{text} ({fact.label})" if w.lang == "en" else f"{fact.label}{text}")
     rows = [s for s in rows if s.metric in reported]
     return SensitivityFacts(
         readings=tuple(readings),
@@ -281,7 +266,6 @@ def sensitivity(
         classical_total=len(primary),
         n_specifications=len(rows),
         same_sign=sum((s.mean_difference > 0) == (reported[s.metric] > 0) for s in rows),
-        ranges=w.join(ranges) if w.lang == "en" else "、".join(ranges),
     )
 
 
@@ -305,7 +289,6 @@ class ErrorFacts:
     p: str
     gain: str
     gain_interval: str
-    other_gain: str
     sd_a: str
     sd_b: str
     break_even: str
@@ -346,7 +329,6 @@ def error_facts(result: ComparisonResult, pair: PairComparison, w: Wording) -> E
         p=w.p(e.p_value) if e.p_value is not None else "",
         gain=percent(e.relative_gain),
         gain_interval=interval,
-        other_gain=percent(e.relative_gain_other_denominator),
         sd_a=spread(pair.arm),
         sd_b=spread(pair.baseline),
         break_even=format_number(e.break_even_seed_sd) if e.break_even_seed_sd is not None else "",

@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from crysmm_attn_plugin.reports.markup import to_html, to_plain
-from crysmm_attn_plugin.reports.page import data, verdict
+from crysmm_attn_plugin.reports.page import data, sensitivity, verdict
 from crysmm_attn_plugin.reports.page.maps import BUDGET, pack_all
 from crysmm_attn_plugin.reports.page.texts import TEXTS, text
 from crysmm_attn_plugin.store.files import write_atomic
@@ -86,14 +86,14 @@ def write_page(
             pairs=[
                 {
                     "view": verdict.verdict_view(result, pair),
-                    "ways": verdict.sensitivity(result, pair),
-                    "tests": verdict.other_tests(result, pair),
-                    "legacy": verdict.legacy_rows(result, pair),
+                    "ways": sensitivity.sensitivity(result, pair),
+                    "tests": sensitivity.other_tests(result, pair),
+                    "legacy": sensitivity.legacy_rows(result, pair),
                 }
                 for pair in result.pairs
             ],
-            metrics=verdict.SEED_METRICS,
-            p_columns=verdict.P_COLUMNS,
+            metrics=sensitivity.SEED_METRICS,
+            p_columns=sensitivity.P_COLUMNS,
             notes=verdict.notes(result),
             arms=data.ordered_arms(result),
             colours=data.colours(result),

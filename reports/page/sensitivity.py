@@ -1,0 +1,95 @@
+"""What the page shows below the verdict: the same question asked otherwise, other tests, the original script's numbers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from crysmm_attn_plugin.reports.numbers import (
+    fixed,
+    format_number,
+    format_p_value,
+)
+from crysmm_attn_plugin.reports.page.verdict import Both, metric_label
+from crysmm_attn_plugin.reports.tables import OUTCOMES, SEED_METRICS, headline
+from crysmm_attn_plugin.stats.results import ComparisonResult, MetricResult, PairComparison
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way of asking the question: its three choices and, for each primary metric, the answer."""
+
+    direction: str
+    scope: str
+    aggregation: str
+    main: bool
+    cells: tuple[tuple[str, str, Both], ...]
+
+
+def sensitivity(result: ComparisonResult, pair: PairComparison) -> tuple[Way, ...]:
+    """Every way the primary metrics were computed in; cells are (change, its interval, outcome)."""
+    found: dict[tuple[str, str, str], dict[str, MetricResult]] = {}
+    for m in pair.metrics:
+        if m.metric in SEED_METRICS:
+            found.setdefault((m.direction, m.scope, m.aggregation), {})[m.metric] = m
+    main = (
+        result.directions[0] if result.directions else "atom_to_text",
+        "with_special",
+        "metric_then_heads",
+    )
+    ways = []
+    for key, metrics in found.items():
+        cells: list[tuple[str, str, Both]] = []
+        for name in SEED_METRICS:
+            found_metric = metrics.get(name)
+            if found_metric is None:
+                cells.append(("–", "", {"en": "", "zh": ""}))
+                continue
+            m, p = found_metric, found_metric.paired
+            shown, interval = "–", ""
+            if math.isfinite(p.percent_change):
+                shown = f"{fixed(p.percent_change, 1, sign=True)}%"
+                if math.isfinite(p.percent_ci_low + p.percent_ci_high):
+                    interval = f"[{fixed(p.percent_ci_low, 1)}, {fixed(p.percent_ci_high, 1)}]"
+            cells.append((shown, interval, {k: OUTCOMES[m.outcome][k == "zh"] for k in ("en", "zh")}))
+        ways.append(Way(*key, key == main, tuple(cells)))
+    return tuple(ways)
+
+
+P_COLUMNS = ("p_primary", "p_adjusted", "p_t", "p_wilcoxon", "p_cluster", "p_tost")
+
+
+def other_tests(result: ComparisonResult, pair: PairComparison) -> tuple[tuple[Both, tuple[str, ...]], ...]:
+    """For each primary metric: its label and the p-values of ``P_COLUMNS``."""
+    rows = []
+    for m in headline(pair, result):
+        p = m.paired
+        values = (p.p_value, m.p_adjusted, p.p_t, p.p_wilcoxon, m.p_cluster, m.p_tost)
+        rows.append(
+            (
+                {k: metric_label(m.metric, k) for k in ("en", "zh")},
+                tuple(format_p_value(v).replace("–", "–") for v in values),
+            )
+        )
+    return tuple(rows)
+
+
+def legacy_rows(result: ComparisonResult, pair: PairComparison) -> dict[str, Any] | None:
+    """The original script's numbers of this pair, as text."""
+    for one in result.legacy:
+        if (one.arm, one.baseline) == (pair.arm, pair.baseline):
+            return {
+                "batch": str(one.batch_size),
+                "share": f"{fixed(100 * one.padding_share, 1)}%",
+                "rows": [
+                    (
+                        name,
+                        format_number(one.arm_values.get(name)),
+                        format_number(one.baseline_values.get(name)),
+                        f"{fixed(one.change_percent.get(name), 1, sign=True)}%",
+                    )
+                    for name in one.arm_values
+                ],
+            }
+    return None
