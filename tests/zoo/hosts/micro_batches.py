@@ -1,0 +1,20 @@
+"""A batch of six goes through the model in micro-batches of two, each padded anew."""
+
+import torch
+from common import Crystals, Net, Vocabulary, batches, collator, follow
+from kit import Truth, crystals, seed
+from torch.utils.data import DataLoader
+
+ZOO = {"elements": "true"}
+seed(17)
+truth, items = Truth(), crystals(14)
+vocabulary = Vocabulary(items)
+collate = collator(vocabulary)
+net = Net(len(vocabulary)).eval()
+test_loader = DataLoader(Crystals(items), 6, collate_fn=list)
+with torch.no_grad():
+    for group in test_loader:
+        for rows in batches(group, 2):
+            batch = collate(rows)
+            follow(truth, net, batch, net(batch), rows)
+truth.done()
