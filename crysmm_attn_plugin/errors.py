@@ -25,10 +25,31 @@ class NothingCapturedError(AttnError):
     exit_code = 3
 
 
-class PartialStoreError(AttnError):
-    """A run on disk is incomplete or damaged (exit code 4)."""
+class StoreError(AttnError):
+    """A run on disk cannot be used as it is (exit code 4)."""
 
     exit_code = 4
+
+
+class PartialStoreError(StoreError):
+    """A run on disk is incomplete."""
+
+
+class DamagedStoreError(PartialStoreError):
+    """A file of a run is not what was written.
+
+    Attributes:
+        path: The file, relative to the run's folder.
+        what: What is wrong with it.
+    """
+
+    def __init__(self, run: object, path: str, what: str, *, others: int = 0) -> None:
+        self.run, self.path, self.what = run, path, what
+        more = f" ({others} more files of the run are damaged too)" if others else ""
+        super().__init__(
+            f"{run}: {path} {what}{more}; `crysmm-attn repair {run}` keeps what is whole, "
+            'open_run(..., damaged="skip") reads it.'
+        )
 
 
 class IdentityError(AttnError):

@@ -40,7 +40,7 @@ def _write(out: Path, *, rank: int = 0, ids: tuple[str, ...] = ("a", "b"), run_i
     attention = {
         "crystal": ids, "module": ["fine"] * n, "call": [0] * n, "direction": ["atom_to_text"] * n, "head": [0] * n,
         "with_special_tokens": [True] * n, "stopwords_removed": [False] * n, "weights": ["model"] * n,
-        "n_queries": [2] * n, "n_keys": [4] * n, "entropy": np.arange(n, dtype=np.float32),
+        "n_queries": [2] * n, "n_keys": [4] * n, "entropy": np.array([ord(i[0]) - 97 for i in ids], np.float32),
     }  # fmt: skip
     samples = {
         "id": ids, "split": [split] * n, "window": [name] * n, "formula": ["NaCl"] * n, "n_atoms": [2] * n,
@@ -114,12 +114,17 @@ def test_padding_repeats_of_a_distributed_sampler_are_dropped_across_ranks(tmp_p
     assert sorted(run.attention["crystal"]) == ["a", "b", "c"]
 
 
-def test_a_repeat_within_one_rank_is_an_error(tmp_path: Path) -> None:
-    writer = _write(tmp_path, ids=("a", "a"))
+def test_an_id_that_comes_twice_in_a_pass_is_told_and_both_crystals_are_kept(tmp_path: Path) -> None:
+    writer = _write(tmp_path, ids=("a", "a", "b"))
     seal(writer.path)
     run = open_run(writer.path)
-    with pytest.raises(PartialStoreError, match="repeated rows within one rank"):
-        _ = run.samples
+    assert run.samples["id"].tolist() == ["a", "a (2)", "b"]
+    assert run.attention["crystal"].tolist() == ["a", "a (2)", "b"]
+    assert run.map_ids() == ("a", "a (2)", "b")
+    assert run.token_labels("a (2)") == LABELS
+    assert run.repeated_ids == {"a", "a (2)"}
+    (alarm,) = run.alarms
+    assert (alarm.code, alarm.detail["ids"]) == ("repeated_ids", ["a"])
 
 
 def test_the_arm_folder_opens_its_newest_run_and_two_arms_must_be_named(tmp_path: Path) -> None:

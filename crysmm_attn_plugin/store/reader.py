@@ -1,72 +1,112 @@
-"""Runs read back from disk: pandas frames and labelled maps."""
+"""Runs read back from disk: pandas frames, means and labelled maps, every byte checked before it is used."""
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import pyarrow.dataset as ds
 
-from crysmm_attn_plugin.errors import NothingCapturedError, PartialStoreError, UsageError
+from crysmm_attn_plugin.errors import (
+    DamagedStoreError,
+    NothingCapturedError,
+    PartialStoreError,
+    UsageError,
+)
 from crysmm_attn_plugin.records import (
     Alarm,
     AttentionMap,
     Checkpoint,
     Structure,
     TokenLabels,
-    Window,
     WindowOutcome,
 )
-from crysmm_attn_plugin.store.schema import SCHEMA_VERSION
+from crysmm_attn_plugin.store import labelled, outcomes
+from crysmm_attn_plugin.store.listing import Listing, read_listing, unlisted
+from crysmm_attn_plugin.store.means import CrystalMeans, crystal_means, metric_names
+from crysmm_attn_plugin.store.places import is_run, refuse_later, run_folders
+from crysmm_attn_plugin.store.tables import Rows, Shard, read_table, shards_of
+from crysmm_attn_plugin.store.whole import Files, Flaw
 
 #: Which checkpoint of a run stands for it, first found wins.
 ROLE_ORDER = ("best_val", "best", "last", "best_test")
 
 
+@dataclass(frozen=True)
+class Damage:
+    """A file of a run that is not what was written.
+
+    Attributes:
+        path: Relative to the run's folder.
+        what: What is wrong, in words that follow the name.
+    """
+
+    path: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.what}"
+
+
 class Run:
-    """One captured run.
+    """One captured run, or several that are shards of one (``store.shards.merge_shards``).
 
     Args:
         path: The run's folder (the one that holds ``run.json``).
         allow_partial: Read a run whose manifest is missing or says partial.
+        damaged: ``raise``, or ``skip`` to read what is whole (implies ``allow_partial``); ``damage`` lists the rest.
 
     Attributes:
         path, run_id, arm: Where and what.
         info: ``run.json``.
         state: ``complete`` or ``partial``; ``reason`` says why.
+        damage: Files that are left out.
+        first_layout: True for runs of schema version 1, whose bytes nobody can check.
 
     Raises:
-        PartialStoreError: When the run is partial and ``allow_partial`` is false, or a listed file is missing
-            or of another size.
+        DamagedStoreError: When a file is missing, of another size, or a record is not what was written.
+        PartialStoreError: When the run is partial and ``allow_partial`` is false.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, allow_partial: bool = False) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], *, allow_partial: bool = False, damaged: str = "raise"
+    ) -> None:
+        if damaged not in ("raise", "skip"):
+            raise UsageError(f'damaged must be "raise" or "skip", not {damaged!r}.')
         self.path = Path(path).absolute()
-        self._map_indexes: dict[str | None, list[dict[str, Any]]] = {}
-        self.info: dict[str, Any] = _json(self.path / "run.json")
+        if not is_run(self.path):
+            raise UsageError(f"{self.path} is not a run folder: it has no run.json.")
+        listing = read_listing(self.path)
+        self._files = Files(self.path, listing)
+        self.manifest: dict[str, Any] = listing.manifest
+        self.first_layout = listing.first_layout
+        refuse_later(self.path, listing.manifest)
+        found = [Damage(p, what) for p, what in listing.damage.items()]
+        self.info, flaw = self._read_info()
+        found += [flaw] if flaw else []
+        refuse_later(self.path, self.info)
+        if listing.first_layout and not listing.sealed and self.info.get("schema_version", 1) != 1:
+            found.append(Damage("journal", "is gone, and with it what the run's files should hold"))
+            listing.files = {}
+        for name in sorted(listing.files):
+            what = self._files.flaw(listing.files[name], deep=damaged == "skip") if name != "run.json" else ""
+            if what:
+                found.append(Damage(name, what))
+        self.damage: tuple[Damage, ...] = tuple(found)
+        if found and damaged == "raise":
+            raise DamagedStoreError(self.path, found[0].path, found[0].what, others=len(found) - 1)
+        for flaw in found:
+            listing.files.pop(flaw.path, None)
         self.run_id: str = self.info["run_id"]
         self.arm: str = self.info["arm"]
-        if self.info.get("schema_version", 0) > SCHEMA_VERSION:
-            raise PartialStoreError(
-                f"{self.path} was written with store schema {self.info['schema_version']}, this version reads up "
-                f"to {SCHEMA_VERSION}; update crysmm-attn."
-            )
-        manifest = self.path / "manifest.json"
-        if manifest.is_file():
-            self.manifest: dict[str, Any] = _json(manifest)
-            self.state: str = self.manifest["state"]
-            self.reason: str = self.manifest.get("reason", "")
-            self._check_files()
-        else:
-            self.manifest = {}
-            self.state, self.reason = "partial", "the run did not finish (no manifest.json)"
-        if self.state != "complete" and not allow_partial:
+        self._shards = shards_of(self._files, self._ranked_outcomes)
+        self._parts: tuple[Run, ...] = (self,)
+        self.state, self.reason = self._state(listing)
+        if self.state != "complete" and not allow_partial and damaged == "raise":
             raise PartialStoreError(
                 f"run {self.path} is partial: {self.reason}. See `crysmm-attn status {self.path}`; run the host "
                 "again, or read what is there with allow_partial=True (command line: --allow-partial)."
@@ -75,44 +115,141 @@ class Run:
     def __repr__(self) -> str:
         return f"Run(arm={self.arm!r}, run_id={self.run_id!r}, state={self.state!r}, path={str(self.path)!r})"
 
+    def _read_info(self) -> tuple[dict[str, Any], Damage | None]:
+        fallback = {"run_id": self.path.name, "arm": self.path.parent.name}
+        try:
+            info = self._files.record("run.json")
+            if all(isinstance(info.get(k), str) for k in fallback):
+                return info, None
+            return fallback, Damage("run.json", "does not say which run and arm it is of")
+        except Flaw as flaw:
+            return fallback, Damage("run.json", str(flaw))
+
+    def _state(self, listing: Listing) -> tuple[str, str]:
+        reasons = []
+        if not listing.sealed:
+            reasons.append("the run did not finish (no manifest.json)")
+            loose = len(unlisted(self.path, set(listing.files))) if not self.damage else 0
+            if loose:
+                reasons.append(f"{loose} files were written and never confirmed; they are left out")
+        elif listing.manifest["state"] != "complete":
+            reasons.append(str(listing.manifest.get("reason") or "its manifest says so"))
+        if self.damage:
+            more = f" and {len(self.damage) - 1} more" if len(self.damage) > 1 else ""
+            reasons.append(f"damaged: {self.damage[0]}{more}")
+        if listing.added or listing.open or not listing.sealed or self.damage:
+            reasons += [
+                f"window {o.window.window_id}: {o.state}, {o.reason}"
+                for o in self.windows
+                if o.state not in ("complete", "empty")
+            ]
+        return ("partial" if reasons else "complete"), "; ".join(dict.fromkeys(reasons))
+
+    def verify(self) -> tuple[Damage, ...]:
+        """Read every byte of the run again and compare it with what was written; what is wrong, with the file."""
+        found = list(self.damage)
+        for part in self._parts:
+            listing = read_listing(part.path)
+            files = Files(part.path, listing)
+            found += [Damage(p, what) for p, what in listing.damage.items()]
+            for name in sorted(listing.files):
+                what = files.flaw(listing.files[name], deep=True)
+                found += [Damage(name, what)] if what else []
+        return tuple(dict.fromkeys(found))
+
+    @cached_property
+    def _ranked_outcomes(self) -> tuple[tuple[int, WindowOutcome], ...]:
+        return outcomes.read(self._files)
+
     @cached_property
     def windows(self) -> tuple[WindowOutcome, ...]:
-        """How each captured pass ended, in order."""
-        records = [_json(p) for p in sorted((self.path / "windows").glob("*.json"))]
-        return tuple(_outcome(r) for r in records)
+        """How each captured pass ended, in order; one that a process died in is partial."""
+        return tuple(outcome for part in self._parts for _, outcome in part._ranked_outcomes)
 
     @cached_property
     def checkpoints(self) -> tuple[Checkpoint, ...]:
         """Checkpoints seen, in order of epoch."""
         found: dict[str, Checkpoint] = {}
-        for path in sorted((self.path / "checkpoints").glob("*.json")):
-            record = _json(path)
-            record["files"] = tuple(record.get("files") or ())
-            record["untrained"] = tuple(record.get("untrained") or ())
-            checkpoint = Checkpoint(**record)
+        for checkpoint in (c for part in self._parts for c in outcomes.checkpoints(part._files)):
             if checkpoint.digest not in found or checkpoint.files:
                 found[checkpoint.digest] = checkpoint
         return tuple(sorted(found.values(), key=lambda c: (c.epoch is None, c.epoch or 0, c.digest)))
 
     @cached_property
-    def attention(self) -> pd.DataFrame:
-        """One row per checkpoint x crystal x module x call x direction x head x scope; see ``schema``."""
-        frame = self._table("attention")
-        keys = ["checkpoint", "crystal", "module", "call", "direction", "head"]
-        keys += ["with_special_tokens", "stopwords_removed", "weights"]
-        return self._without_repeats(frame, [k for k in keys if k in frame], "attention")
+    def _rows(self) -> Rows:
+        return Rows(self._shards, self.path)
 
     @cached_property
+    def attention(self) -> pd.DataFrame:
+        """One row per checkpoint x crystal x module x call x direction x head x scope; see ``schema``."""
+        return self._rows.attention()
+
+    @property
     def samples(self) -> pd.DataFrame:
         """One row per checkpoint x split x crystal: counts, target, raw prediction."""
-        frame = self._table("samples")
-        return self._without_repeats(frame, ["checkpoint", "split", "id"] if len(frame) else [], "samples")
+        return self._rows.samples
 
     @cached_property
     def crystals(self) -> pd.DataFrame:
         """One row per crystal: elements, tokens, text, structure; indexed by id."""
-        frame = self._table("crystals")
-        return frame.drop_duplicates("id").set_index("id") if len(frame) else frame
+        frames = []
+        for part in self._parts:
+            for name in sorted(part._files.listing.files):
+                entry = part._files.listing.latest(name)
+                if entry.table == "crystals":
+                    frames.append(read_table(part._files, entry).to_pandas())
+        if not frames:
+            return pd.DataFrame()
+        return pd.concat(frames, ignore_index=True).drop_duplicates("id").set_index("id")
+
+    @property
+    def repeated_ids(self) -> frozenset[str]:
+        """Ids that came more than once in a pass: the first of them and the marked ones."""
+        found = [set(a.detail.get("ids", ())) for a in self.alarms if a.code == "repeated_ids"]
+        if not found:
+            return frozenset()
+        bases = set.union(*found)
+        ids = set(self.samples["id"]) if len(self.samples) else set()
+        return frozenset(i for i in ids if i in bases or any(i.startswith(f"{b} (") for b in bases))
+
+    def shards(self, checkpoint: str | None = None, split: str | None = None) -> list[Shard]:
+        """The passes with a checkpoint's weights over a split; every one when None."""
+        return [
+            s
+            for s in self._shards
+            if checkpoint in (None, s.checkpoint) and (split is None or s.split in (None, split))
+        ]
+
+    def metric_names(self, checkpoint: str | None = None) -> tuple[str, ...]:
+        """Metric columns of the attention table."""
+        work = [(s, e) for s in self.shards(checkpoint) for e in s.entries.get("attention", ())]
+        return tuple(metric_names(work))
+
+    def crystal_means(
+        self,
+        checkpoint: str | None = None,
+        split: str | None = None,
+        *,
+        module: str | None = None,
+        directions: Sequence[str] | None = None,
+        metrics: Sequence[str] | None = None,
+        per_head: Sequence[str] = (),
+    ) -> CrystalMeans:
+        """Means over heads and calls of every crystal, streamed: only what is asked for is read and held.
+
+        Args:
+            checkpoint: Digest; the run's own choice when None.
+            split: Split; every one when None.
+            module, directions, metrics: Only these; all when None.
+            per_head: Metrics whose values of each head are kept too, in the scope with special tokens.
+
+        Raises:
+            DamagedStoreError: When a file is not what was written.
+            StoreError: When a crystal was captured twice with different numbers.
+        """
+        digest = checkpoint or self.checkpoint().digest
+        rows = Rows(self.shards(digest, split), self.path)
+        return crystal_means(rows, module=module, directions=directions, metrics=metrics, per_head=per_head)
 
     @property
     def alarms(self) -> tuple[Alarm, ...]:
@@ -162,14 +299,24 @@ class Run:
 
     def map_ids(self, checkpoint: str | None = None) -> tuple[str, ...]:
         """Ids of the crystals whose full maps were kept."""
-        return tuple(dict.fromkeys(entry["id"] for entry in self._map_index(checkpoint)))
+        return tuple(dict.fromkeys(m.id for m in self._maps if checkpoint in (None, m.entry.checkpoint)))
+
+    @cached_property
+    def _maps(self) -> list[labelled.MapEntry]:
+        """Which maps lie where, read from the files' heads once."""
+        found: list[labelled.MapEntry] = []
+        for part in self._parts:
+            for name in sorted(part._files.listing.files):
+                entry = part._files.listing.latest(name)
+                found += labelled.map_entries(part._files, entry) if entry.table == "maps" else []
+        return found
 
     def maps(
         self,
         id: str,
         *,
         checkpoint: str | None = None,
-        direction: str = "atom_to_text",
+        direction: str | None = "atom_to_text",
         module: str | None = None,
         call: int = 0,
     ) -> AttentionMap:
@@ -178,7 +325,7 @@ class Run:
         Args:
             id: Crystal id.
             checkpoint: Digest; the run's own choice (``checkpoint("auto")``) when None.
-            direction: ``atom_to_text`` or ``text_to_atom``.
+            direction: ``atom_to_text``, ``text_to_atom``, or what an undirected map was stored under; any when None.
             module: Module name; the first when None.
             call: Which call of the module in one forward.
 
@@ -186,171 +333,64 @@ class Run:
             UsageError: When no such map was kept; the message says which were.
         """
         digest = checkpoint or self.checkpoint().digest
-        for entry in self._map_index(digest):
+        for found in self._maps:
             if (
-                entry["id"] == id
-                and entry["direction"] == direction
-                and entry["call"] == call
-                and module in (None, entry["module"])
+                (found.id, found.entry.checkpoint, found.call) == (id, digest, call)
+                and module in (None, found.module)
+                and direction in (None, found.direction)
             ):
-                return self._load_map(entry, digest)
+                return labelled.load_map(found, self._labels(id))
         kept = self.map_ids(digest)
+        others = sorted({m.direction or "undirected" for m in self._maps if m.id == id})
         raise UsageError(
-            f"no {direction} map of crystal {id!r} was kept in {self.path}; {len(kept)} crystals have maps"
-            + (f", for example {', '.join(kept[:3])}." if kept else ". Set maps to a number or all.")
+            f"no {direction or ''} map of crystal {id!r} was kept in {self.path}; {len(kept)} crystals have maps"
+            + (f", for example {', '.join(kept[:3])}" if kept else ". Set maps to a number or all")
+            + (f"; of this crystal there are: {', '.join(others)}." if others else ".")
         )
+
+    def _labels(self, id: str) -> Mapping[str, Any] | None:
+        if not len(self.crystals) or id not in self.crystals.index:
+            return None
+        return {str(k): v for k, v in self.crystals.loc[id].items()}
 
     def structure(self, id: str) -> Structure | None:
         """The crystal's structure, where the host's data set held one."""
-        if not len(self.crystals) or id not in self.crystals.index:
-            return None
-        row = self.crystals.loc[id]
-        if row["lattice"] is None or not hasattr(row["lattice"], "__len__"):
-            return None
-        lattice = np.asarray(row["lattice"], float).reshape(3, 3)
-        coords = np.asarray(row["frac_coords"], float).reshape(-1, 3)
-        return Structure(
-            tuple(map(tuple, lattice.tolist())), tuple(map(tuple, coords.tolist())), tuple(row["elements"])
-        )
+        return labelled.structure(self._labels(id))
 
     def token_labels(self, id: str) -> TokenLabels | None:
         """The crystal's token labels, or None."""
-        row = self.crystals.loc[id]
-        if row["tokens"] is None:
-            return None
-        return TokenLabels(
-            tuple(row["tokens"]),
-            tuple(int(i) for i in row["word_ids"]),
-            tuple(bool(s) for s in row["special"]),
-            row["text"] or "",
-            bool(row["text_truncated"]),
-        )
-
-    # -- reading -----------------------------------------------------------------------------------------
-
-    def _table(self, name: str) -> pd.DataFrame:
-        folder = self.path / name
-        files = sorted(str(p) for p in folder.rglob("*.parquet") if not p.name.startswith("."))
-        if not files:
-            return pd.DataFrame()
-        frames = []
-        for file in files:
-            frame = ds.dataset(file, format="parquet").to_table().to_pandas()
-            for part in Path(file).relative_to(folder).parts[:-1]:
-                key, _, value = part.partition("=")
-                if key == "ckpt":
-                    frame.insert(0, "checkpoint", value)
-                elif key == "rank":
-                    frame["rank"] = int(value)
-            frames.append(frame)
-        return pd.concat(frames, ignore_index=True)
-
-    def _without_repeats(self, frame: pd.DataFrame, keys: list[str], name: str) -> pd.DataFrame:
-        """Drop a distributed sampler's padding repeats; refuse repeats within one rank."""
-        if not len(frame) or not keys:
-            return frame
-        inside = frame.duplicated([*keys, "rank"])
-        if inside.any():
-            row = frame[inside].iloc[0]
-            raise PartialStoreError(
-                f"{self.path}: {name} holds {int(inside.sum())} repeated rows within one rank, for example "
-                f"{ {k: row[k] for k in keys} }; the store is damaged or two processes shared a rank."
-            )
-        return frame.drop_duplicates(keys, ignore_index=True)
-
-    def _map_files(self, checkpoint: str | None) -> Iterator[Path]:
-        pattern = f"ckpt={checkpoint}" if checkpoint else "ckpt=*"
-        yield from sorted((self.path / "maps").glob(f"{pattern}/rank=*/*.safetensors"))
-
-    def _map_index(self, checkpoint: str | None) -> list[dict[str, Any]]:
-        """Which maps lie where, read from the files' heads once."""
-        if checkpoint not in self._map_indexes:
-            from safetensors import safe_open
-
-            entries = []
-            for path in self._map_files(checkpoint):
-                with safe_open(path, framework="numpy") as handle:
-                    index = json.loads((handle.metadata() or {}).get("index", "[]"))
-                entries += [{**entry, "file": path} for entry in index]
-            self._map_indexes[checkpoint] = entries
-        return self._map_indexes[checkpoint]
-
-    def _load_map(self, entry: dict[str, Any], digest: str) -> AttentionMap:
-        from safetensors import safe_open
-
-        with safe_open(entry["file"], framework="numpy") as handle:
-            weights = handle.get_tensor(entry["key"]).astype(np.float32)
-        return AttentionMap(
-            entry["id"],
-            digest,
-            entry["module"],
-            entry["call"],
-            entry["direction"],
-            weights,
-            tuple(self.crystals.loc[entry["id"], "elements"]),
-            self.token_labels(entry["id"]),
-        )
-
-    def _check_files(self) -> None:
-        for entry in self.manifest["files"]:
-            path = self.path / entry["path"]
-            if not path.is_file():
-                raise PartialStoreError(f"{self.path}: {entry['path']} is in the manifest but not on disk.")
-            if path.stat().st_size != entry["bytes"]:
-                raise PartialStoreError(
-                    f"{self.path}: {entry['path']} has {path.stat().st_size} bytes, the manifest says "
-                    f"{entry['bytes']}; the file was changed after the run."
-                )
+        return labelled.token_labels(self._labels(id))
 
 
-def find_runs(path: str | os.PathLike[str], *, allow_partial: bool = False) -> list[Run]:
+def find_runs(
+    path: str | os.PathLike[str], *, allow_partial: bool = False, damaged: str = "raise"
+) -> list[Run]:
     """Every run at or below ``path`` (a run folder, an arm's folder, or a folder of arms), oldest first.
 
     Raises:
         UsageError: When there is none.
     """
-    root = Path(path)
-    if not root.exists():
-        raise UsageError(f"{root} does not exist; give a run folder, an arm's folder or a folder of runs.")
-    folders = [root] if (root / "run.json").is_file() else sorted(p.parent for p in root.glob("*/run.json"))
-    folders = folders or sorted(p.parent for p in root.glob("*/*/run.json"))
-    if not folders:
-        raise UsageError(f"{root} holds no captured run (no run.json there or up to two folders below).")
-    return [Run(folder, allow_partial=allow_partial) for folder in folders]
+    return [Run(folder, allow_partial=allow_partial, damaged=damaged) for folder in run_folders(path)]
 
 
-def open_run(path: str | os.PathLike[str], *, allow_partial: bool = False) -> Run:
+def open_run(path: str | os.PathLike[str], *, allow_partial: bool = False, damaged: str = "raise") -> Run:
     """Open a run; given an arm's folder, its newest one.
 
     Args:
         path: A run folder, or a folder that holds runs of one arm.
         allow_partial: Read a run whose manifest is missing or says partial.
+        damaged: ``raise``, or ``skip`` to read what is whole of a damaged run; ``Run.damage`` lists the rest.
 
     Raises:
         UsageError: When there is no run, or the folder holds more than one arm.
         PartialStoreError: When the run is partial and ``allow_partial`` is false.
+        DamagedStoreError: When a file is not what was written and ``damaged`` is ``raise``.
     """
     root = Path(path)
-    if (root / "run.json").is_file():
-        return Run(root, allow_partial=allow_partial)
-    runs = find_runs(root, allow_partial=True)
+    if root.is_dir() and is_run(root):
+        return Run(root, allow_partial=allow_partial, damaged=damaged)
+    runs = find_runs(root, allow_partial=True, damaged=damaged)
     arms = sorted({r.arm for r in runs})
     if len(arms) > 1:
         raise UsageError(f"{root} holds runs of {len(arms)} arms ({', '.join(arms)}); name one of them.")
-    return Run(runs[-1].path, allow_partial=allow_partial)
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UsageError(f"{path.parent} is not a run folder: it has no {path.name}.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise PartialStoreError(f"{path} is damaged ({error}); run the host again.") from error
-
-
-def _outcome(record: dict[str, Any]) -> WindowOutcome:
-    record = {k: v for k, v in record.items() if k != "rank"}
-    record["window"] = Window(**record["window"])
-    record["alarms"] = tuple(Alarm(**a) for a in record.get("alarms", ()))
-    return WindowOutcome(**record)
+    return Run(runs[-1].path, allow_partial=allow_partial, damaged=damaged)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+
+#: Type of every metric column.
+METRIC = pa.float32()
 
 #: Columns that say what a row of ``attention`` is about; every other column is a metric (float).
 ATTENTION_KEYS = pa.schema(
@@ -62,5 +65,5 @@ def attention_schema(metric_names: list[str]) -> pa.Schema:
     """Schema of the attention table with the given metric columns, float32."""
     schema = ATTENTION_KEYS
     for name in metric_names:
-        schema = schema.append(pa.field(name, pa.float32()))
+        schema = schema.append(pa.field(name, METRIC))
     return schema

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import logging
 import os
 import time
 import uuid
@@ -11,12 +13,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+import xxhash
 
-from crysmm_attn_plugin.records import BatchIdentity, Checkpoint, WindowOutcome
-from crysmm_attn_plugin.store.files import safe_name, write_atomic, write_json
-from crysmm_attn_plugin.store.schema import CRYSTALS, SAMPLES, SCHEMA_VERSION, attention_schema
+from crysmm_attn_plugin.records import Checkpoint, Window, WindowOutcome
+from crysmm_attn_plugin.store.columns import crystal_columns
+from crysmm_attn_plugin.store.files import digest_of, json_bytes, safe_name, unique_name, write_bytes
+from crysmm_attn_plugin.store.groups import WindowWriter
+from crysmm_attn_plugin.store.journal import Journal
+from crysmm_attn_plugin.store.listing import Entry, read_listing, unlisted
+from crysmm_attn_plugin.store.schema import SCHEMA_VERSION
+from crysmm_attn_plugin.store.seal import described, seal
+
+__all__ = ["RunWriter", "WindowWriter", "crystal_columns", "new_run_id", "seal"]
+
+log = logging.getLogger("crysmm_attn")
 
 
 def new_run_id() -> str:
@@ -34,6 +44,10 @@ class RunWriter:
         rank: This process's rank.
         info: What goes into ``run.json`` beside arm, id and schema version: command, versions, settings,
             host, host_config, host_seed.
+
+    Attributes:
+        path: The run's folder.
+        journal: This process's journal.
     """
 
     def __init__(
@@ -50,16 +64,38 @@ class RunWriter:
         self.rank = rank
         self.path = Path(out_dir).absolute() / safe_name(arm) / safe_name(self.run_id)
         self.path.mkdir(parents=True, exist_ok=True)
+        self.journal = Journal(self.path, rank)
         self._info = dict(info or {})
-        self._written_crystals: set[tuple[str, str]] = set()
+        self._labelled: set[int] = set()
+        self._rows: dict[str, list[str]] = {}
+        self._adopt()
         if rank == 0:
             self.update_info()
+
+    def _adopt(self) -> None:
+        """Take what an earlier version left without a manifest into the journal, so that it keeps counting."""
+        if not (self.path / "run.json").is_file():
+            return
+        listing = read_listing(self.path)
+        if listing.first_layout and not listing.sealed:
+            files = [described(self.path, entry).to_dict() for entry in unlisted(self.path, set())]
+            self.journal.append({"do": "adopt", "files": files})
 
     def update_info(self, **info: Any) -> None:
         """Write ``run.json`` again with ``info`` laid over what is known."""
         self._info.update(info)
         head = {"schema_version": SCHEMA_VERSION, "run_id": self.run_id, "arm": self.arm}
-        write_json(self.path / "run.json", {**head, **self._info})
+        self._write_record("run.json", {**head, **self._info})
+
+    def open_window(self, window: Window, *, memory_mb: int = 256, group: int = 4096) -> WindowWriter:
+        """Begin a pass whose rows come batch by batch.
+
+        Args:
+            window: The pass; ``window_id`` is unique in the run.
+            memory_mb: Ceiling for rows and maps held back, with what writing them takes, MB.
+            group: Crystals in a group of files; a crash costs at most the group being gathered.
+        """
+        return WindowWriter(self, window, memory_mb=memory_mb, group=group)
 
     def write_window(
         self,
@@ -70,8 +106,8 @@ class RunWriter:
         crystals: Mapping[str, Sequence[Any]],
         maps: Mapping[str, Any] | None = None,
         maps_index: Sequence[Mapping[str, Any]] = (),
-    ) -> None:
-        """Write one window's rows, its maps, and last its outcome.
+    ) -> WindowOutcome:
+        """Write one whole pass: its rows, its maps, and last its outcome.
 
         Args:
             outcome: How the window ended.
@@ -80,152 +116,103 @@ class RunWriter:
             crystals: Columns of ``schema.CRYSTALS``; crystals written before in this run are skipped.
             maps: Map key -> (heads, queries, keys) float16 array.
             maps_index: One dict a map: key, id, module, call, direction.
-        """
-        window = outcome.window
-        name = safe_name(window.window_id)
-        shard = f"ckpt={safe_name(window.checkpoint)}/rank={self.rank}/{name}"
-        if samples and len(samples["id"]):
-            keys = set(attention_schema([]).names)
-            metrics = [c for c in attention if c not in keys]
-            self._write_table(
-                f"attention/{shard}.parquet", pa.table(dict(attention), schema=attention_schema(metrics))
-            )
-            if maps:
-                from safetensors.numpy import save_file
 
-                index = json.dumps(list(maps_index), ensure_ascii=False)
-                write_atomic(
-                    self.path / f"maps/{shard}.safetensors",
-                    lambda p: save_file(dict(maps), p, metadata={"index": index}),
-                )
-            self._write_crystals(f"crystals/rank={self.rank}/{name}.parquet", crystals)
-            self._write_table(f"samples/{shard}.parquet", pa.table(dict(samples), schema=SAMPLES))
-        self.write_outcome(outcome)
+        Returns:
+            The outcome as written (see ``WindowWriter.close``).
+        """
+        writer = self.open_window(outcome.window)
+        if samples and len(samples["id"]):
+            writer.append(
+                attention=attention, samples=samples, crystals=crystals, maps=maps, maps_index=maps_index
+            )
+        return writer.close(outcome)
 
     def write_outcome(self, outcome: WindowOutcome) -> None:
         """Write (or rewrite, when a window's kind becomes known later) a window's record."""
-        suffix = "" if self.rank == 0 else f".rank{self.rank}"
-        name = safe_name(outcome.window.window_id) + suffix
-        write_json(self.path / f"windows/{name}.json", {"rank": self.rank, **_outcome_dict(outcome)})
+        record = dataclasses.asdict(outcome)
+        record["window"] = dataclasses.asdict(outcome.window)
+        self._write_record(self._outcome_path(outcome.window), {"rank": self.rank, **record})
 
     def discard_window(self, outcome: WindowOutcome) -> None:
         """Remove a superseded window's rows and record (crystal labels stay)."""
-        window = outcome.window
-        name = safe_name(window.window_id)
-        for table, ending in (("samples", "parquet"), ("attention", "parquet"), ("maps", "safetensors")):
-            folder = self.path / table / f"ckpt={safe_name(window.checkpoint)}" / f"rank={self.rank}"
-            (folder / f"{name}.{ending}").unlink(missing_ok=True)
-            for empty in (folder, folder.parent):
-                if empty.is_dir() and not any(empty.iterdir()):
+        paths = [*self._rows.pop(outcome.window.window_id, ()), self._outcome_path(outcome.window)]
+        self.journal.append({"do": "drop", "window": outcome.window.window_id, "paths": paths})
+        for relative in paths:
+            path = self.path / relative
+            path.unlink(missing_ok=True)
+            for empty in (path.parent, path.parent.parent):
+                if empty != self.path and empty.is_dir() and not any(empty.iterdir()):
                     empty.rmdir()
-        suffix = "" if self.rank == 0 else f".rank{self.rank}"
-        (self.path / f"windows/{name}{suffix}.json").unlink(missing_ok=True)
 
     def write_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Write what is known of one checkpoint, together with what was known of the same weights before."""
         suffix = "" if self.rank == 0 else f".rank{self.rank}"
-        path = self.path / f"checkpoints/{safe_name(checkpoint.digest)}{suffix}.json"
+        relative = f"checkpoints/{unique_name(checkpoint.digest)}{suffix}.json"
+        path = self.path / relative
         if path.is_file():
-            before = json.loads(path.read_text(encoding="utf-8"))
-            roles = [*before["role"].split("+"), *checkpoint.role.split("+")]
-            checkpoint = replace(
-                checkpoint,
-                files=tuple(dict.fromkeys([*before["files"], *checkpoint.files])),
-                role="+".join(dict.fromkeys(r for r in roles if r)),
-                epoch=before["epoch"] if checkpoint.epoch is None else checkpoint.epoch,
-                metrics={**before["metrics"], **checkpoint.metrics},
-                untrained=tuple(sorted({*before["untrained"], *checkpoint.untrained})),
-            )
-        write_json(path, checkpoint)
+            try:
+                before = json.loads(path.read_text(encoding="utf-8"))
+                roles = [*before["role"].split("+"), *checkpoint.role.split("+")]
+                checkpoint = replace(
+                    checkpoint,
+                    files=tuple(dict.fromkeys([*before["files"], *checkpoint.files])),
+                    role="+".join(dict.fromkeys(r for r in roles if r)),
+                    epoch=before["epoch"] if checkpoint.epoch is None else checkpoint.epoch,
+                    metrics={**before["metrics"], **checkpoint.metrics},
+                    untrained=tuple(sorted({*before["untrained"], *checkpoint.untrained})),
+                )
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                log.warning("%s is damaged (%s) and is written anew", path, type(error).__name__)
+        self._write_record(relative, checkpoint)
 
     def captured(self) -> list[tuple[str, str, bool]]:
         """(checkpoint, split, training mode) of every complete pass of this rank that is on disk."""
         found = []
         for path in sorted((self.path / "windows").glob("*.json")):
-            record = json.loads(path.read_text(encoding="utf-8"))
-            window = record["window"]
-            if record["state"] == "complete" and record.get("rank", 0) == self.rank:
-                found.append((window["checkpoint"], window["split"], window["training_mode"]))
+            try:
+                record = json.loads(path.read_text(encoding="utf-8"))
+                window = record["window"]
+                if record["state"] == "complete" and record.get("rank", 0) == self.rank:
+                    found.append((window["checkpoint"], window["split"], window["training_mode"]))
+            except (ValueError, KeyError, TypeError) as error:
+                log.warning("%s is damaged (%s) and is passed over", path, type(error).__name__)
         return found
 
-    def _write_table(self, relative: str, table: pa.Table) -> None:
-        write_atomic(self.path / relative, lambda p: pq.write_table(table, p, compression="zstd"))
+    # -- for WindowWriter ----------------------------------------------------------------------------------
 
-    def _write_crystals(self, relative: str, crystals: Mapping[str, Sequence[Any]]) -> None:
-        keys = list(zip(crystals["id"], crystals["tokens_hash"]))
-        fresh = [i for i, key in enumerate(keys) if key not in self._written_crystals]
-        if not fresh:
-            return
-        table = pa.table(dict(crystals), schema=CRYSTALS).take(pa.array(fresh))
-        self._write_table(relative, table)
-        self._written_crystals.update(keys)
+    def fresh_labels(self, ids: Sequence[str], hashes: Sequence[str | None]) -> list[int]:
+        """Positions of crystals whose labels this process has not written yet; they count as written from now."""
+        fresh = []
+        for i, key in enumerate(zip(ids, hashes)):
+            mark = xxhash.xxh3_64_intdigest(repr(key).encode())
+            if mark not in self._labelled:
+                self._labelled.add(mark)
+                fresh.append(i)
+        return fresh
 
+    def group_written(self, window: Window, entries: Sequence[Entry]) -> None:
+        """Every file of a group stands: name them in the journal.
 
-def _outcome_dict(outcome: WindowOutcome) -> dict[str, Any]:
-    import dataclasses
+        Raises:
+            OSError: As the file system says; the group does not count.
+        """
+        files = [e.to_dict() for e in entries]
+        self.journal.append({"do": "group", "window": window.window_id, "files": files})
+        self._rows.setdefault(window.window_id, []).extend(e.path for e in entries if e.table != "crystals")
 
-    record = dataclasses.asdict(outcome)
-    record["window"] = dataclasses.asdict(outcome.window)
-    return record
+    def _outcome_path(self, window: Window) -> str:
+        suffix = "" if self.rank == 0 else f".rank{self.rank}"
+        return f"windows/{unique_name(window.window_id)}{suffix}.json"
 
-
-def seal(run_dir: str | os.PathLike[str], *, state: str = "complete", reason: str = "") -> Path:
-    """Write ``manifest.json`` over everything in a run folder; call it once, last.
-
-    Args:
-        run_dir: The run's folder.
-        state: ``complete`` or ``partial``; ``complete`` becomes ``partial`` when a window is not complete.
-        reason: Why it is partial.
-
-    Returns:
-        The manifest's path.
-    """
-    root = Path(run_dir)
-    files = []
-    for path in sorted(root.rglob("*")):
-        relative = path.relative_to(root)
-        hidden = any(part.startswith(".") for part in relative.parts)
-        if path.is_file() and path.name != "manifest.json" and not hidden and relative.parts[0] in _STORE:
-            rows = pq.read_metadata(path).num_rows if path.suffix == ".parquet" else None
-            files.append({"path": relative.as_posix(), "bytes": path.stat().st_size, "rows": rows})
-    reasons = [reason] if reason else []
-    for path in sorted((root / "windows").glob("*.json")):
-        record = json.loads(path.read_text(encoding="utf-8"))
-        if record["state"] not in ("complete", "empty"):
-            state = "partial"
-            reasons.append(f"window {record['window']['window_id']}: {record['state']}, {record['reason']}")
-    manifest = {
-        "schema_version": SCHEMA_VERSION,
-        "state": state,
-        "reason": "; ".join(reasons),
-        "written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "files": files,
-    }
-    return write_json(root / "manifest.json", manifest)
-
-
-_STORE = {"run.json", "windows", "checkpoints", "crystals", "attention", "samples", "maps"}
-
-
-def crystal_columns(
-    identity: BatchIdentity, formulas: Sequence[str], hashes: Sequence[str]
-) -> dict[str, list]:
-    """A batch's labels as columns of ``schema.CRYSTALS``."""
-    columns: dict[str, list] = {name: [] for name in CRYSTALS.names}
-    for i, crystal in enumerate(identity.ids):
-        labels = identity.tokens[i] if identity.tokens else None
-        structure = identity.structures[i] if identity.structures else None
-        columns["id"].append(crystal)
-        columns["formula"].append(formulas[i])
-        columns["elements"].append(list(identity.elements[i]))
-        columns["tokens"].append(list(labels.tokens) if labels else None)
-        columns["word_ids"].append(list(labels.word_ids) if labels else None)
-        columns["special"].append(list(labels.special) if labels else None)
-        columns["text"].append(labels.text if labels else None)
-        columns["text_truncated"].append(labels.truncated if labels else None)
-        columns["tokens_hash"].append(hashes[i])
-        columns["lattice"].append([x for row in structure.lattice for x in row] if structure else None)
-        columns["frac_coords"].append(
-            [x for row in structure.frac_coords for x in row] if structure else None
+    def _write_record(self, relative: str, value: Any) -> None:
+        content = json_bytes(value)
+        self.journal.append(
+            {
+                "do": "json",
+                "path": relative,
+                "bytes": len(content),
+                "digest": digest_of(content),
+                "text": content.decode("utf-8"),
+            }
         )
-    return columns
+        write_bytes(self.path / relative, content)

@@ -1,0 +1,96 @@
+"""Records of passes and checkpoints, read from their files or, after a crash, from the journal."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from crysmm_attn_plugin.errors import DamagedStoreError
+from crysmm_attn_plugin.records import Alarm, Checkpoint, Window, WindowOutcome
+from crysmm_attn_plugin.store.whole import Files, Flaw
+
+DIED = "the process ended inside this pass"
+
+
+def read(files: Files) -> tuple[tuple[int, WindowOutcome], ...]:
+    """(rank, outcome) of every pass of a run, in order; one that was begun and not ended is partial.
+
+    Raises:
+        DamagedStoreError: When a record is not what was written.
+    """
+    found = []
+    for name, record in _records(files, "windows/"):
+        try:
+            found.append((int(record.get("rank", 0)), outcome_of(record)))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise _unusable(files, name, error) from error
+    for window in files.listing.open.values():
+        try:
+            opened = Window(**_known(Window, window))
+            rows = [files.listing.latest(p) for p in files.listing.files if p.startswith("samples/")]
+            n = sum(e.rows or 0 for e in rows if e.window == opened.window_id)
+            rank = int(window.get("rank", 0))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise _unusable(files, "journal", error) from error
+        found.append((rank, WindowOutcome(opened, "partial", DIED, n_crystals=n)))
+    return tuple(sorted(found, key=lambda x: (str(x[1].window.window_id), x[0])))
+
+
+def outcome_of(record: Mapping[str, Any]) -> WindowOutcome:
+    """A window's record as an outcome; fields of later versions are passed over.
+
+    Raises:
+        KeyError, TypeError, ValueError: When it is no such record.
+    """
+    values = _known(WindowOutcome, record)
+    values["window"] = Window(**_known(Window, record["window"]))
+    values["alarms"] = tuple(Alarm(**_known(Alarm, a)) for a in record.get("alarms") or ())
+    outcome = WindowOutcome(**values)
+    if not isinstance(outcome.window.window_id, str) or not isinstance(outcome.window.checkpoint, str):
+        raise ValueError("window and checkpoint are no texts")
+    if not isinstance(outcome.state, str) or type(outcome.n_crystals) is not int:
+        raise ValueError("state or number of crystals has a wrong type")
+    return outcome
+
+
+def checkpoints(files: Files) -> list[Checkpoint]:
+    """Checkpoints as recorded, in order of their files.
+
+    Raises:
+        DamagedStoreError: When a record is not what was written.
+    """
+    found = []
+    for name, record in _records(files, "checkpoints/"):
+        try:
+            values = _known(Checkpoint, record)
+            values["files"] = tuple(str(f) for f in record.get("files") or ())
+            values["untrained"] = tuple(record.get("untrained") or ())
+            checkpoint = Checkpoint(**values)
+            if not isinstance(checkpoint.digest, str) or not isinstance(checkpoint.role, str):
+                raise ValueError("digest or role is no text")
+            if not isinstance(checkpoint.epoch, (int, type(None))):
+                raise ValueError(f"epoch is {checkpoint.epoch!r}")
+            found.append(checkpoint)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise _unusable(files, name, error) from error
+    return found
+
+
+def _known(kind: type, record: Mapping[str, Any]) -> dict[str, Any]:
+    names = {f.name for f in dataclasses.fields(kind)}
+    return {k: v for k, v in record.items() if k in names}
+
+
+def _records(files: Files, folder: str) -> list[tuple[str, dict[str, Any]]]:
+    found = []
+    for name in sorted(p for p in files.listing.files if p.startswith(folder)):
+        try:
+            found.append((name, files.record(name)))
+        except Flaw as flaw:
+            raise DamagedStoreError(files.root, name, str(flaw)) from None
+    return found
+
+
+def _unusable(files: Files, name: str, error: Exception) -> DamagedStoreError:
+    return DamagedStoreError(files.root, name, f"is no such record ({type(error).__name__}: {error})")
