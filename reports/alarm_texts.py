@@ -13,6 +13,7 @@ ZH = {
     "padding_mass": "部分注意力落在填充位上，已去除并重新归一化。",
     "hooks_did_not_fire": "部分模块调用未被记录，模型可能经过编译。",
     "text_truncated": "部分描述文本超过分词器的最大长度而被截断，截断之后的内容未被读取。",
+    "metric_left_out": "有插件指标的返回值不符合要求，该指标未予保留，其余数值不受影响。",
     "tokens_unknown": "无法读取宿主模型的 token，因而不能区分特殊 token 与停用词。",
     "training_mode": "该次测试在训练模式下进行（dropout 生效），其数值并非评估状态下的模型。",
     "collapsed_attention": "模块 {module} 各行的注意力几乎相同，注意力已发生坍缩。",

@@ -406,16 +406,33 @@ def test_a_broken_metric_of_a_plugin_costs_that_metric_alone(tmp_path: Path, plu
     assert now.outcome.state == "complete"
 
 
-def test_a_metric_of_the_wrong_shape_is_refused_with_both_shapes(tmp_path: Path, plugin: Any) -> None:
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("mine", lambda w: w.sum(), r"'mine' must be a tensor of shape (3, 3), got ()"),
+        ("mine", lambda w: w.mean((2, 3)).tolist(), "'mine' must be a tensor of shape (3, 3), got list"),
+        ("mine", lambda w: w.mean((2, 3)) * 1j, "'mine' must hold real numbers, got torch.complex64"),
+        ("entropy", lambda w: w.mean((2, 3)), "'entropy' has the name of one that is there already"),
+        (7, lambda w: w.mean((2, 3)), "name of a plugin's metric must be text, got 7"),
+    ],
+)
+def test_a_faulty_metric_of_a_plugin_costs_itself_alone_and_says_why(
+    tmp_path: Path, plugin: Any, name: Any, value: Any, why: str
+) -> None:
     def attn_batch_metrics(weights: Any, query_mask: Any, key_mask: Any, context: Any) -> Any:
-        return {"mine": weights.sum()}
+        return {name: value(weights), "good": weights.mean((2, 3))}
 
     plugin(attn_batch_metrics=attn_batch_metrics)
     model, loader = net(), make_loader(6, 3)
     with attn.attach(model, loader=loader, out_dir=tmp_path, arm="full") as now:
         test_loop(model, loader)
-    assert now.outcome.state == "failed"
-    assert "'mine' must be a tensor of shape (3, 3), got ()" in now.outcome.reason
+    assert now.outcome.state == "complete"
+    (alarm,) = [a for a in now.outcome.alarms if a.code == "metric_left_out"]
+    assert why in alarm.message
+    rows = attn.open_run(tmp_path / "full").attention
+    assert rows[rows["weights"] == "model"]["good"].notna().all()
+    assert rows["entropy"].notna().all()
+    assert "mine" not in rows.columns
 
 
 def test_a_full_disk_or_unwritable_folder_is_told(tmp_path: Path) -> None:

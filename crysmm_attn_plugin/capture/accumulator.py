@@ -1,38 +1,78 @@
-"""Everything one window has gathered so far, and its tables when it closes."""
+"""What one window has gathered and not yet handed over, and the sums that its alarms need."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 
 from crysmm_attn_plugin.capture.maps import MapKeeper
+from crysmm_attn_plugin.capture.row_buffer import RowBuffer
 from crysmm_attn_plugin.capture.rows import Block
 from crysmm_attn_plugin.records import BatchIdentity, TokenLabels, Window, reduced_formula
 from crysmm_attn_plugin.store.schema import SAMPLES
 from crysmm_attn_plugin.store.writer import crystal_columns
 
+log = logging.getLogger("crysmm_attn")
+
+#: Crystals after which rows are handed over.
+GROUP = 2048
+
+
+@dataclass(frozen=True)
+class RowGroup:
+    """Columns of a group of crystals, as the store has them.
+
+    Attributes:
+        attention: Of the attention table; ``crystal`` holds positions into ``samples["id"]``.
+        samples, crystals: Of these tables.
+    """
+
+    attention: dict[str, Any]
+    samples: dict[str, Any]
+    crystals: dict[str, Any]
+
 
 class Accumulator:
-    """Rows, samples, labels and maps of one window. Tensors stay on the device until ``tables``.
+    """Rows, samples, labels and maps of one window. Results stay on the device until a group is handed over.
 
     Args:
         keeper: Whose maps are kept.
+        window: The window; needed with a sink.
+        sink: Takes rows, a group of crystals at a time; without one, everything stays here.
+        memory_mb: Ceiling for rows and maps; rows are handed over when they take a quarter.
+        group: Crystals after which rows are handed over.
     """
 
-    def __init__(self, keeper: MapKeeper) -> None:
+    def __init__(
+        self,
+        keeper: MapKeeper,
+        window: Window | None = None,
+        sink: Callable[[RowGroup], None] | None = None,
+        memory_mb: int = 512,
+        group: int = GROUP,
+    ) -> None:
         self.keeper = keeper
-        self.identities: list[BatchIdentity] = []
-        self.blocks: list[Block] = []
-        self.predictions: list[torch.Tensor | None] = []
-        self.padding: list[torch.Tensor] = []
-
-    @property
-    def n_crystals(self) -> int:
-        return sum(len(i) for i in self.identities)
+        self.n_crystals = 0
+        self.n_truncated = 0
+        self.tokens_unknown = False
+        self.n_blocks = 0
+        self.metric_faults: dict[str, str] = {}
+        self._window, self._sink, self._group = window, sink, group
+        self._ceiling = memory_mb * 2**20 // 4
+        self._identities: list[BatchIdentity] = []
+        self._predictions: list[Any] = []
+        self._held = self._held_bytes = 0
+        self._rows = RowBuffer()
+        self._padding: list[torch.Tensor] = []
+        self._worst_padding = 0.0
+        self._variation: dict[tuple[str, str], tuple[float, int]] = {}
 
     def add(
         self,
@@ -41,76 +81,148 @@ class Accumulator:
         prediction: torch.Tensor | None,
         padding: Sequence[Any],
     ) -> None:
-        """Take one batch."""
-        self.identities.append(identity)
-        self.blocks.extend(blocks)
-        self.predictions.append(prediction)
-        self.padding.extend(padding)
+        """Take one batch.
+
+        Args:
+            identity: Who is in it.
+            blocks: Metrics of its calls.
+            prediction: (B,) the model's raw predictions, or None.
+            padding: Largest share on padding of each call.
+        """
+        self._rows.put(blocks, self._held)
+        self.n_blocks += len(blocks)
+        self._identities.append(identity)
+        self._predictions.append(_kept(prediction))
+        for lost in padding:
+            if isinstance(lost, torch.Tensor):
+                self._padding.append(lost)
+            else:
+                self._worst_padding = float(np.fmax(self._worst_padding, lost))
+        labels = list(identity.tokens or [None] * len(identity))
+        self.n_truncated += sum(t is not None and t.truncated for t in labels)
+        self.tokens_unknown |= any(t is None for t in labels)
+        self.n_crystals += len(identity)
+        self._held += len(identity)
+        self._held_bytes += sum(200 + (len(t.text) + 16 * len(t.tokens) if t else 0) for t in labels)
+        full = self._held >= self._group or self._held_bytes + self._rows.nbytes >= self._ceiling
+        if self._sink is not None and full:
+            self.flush()
+
+    def metric_left_out(self, name: str, why: str) -> None:
+        """A plugin's metric could not be kept: said once a name, the pass goes on."""
+        if name not in self.metric_faults:
+            self.metric_faults[name] = why
+            log.warning("%s; it is left out", why)
+
+    def flush(self) -> None:
+        """Hand over what is held; nothing happens without a sink."""
+        if self._sink is None or not self._held:
+            return
+        assert self._window is not None
+        self._settle()
+        group = RowGroup(self._rows.columns(), self.samples(self._window), self.crystals())
+        self._remember_variation()
+        self._rows = RowBuffer()
+        self._identities, self._predictions = [], []
+        self._held = self._held_bytes = 0
+        self._sink(group)
+
+    def rows_only(self, blocks: Sequence[Block]) -> dict[str, Any]:
+        """Columns of the attention table for blocks without samples of their own: the re-initialised baseline."""
+        rows, first = RowBuffer(), 0
+        ids: list[str] = []
+        for block in blocks:
+            rows.put([block], first)
+            ids += block.ids
+            first += len(block.ids)
+        return _with_ids(rows.columns(), ids)
+
+    # -- what alarms ask ---------------------------------------------------------------------------------
+
+    @property
+    def worst_padding(self) -> float:
+        """Largest share of a real row that lay on padding."""
+        self._settle()
+        return self._worst_padding
+
+    def variation(self) -> dict[tuple[str, str], float]:
+        """Per (module, direction): mean between-row variation of the model's own weights, all tokens in."""
+        found = {}
+        for key, (total, count) in _added(self._variation, self._rows.sums_of("between_atom_tv")).items():
+            if count:
+                found[key] = total / count
+        return found
+
+    def _remember_variation(self) -> None:
+        self._variation = _added(self._variation, self._rows.sums_of("between_atom_tv"))
+
+    def _settle(self) -> None:
+        if self._padding:
+            worst = float(torch.stack([p.float().cpu() for p in self._padding]).nan_to_num(0.0).amax())
+            self._worst_padding, self._padding = max(self._worst_padding, worst), []
+
+    # -- what is held, as columns ------------------------------------------------------------------------
 
     def attention(self) -> dict[str, Any]:
         """Columns of the attention table."""
-        names = list(dict.fromkeys(n for b in self.blocks for n in b.metrics))
-        parts: dict[str, list[np.ndarray]] = {}
-        for block in self.blocks:
-            n, h = len(block.ids), len(block.heads)
-            rows = n * h
-
-            def put(name: str, values: Any) -> None:
-                parts.setdefault(name, []).append(np.asarray(values))
-
-            put("crystal", np.repeat(np.array(block.ids, dtype=object), h))
-            put("module", np.full(rows, block.module, dtype=object))
-            put("call", np.full(rows, block.number, np.int16))
-            put("direction", np.full(rows, block.direction, dtype=object))
-            put("head", np.tile(np.array(block.heads, np.int16), n))
-            put("with_special_tokens", np.full(rows, block.scope[0]))
-            put("stopwords_removed", np.full(rows, block.scope[1]))
-            put("weights", np.full(rows, block.weights, dtype=object))
-            put("n_queries", np.repeat(block.n_queries.cpu().numpy().astype(np.int32), h))
-            put("n_keys", np.repeat(block.n_keys.cpu().numpy().astype(np.int32), h))
-            for name in names:
-                value = block.metrics.get(name)
-                put(
-                    name,
-                    np.full(rows, np.nan, np.float32)
-                    if value is None
-                    else value.float().cpu().numpy().ravel(),
-                )
-        return {name: np.concatenate(values) for name, values in parts.items()}
+        return _with_ids(self._rows.columns(), [c for i in self._identities for c in i.ids])
 
     def samples(self, window: Window) -> dict[str, list[Any]]:
         """Columns of the samples table."""
         columns: dict[str, list[Any]] = {name: [] for name in SAMPLES.names}
-        for identity, prediction in zip(self.identities, self.predictions):
+        for identity, prediction in zip(self._identities, self._predictions):
             n = len(identity)
-            values = prediction.detach().double().cpu().tolist() if prediction is not None else [None] * n
+            labels = list(identity.tokens) if identity.tokens else [None] * n
+            elements = list(identity.elements) if identity.elements else [None] * n
             columns["id"] += identity.ids
             columns["split"] += [window.split] * n
             columns["window"] += [window.window_id] * n
-            columns["formula"] += [reduced_formula(e) for e in identity.elements]
+            columns["formula"] += [None if e is None else reduced_formula(e) for e in elements]
             columns["n_atoms"] += identity.n_atoms
-            columns["n_tokens"] += [len(t.tokens) for t in identity.tokens] if identity.tokens else [None] * n
+            columns["n_tokens"] += [None if t is None else len(t.tokens) for t in labels]
             columns["tokens_hash"] += token_hashes(identity)
-            columns["text_truncated"] += (
-                [t.truncated for t in identity.tokens] if identity.tokens else [None] * n
-            )
+            columns["text_truncated"] += [None if t is None else t.truncated for t in labels]
             columns["target"] += list(identity.targets) if identity.targets else [None] * n
-            columns["prediction"] += values
+            values = prediction.double().cpu() if isinstance(prediction, torch.Tensor) else prediction
+            columns["prediction"] += [None] * n if values is None else values.tolist()
         return columns
 
     def crystals(self) -> dict[str, list[Any]]:
         """Columns of the crystal labels."""
         columns: dict[str, list[Any]] = {}
-        for identity in self.identities:
-            formulas = [reduced_formula(e) for e in identity.elements]
+        for identity in self._identities:
+            formulas = ["" if e is None else reduced_formula(e) for e in identity.elements]
             for name, values in crystal_columns(identity, formulas, token_hashes(identity)).items():
                 columns.setdefault(name, []).extend(values)
         return columns
 
 
+def _kept(prediction: torch.Tensor | None) -> Any:
+    """Predictions in the processor's memory as numpy, others as they are: to fetch them would be to wait."""
+    if prediction is None or prediction.device.type != "cpu":
+        return prediction
+    return prediction.detach().double().numpy().copy()
+
+
+def _added(
+    first: dict[tuple[str, str], tuple[float, int]], second: dict[tuple[str, str], tuple[float, int]]
+) -> dict[tuple[str, str], tuple[float, int]]:
+    found = dict(first)
+    for key, (total, count) in second.items():
+        before = found.get(key, (0.0, 0))
+        found[key] = (before[0] + total, before[1] + count)
+    return found
+
+
+def _with_ids(columns: dict[str, Any], ids: Sequence[str]) -> dict[str, Any]:
+    if "crystal" in columns:
+        columns["crystal"] = pa.array(ids, pa.string()).take(pa.array(columns["crystal"]))
+    return columns
+
+
 def token_hashes(identity: BatchIdentity) -> list[str]:
     """16 hex digits per crystal over its tokens; empty without tokens."""
-    return [_hash(t) for t in identity.tokens] if identity.tokens else [""] * len(identity)
+    return [_hash(t) if t is not None else "" for t in identity.tokens or [None] * len(identity)]
 
 
 def _hash(labels: TokenLabels) -> str:

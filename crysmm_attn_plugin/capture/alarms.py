@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import numpy as np
-
 from crysmm_attn_plugin.capture.accumulator import Accumulator
 from crysmm_attn_plugin.capture.directions import NotCrossModal
 from crysmm_attn_plugin.records import Alarm
@@ -65,7 +63,7 @@ def window_alarms(
                 module,
             )
         )
-    worst = max((float(p) for p in gathered.padding), default=0.0)
+    worst = gathered.worst_padding
     if worst > PADDING_ABOVE:
         alarms.append(
             Alarm(
@@ -96,7 +94,9 @@ def window_alarms(
             )
         )
     alarms += _collapsed(gathered)
-    n_truncated = sum(t.truncated for i in gathered.identities for t in i.tokens or ())
+    for name, why in gathered.metric_faults.items():
+        alarms.append(Alarm("metric_left_out", f"{why}; it is left out.", detail={"metric": name}))
+    n_truncated = gathered.n_truncated
     if n_truncated:
         alarms.append(
             Alarm(
@@ -106,7 +106,7 @@ def window_alarms(
                 detail={"n": n_truncated},
             )
         )
-    if any(i.tokens is None for i in gathered.identities):
+    if gathered.tokens_unknown:
         alarms.append(
             Alarm(
                 "tokens_unknown",
@@ -125,17 +125,9 @@ def window_alarms(
 
 
 def _collapsed(gathered: Accumulator) -> list[Alarm]:
-    values: dict[tuple[str, str], list[np.ndarray]] = {}
-    for block in gathered.blocks:
-        if block.weights == "model" and block.scope == (True, False) and "between_atom_tv" in block.metrics:
-            several = (block.n_queries > 1).cpu().numpy()  # one row alone cannot differ from others
-            values.setdefault((block.module, block.direction), []).append(
-                block.metrics["between_atom_tv"].float().cpu().numpy()[several].ravel()
-            )
     alarms = []
-    for (module, direction), parts in values.items():
-        joined = np.concatenate(parts)
-        if np.isfinite(joined).any() and (mean := float(np.nanmean(joined))) < COLLAPSED_BELOW:
+    for (module, direction), mean in gathered.variation().items():
+        if mean < COLLAPSED_BELOW:
             alarms.append(
                 Alarm(
                     "collapsed_attention",

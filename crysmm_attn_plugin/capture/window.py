@@ -12,6 +12,7 @@ from torch import nn
 
 from crysmm_attn_plugin.capture.accumulator import Accumulator, prediction_tensor
 from crysmm_attn_plugin.capture.alarms import PADDING_ABOVE, window_alarms
+from crysmm_attn_plugin.capture.batch_words import BatchWords
 from crysmm_attn_plugin.capture.directions import NotCrossModal, resolve
 from crysmm_attn_plugin.capture.maps import MapKeeper
 from crysmm_attn_plugin.capture.models import ModelWatch, nothing_to_read, reinitialised_twin
@@ -58,6 +59,7 @@ class OpenWindow:
         self.loader = loader
         self.dataset = getattr(loader, "dataset", None)
         self.gathered = Accumulator(MapKeeper(settings.maps, settings.memory_mb))
+        self._asks_plugins = bool(manager.pm.hook.attn_batch_metrics.get_hookimpls())
         self._settings, self._manager, self._on_raw = settings, manager, on_raw
         self._tokenizers = TokenizerWatch()
         self._raw: list[RawAttention] = []
@@ -129,12 +131,15 @@ class OpenWindow:
             for item in raw:
                 self._on_raw(item, identity)
         blocks, padding = [], []
+        words = BatchWords(identity)
         for call, masked in self._resolved(raw, identity):
             reduced = reduce_call(
                 call,
                 identity,
-                plugin_metrics=self._plugin_metrics,
+                words=words,
+                plugin_metrics=self._plugin_metrics if self._asks_plugins else None,
                 wanted=frozenset(self._settings.metrics),
+                on_fault=self.gathered.metric_left_out,
             )
             blocks += reduced.blocks
             padding.append(reduced.padding)
@@ -142,7 +147,7 @@ class OpenWindow:
                 self._unmasked.setdefault(call.module, []).append(reduced.padding)
             self.gathered.keeper.add(call, identity.ids, reduced.query_mask, reduced.key_mask)
         if self._settings.reinitialised:
-            blocks += self._baseline_blocks(identity)
+            blocks += self._baseline_blocks(identity, words)
         if self._forwards == LOOKS:
             self.watch.rest({x.module for x in self._left_out} - self._useful)
         self._module_calls += len({r.module for r in raw} & self._useful)
@@ -181,7 +186,7 @@ class OpenWindow:
 
         return keep
 
-    def _baseline_blocks(self, identity: BatchIdentity) -> list[Any]:
+    def _baseline_blocks(self, identity: BatchIdentity, words: BatchWords) -> list[Any]:
         blocks = []
         for tap in self.watch.taps:
             calls = self._calls.pop(tap.name, [])
@@ -211,6 +216,7 @@ class OpenWindow:
                 blocks += reduce_call(
                     call,
                     identity,
+                    words=words,
                     weights_name="reinitialised",
                     wanted=frozenset(self._settings.metrics),
                     head_mean=False,
@@ -235,7 +241,7 @@ class OpenWindow:
         silent = [*unseen, *self.watch.compiled] if self._forwards else []
         expected = self._forwards * (len(self._useful) + len(silent))
         actual = self._module_calls
-        if state == "complete" and not self.gathered.blocks:
+        if state == "complete" and not self.gathered.n_blocks:
             state, reason = "empty", self._why_empty(loader_batches)
         elif state == "complete" and self.n_batches < loader_batches:
             state = "partial"
@@ -245,7 +251,7 @@ class OpenWindow:
             state,
             reason,
             self.n_batches,
-            self.gathered.n_crystals if self.gathered.blocks else 0,
+            self.gathered.n_crystals if self.gathered.n_blocks else 0,
             expected,
             actual,
             time.perf_counter() - self._started,

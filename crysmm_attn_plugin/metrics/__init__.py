@@ -1,13 +1,18 @@
-"""Attention to numbers: torch tensors in, one value per crystal and head out, padding-safe."""
+"""Attention to numbers: weights in, one value per crystal and head out, padding-safe."""
 
 from __future__ import annotations
 
-from crysmm_attn_plugin.metrics.attention import (
-    MetricContext,
-    attention_metrics,
-    category_mass,
-    padding_mass,
-    without_padding,
-)
+from crysmm_attn_plugin.metrics.attention import MetricContext, attention_metrics
+from crysmm_attn_plugin.metrics.padded import category_mass, padding_mass, without_padding
+from crysmm_attn_plugin.metrics.registry import Metric, register, registered
 
-__all__ = ["MetricContext", "attention_metrics", "category_mass", "padding_mass", "without_padding"]
+__all__ = [
+    "Metric",
+    "MetricContext",
+    "attention_metrics",
+    "category_mass",
+    "padding_mass",
+    "register",
+    "registered",
+    "without_padding",
+]

@@ -6,13 +6,19 @@ variation distance. Half-precision weights are raised to single precision first 
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
 
+from crysmm_attn_plugin.metrics.padded import check_shapes, padded_metrics
+from crysmm_attn_plugin.metrics.real_cells import MapSums
+from crysmm_attn_plugin.metrics.registry import Metric, asked, needs_of
 from crysmm_attn_plugin.records import BatchIdentity
+
+#: Indices of a crystal's real rows or keys: a slice where padding stands behind.
+Places = slice | np.ndarray
 
 
 @dataclass(frozen=True)
@@ -21,7 +27,7 @@ class MetricContext:
 
     Attributes:
         module: Qualified module name.
-        direction: ``atom_to_text`` or ``text_to_atom``.
+        direction: ``atom_to_text`` or ``text_to_atom``; empty where nobody can name a side.
         with_special_tokens: False when special tokens are out of the masks.
         stopwords_removed: True when stop words and punctuation are out as well.
         identity: Ids, elements and tokens of the batch.
@@ -40,6 +46,8 @@ def attention_metrics(
     weights: torch.Tensor,
     query_mask: torch.Tensor | None = None,
     key_mask: torch.Tensor | None = None,
+    *,
+    wanted: Collection[str] | None = None,
 ) -> dict[str, torch.Tensor]:
     """Metrics of attention maps, one value per crystal and head.
 
@@ -48,129 +56,109 @@ def attention_metrics(
             over their real keys.
         query_mask: (batch, queries) bool, True where real; all real when None.
         key_mask: (batch, keys) bool, True where real; all real when None.
+        wanted: Names to compute; all when None or empty. Without ``between_atom_tv`` it takes half the time.
 
     Returns:
         Name -> (batch, heads) tensor, float32 (float64 for float64 weights): ``entropy`` (nats),
         ``normalized_entropy``, ``effective_tokens_hill``, ``effective_tokens_hill2``, ``effective_tokens_01``,
-        ``max_weight``, ``gini``, ``between_atom_tv``. NaN where not defined: gini and normalised entropy over a
-        single key, anything over no key or no row.
+        ``max_weight``, ``gini``, ``between_atom_tv`` and what plugins have registered. NaN where not defined: gini and
+        normalised entropy over a single key, anything over no key, no row, or a row whose real keys hold no weight.
 
     Raises:
         ValueError: On shapes that do not fit.
     """
-    w, rows, keys = without_padding(weights, query_mask, key_mask)
-    n = keys.sum(-1).to(w.dtype)[:, None, None]  # (batch, 1, 1)
-    nan = w.new_tensor(float("nan"))
-    entropy = torch.special.entr(w).sum(-1)  # (batch, heads, queries)
-    per_row = {
-        "entropy": entropy,
-        "normalized_entropy": torch.where(n > 1, entropy / n.log(), nan),
-        "effective_tokens_hill": entropy.exp(),
-        "effective_tokens_hill2": 1 / w.square().sum(-1),
-        "effective_tokens_01": (w > 0.1).sum(-1).to(w.dtype),
-        "max_weight": w.amax(-1),
-        "gini": torch.where(n > 1, _gini(w, n), nan),
-    }
-    share = rows[:, None, :].to(w.dtype)
-    count = share.sum(-1)
-    real = rows[:, None, :]
-    metrics = {name: torch.where(real, x, 0).sum(-1) / count for name, x in per_row.items()}
-    metrics["between_atom_tv"] = _between_rows(w, rows)
-    empty = (n[..., 0] == 0) | (count == 0)
-    return {name: torch.where(empty, nan, x) for name, x in metrics.items()}
+    check_shapes(weights, query_mask, key_mask)
+    if weights.device.type != "cpu":
+        return padded_metrics(weights, query_mask, key_mask, wanted=wanted)
+    array = as_array(weights)
+    batch, heads, queries, keys = array.shape
+    row_places, key_places = real_places(query_mask, batch, queries), real_places(key_mask, batch, keys)
+    counts = np.array([_count(p, queries) for p in row_places], np.intp)
+    dtype = np.float64 if array.dtype == np.float64 else np.float32
+    metrics = asked(wanted)
+    sums = MapSums(int(counts.sum()) * heads, batch * heads, needs_of(metrics), dtype)
+    own = [m for m in metrics if m.family == "cells"]
+    found = {m.name: np.full((batch, heads), np.nan, dtype) for m in metrics}
+    with np.errstate(all="ignore"):
+        for i in range(batch):
+            maps = real_cells(array[i], row_places[i], key_places[i])
+            sums.add(maps)
+            for metric in own if maps.size else ():
+                found[metric.name][i] = checked(metric, metric.compute(normalised(maps, dtype)), heads)
+        for metric in metrics:
+            if metric.family == "rows":
+                found[metric.name] = row_means(metric.compute(sums), counts, heads).astype(dtype)
+            elif metric.family == "maps":
+                found[metric.name] = metric.compute(sums)[0].reshape(batch, heads)
+    return {name: torch.from_numpy(value) for name, value in found.items()}
 
 
-def without_padding(
-    weights: torch.Tensor, query_mask: torch.Tensor | None, key_mask: torch.Tensor | None
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Weights with padded keys zeroed and rows renormalised, and both masks filled in.
-
-    Args:
-        weights: (batch, heads, queries, keys).
-        query_mask: (batch, queries) bool or None.
-        key_mask: (batch, keys) bool or None.
-
-    Returns:
-        Weights in at least single precision, query mask, key mask.
-
-    Raises:
-        ValueError: On shapes that do not fit.
-    """
-    if weights.ndim != 4:
-        raise ValueError(f"weights must be (batch, heads, queries, keys), got shape {tuple(weights.shape)}")
-    batch, _, queries, n_keys = weights.shape
-    rows = _mask(query_mask, (batch, queries), "query_mask", weights.device)
-    keys = _mask(key_mask, (batch, n_keys), "key_mask", weights.device)
+def as_array(weights: torch.Tensor) -> np.ndarray:
+    """A numpy view of a CPU tensor (a copy for types numpy does not know)."""
     w = weights.detach()
-    w = w if w.dtype == torch.float64 else w.float()
-    w = torch.where(keys[:, None, None, :], w, 0)
-    total = w.sum(-1, keepdim=True)
-    return w / torch.where(total > 0, total, 1), rows, keys
+    if w.dtype not in (torch.float16, torch.float32, torch.float64):
+        w = w.float()
+    return w.numpy()
 
 
-def padding_mass(weights: torch.Tensor, query_mask: torch.Tensor, key_mask: torch.Tensor) -> torch.Tensor:
-    """Largest share of a real row that lies on padded keys; a 0-d tensor on the weights' device."""
-    w = weights.detach().float()
-    lost = torch.where(key_mask[:, None, None, :], 0, w).sum(-1)
-    return torch.where(query_mask[:, None, :], lost, 0).amax()
-
-
-def category_mass(weights: torch.Tensor, query_mask: torch.Tensor, category: torch.Tensor) -> torch.Tensor:
-    """Share of attention on a category of keys, mean over real rows.
+def real_places(mask: torch.Tensor | None, batch: int, length: int) -> list[Places]:
+    """For each crystal of a batch, where its real positions are.
 
     Args:
-        weights: (batch, heads, queries, keys), rows summing to one.
-        query_mask: (batch, queries) bool.
-        category: (batch, keys) or (batch, queries, keys) bool.
-
-    Returns:
-        (batch, heads).
+        mask: (batch, length) bool, True where real; all real when None.
+        batch: Crystals.
+        length: Padded length.
     """
-    chosen = category[:, None, None, :] if category.ndim == 2 else category[:, None]
-    mass = torch.where(chosen, weights, 0).sum(-1)
-    rows = query_mask[:, None, :]
-    return torch.where(rows, mass, 0).sum(-1) / rows.sum(-1)
-
-
-def _mask(mask: torch.Tensor | None, shape: tuple[int, int], name: str, device: Any) -> torch.Tensor:
     if mask is None:
-        return torch.ones(shape, dtype=torch.bool, device=device)
-    if tuple(mask.shape) != shape:
-        raise ValueError(f"{name} must have shape {shape}, got {tuple(mask.shape)}")
-    return mask.to(device=device, dtype=torch.bool)
+        return [slice(0, length)] * batch
+    real = mask.detach().cpu().numpy().astype(bool, copy=False)
+    counts = real.sum(-1)
+    leading = (real == (np.arange(length) < counts[:, None])).all(-1)
+    return [slice(0, int(n)) if a else np.flatnonzero(r) for n, a, r in zip(counts, leading, real)]
 
 
-def _gini(w: torch.Tensor, n: torch.Tensor) -> torch.Tensor:
-    """Corrected Gini; padded keys are zero, sort last in descending order and add nothing."""
-    ordered = _descending(w, -1)
-    rank = n - torch.arange(w.shape[-1], device=w.device, dtype=w.dtype)  # largest weight has rank n
-    total = w.sum(-1)
-    safe = torch.where(total > 0, total, 1)
-    raw = 2 * (rank.unsqueeze(-2) * ordered).sum(-1) / (n * safe) - (n + 1) / n
-    return raw * n / (n - 1)
+def real_cells(maps: np.ndarray, rows: Places, keys: Places) -> np.ndarray:
+    """(heads, real queries, real keys) of one crystal's (heads, queries, keys)."""
+    chosen = maps[:, rows]
+    return chosen[:, :, keys] if isinstance(keys, slice) else np.take(chosen, keys, axis=-1)
 
 
-def _between_rows(w: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-    """Mean total variation over all pairs of real rows, (batch, heads), by sorting each key's column.
+def normalised(maps: np.ndarray, dtype: type) -> np.ndarray:
+    """(heads, queries, keys) real cells in at least single precision, rows summing to one."""
+    w: np.ndarray = maps.astype(dtype)
+    return w / w.sum(-1, keepdims=True)
 
-    All m * m ordered pairs count, a row with itself too, so that a supercell (every row c times) changes nothing. The
-    sum of |x_a - x_b| over pairs of m values is sum_p (m - 1 - 2p) x_(p) over the values in descending order, which
-    needs no (queries, queries, keys) array.
+
+def checked(metric: Metric, found: object, heads: int) -> np.ndarray:
+    """What a registered metric returned, as (heads,) numbers.
+
+    Raises:
+        ValueError: When it is something else.
     """
-    m = rows.sum(-1).to(w.dtype)[:, None, None, None]
-    column = torch.where(rows[:, None, :, None], w, -1)  # padded rows sort last
-    ordered = _descending(column, 2)
-    position = torch.arange(w.shape[2], device=w.device, dtype=w.dtype)[None, None, :, None]
-    pairs = torch.where(position < m, (m - 1 - 2 * position) * ordered, 0).sum((2, 3))
-    count = m.square()[..., 0, 0]
-    return pairs / torch.where(count > 0, count, 1)
+    value = np.asarray(found)
+    if value.shape != (heads,) or value.dtype.kind not in "fiub":
+        raise ValueError(
+            f"the metric {metric.name!r} must return {heads} numbers, one a head; got {value.dtype} of shape {value.shape}"
+        )
+    return value
 
 
-def _descending(values: torch.Tensor, dim: int) -> torch.Tensor:
-    """Sorted along a dimension, the largest (and NaN) first.
+def row_means(values: np.ndarray, counts: Sequence[int] | np.ndarray, maps: int) -> np.ndarray:
+    """(crystals, maps) means over rows, float64; NaN without rows.
 
-    On the CPU by numpy, which sorts many short rows 10 to 20 times faster than torch, to the same numbers.
+    Args:
+        values: (rows,) crystal by crystal, map by map.
+        counts: (crystals,) rows of each map of a crystal.
+        maps: Maps of each crystal.
     """
-    if values.device.type != "cpu" or values.requires_grad:
-        return values.sort(dim=dim, descending=True).values
-    return torch.from_numpy(np.sort(values.numpy(), axis=dim)).flip(dim)
+    lengths = np.repeat(np.asarray(counts, np.intp), maps)
+    means = np.full(len(lengths), np.nan)
+    there = lengths > 0
+    if there.any():
+        starts = (np.cumsum(lengths) - lengths)[there]
+        means[there] = np.add.reduceat(values, starts, dtype=np.float64) / lengths[there]
+    return means.reshape(-1, maps)
+
+
+def _count(places: Places, length: int) -> int:
+    return len(range(*places.indices(length))) if isinstance(places, slice) else len(places)

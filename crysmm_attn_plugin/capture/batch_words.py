@@ -1,0 +1,104 @@
+"""What is known of the words of a batch, made once and shared by all its maps and scopes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from crysmm_attn_plugin.catalogue import TOKEN_CATEGORIES
+from crysmm_attn_plugin.records import BatchIdentity, TokenLabels
+from crysmm_attn_plugin.words import ELEMENT, token_categories, token_elements
+
+#: (with_special_tokens, stopwords_removed)
+SCOPES = ((True, False), (False, False), (False, True))
+#: Categories of a token by itself; element mentions depend on the atom that looks.
+PLAIN = tuple(c for c in TOKEN_CATEGORIES if c not in ("own_element", "other_element"))
+
+
+@dataclass(frozen=True)
+class CrystalWords:
+    """Tokens of one crystal, ordered so that each scope is their beginning.
+
+    Attributes:
+        order: (tokens,) positions: words, then stop words and punctuation, then special tokens.
+        ends: For each of ``SCOPES``, how many of the first tokens are in it.
+        special: (tokens,) bool in that order: the tokenizer's special tokens.
+        plain: (tokens, len(PLAIN)) bool in that order: the token's category.
+        own: (tokens, symbols) bool: the token mentions the symbol; None when the elements are unknown.
+        other: (tokens, symbols) bool: the token mentions elements, but not this one.
+        atoms: (atoms,) index of each atom's symbol.
+    """
+
+    order: np.ndarray
+    ends: tuple[int, ...]
+    special: np.ndarray
+    plain: np.ndarray
+    own: np.ndarray | None
+    other: np.ndarray | None
+    atoms: np.ndarray | None
+
+
+class BatchWords:
+    """Words of every crystal of a batch.
+
+    Args:
+        identity: The batch; tokens and elements, or those of single crystals, may be unknown.
+    """
+
+    def __init__(self, identity: BatchIdentity) -> None:
+        self.identity = identity
+        n = len(identity)
+        self.tokens: Sequence[TokenLabels | None] = identity.tokens or [None] * n
+        self.elements: Sequence[Sequence[str] | None] = identity.elements or [None] * n
+        self.crystals = [
+            None if labels is None else crystal_words(labels, elements)
+            for labels, elements in zip(self.tokens, self.elements)
+        ]
+
+    @property
+    def any_known(self) -> bool:
+        """True when the tokens of some crystal are known."""
+        return any(c is not None for c in self.crystals)
+
+    def token_counts(self) -> list[int | None]:
+        """Tokens of each crystal, None where unknown."""
+        return [None if t is None else len(t.tokens) for t in self.tokens]
+
+    def atom_counts(self) -> list[int | None]:
+        """Atoms of each crystal, None where unknown."""
+        counts = getattr(self.identity, "atom_counts", None)
+        if counts is not None:
+            return list(counts)
+        return [None if e is None else len(e) for e in self.elements]
+
+
+def crystal_words(labels: TokenLabels, elements: Sequence[str] | None) -> CrystalWords:
+    """What the tokens of one description are, seen from each element of its crystal.
+
+    Args:
+        labels: The tokens.
+        elements: Symbols of the atoms, or None.
+    """
+    categories = token_categories(labels)
+    index = {name: i for i, name in enumerate([*PLAIN, ELEMENT])}
+    kind = np.array([index[c] for c in categories], np.intp)
+    special = np.array(labels.special, bool)
+    dropped = (kind == index["function_word"]) | (kind == index["punctuation"])
+    level = np.where(special, 2, np.where(dropped, 1, 0))
+    order = np.argsort(level, kind="stable")
+    ends = (len(order), int((level < 2).sum()), int((level < 1).sum()))
+    kind = kind[order]
+    plain = kind[:, None] == np.arange(len(PLAIN))
+    if elements is None:
+        return CrystalWords(order, ends, special[order], plain, None, None, None)
+    symbols = {symbol: i for i, symbol in enumerate(sorted(set(elements)))}
+    atoms = np.array([symbols[e] for e in elements], np.intp)
+    mentioned = token_elements(labels)
+    own, other = (np.zeros((len(order), len(symbols)), bool) for _ in range(2))
+    for row in np.flatnonzero(kind == index[ELEMENT]):
+        here = [symbols[s] for s in mentioned[order[row]].split() if s in symbols]
+        other[row] = True
+        own[row, here], other[row, here] = True, False
+    return CrystalWords(order, ends, special[order], plain, own, other, atoms)
