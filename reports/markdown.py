@@ -90,10 +90,6 @@ def _one_language(
 
 
 def _figure(record: Any, lang: str) -> str:
-    drawn = record.label_languages.get(lang, "en")
-    pictures = [f for f in record.files if f.suffix == ".png" and f.parent.name == "figures"]
-    chinese = [f for f in pictures if f.name.endswith(".zh.png")]
-    english = [f for f in pictures if f not in chinese]
-    shown = (chinese if drawn == "zh" and chinese else english or pictures)[:1]
-    image = "".join(f"![{literal(record.alts[lang])}](figures/{f.name})\n\n" for f in shown)
+    shown = record.path("png", lang)
+    image = f"![{literal(record.alts[lang])}](figures/{shown.name})\n\n" if shown else ""
     return f"{image}{literal(record.captions[lang])}"

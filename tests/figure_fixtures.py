@@ -124,6 +124,8 @@ def drawn_comparison(
     seed: int = 0,
     epochs: int = 0,
     text: str = "",
+    heads: int = 4,
+    runs: int = 1,
     cells: tuple[tuple[str, ...], ...] = (
         ("Na", "Cl"),
         ("Sr", "Ti", "O", "O", "O"),
@@ -163,7 +165,7 @@ def drawn_comparison(
         )
         elements[crystal] = tuple(cell)
         for k, arm in enumerate(arms):
-            weights[crystal, arm] = attention(rng, 4, len(cell), len(labels[crystal].tokens), 1.0 + 0.5 * k)
+            weights[crystal, arm] = attention(rng, heads, len(cell), len(labels[crystal].tokens), 1.0 + 0.5 * k)
         value = float(frame.loc[i, f"entropy.{arms[-1]}"])
         base = float(frame.loc[i, f"entropy.{arms[0]}"]) if baseline else float("nan")
         examples.append(

@@ -31,6 +31,16 @@ TEXT: dict[str, tuple[str, str]] = {
         "右侧：各晶体相对 {baseline} 的差值及其密度，平均差值及其 {confidence}% 区间（{interval}）。"
         "{claim}",
     ),
+    "statistics_runs": (
+        "Hollow diamonds: the mean of each training run over the crystals.",
+        "空心菱形：各次训练在全部晶体上的均值。",
+    ),
+    "statistics_guide": (
+        "Grey bands: the ranges that the analysis guide expects of middle fusion.",
+        "灰色区域：分析指南对中期融合的预期范围。",
+    ),
+    "one_head": ("one head", "仅一个头"),
+    "heads": ("mean over {heads} heads", "对 {heads} 个头取平均"),
     "statistics_tests": (
         "p values: two-sided {test}, adjusted over the four metrics ({adjustment}).",
         "p 值：双侧{test}，对四项指标校正（{adjustment}）。",
@@ -58,19 +68,26 @@ TEXT: dict[str, tuple[str, str]] = {
         "With two or three runs per arm the intervals are preliminary.",
         "每组仅两至三次训练，区间为初步结果。",
     ),
+    "claim_estimates": (
+        "With two or three runs per arm these are estimates.",
+        "每组仅两至三次训练，结果为估计值。",
+    ),
+    "claim_verdict": (
+        "Values are means over the runs of each arm; the intervals include the variation between runs.",
+        "取值为各组多次训练的平均，区间已计入训练间差异。",
+    ),
     "claim_architecture": (
         "Values are means over the runs of each arm; the intervals include the variation between runs.",
         "取值为各组多次训练的平均，区间已计入训练间差异。",
     ),
     "heatmap": (
-        "Attention of the atoms of {formula} ({id}) to the words of its description, mean over {heads} "
-        "heads; word "
-        "pieces are merged. {selection} The same words in the same order and one colour scale for all "
-        "arms; ticks "
-        "above a panel mark words left out.{difference}",
-        "{formula}（{id}）各原子对描述文本中各词的注意力，对 {heads} 个头取平均，子词已合并。"
-        "{selection}各组词序相同，"
-        "共用同一色标；分图上方的短线表示此处略去了词。{difference}",
+        "Attention of the atoms of {formula} ({id}) to the words of its description, {heads}; word pieces are merged, "
+        "atoms grouped by element. {selection} The same words in the same order and one colour scale for all arms, by "
+        "the square root of the weight. Bars above a map: mean over the atoms; bars at its right: an atom's highest "
+        "weight; ticks: words left out.{difference}",
+        "{formula}（{id}）各原子对描述文本中各词的注意力，{heads}，子词已合并，原子按元素分组。{selection}各组词序"
+        "相同，共用同一色标，按权重的平方根取色。图上方的条形为对各原子的平均，右侧条形为各原子的最高权重，短线表示"
+        "此处略去了词。{difference}",
     ),
     "heatmap_selection": (
         "Chosen by rule: {rule} of {metric} among the crystals whose maps were kept.",

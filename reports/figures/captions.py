@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from crysmm_attn_plugin.reports.figures import estimates
+from crysmm_attn_plugin.reports.figures.arms import label
 from crysmm_attn_plugin.reports.figures.caption_texts import METHODS_ZH, TEXT
 from crysmm_attn_plugin.reports.figures.style import one_line
 from crysmm_attn_plugin.reports.figures.wording import (
@@ -14,6 +16,7 @@ from crysmm_attn_plugin.reports.figures.wording import (
     metric_label,
     p_text,
     percent,
+    pick,
     say,
     with_interval,
 )
@@ -35,7 +38,7 @@ def caption(kind: str, result: ComparisonResult, lang: str, **about: object) -> 
 
 def alt(kind: str, result: ComparisonResult, lang: str, **about: object) -> str:
     """The alternative text of one figure: what is to be seen, and the main numbers."""
-    arms = _join([one_line(a.name, 60) for a in result.arms], lang)
+    arms = _join([label(a.name, lang) for a in result.arms], lang)
     if kind == "statistics":
         panels = len({m.metric for p in result.pairs for m in p.primary()}) or 4
         return (_say("alt_statistics", lang, panels=panels, arms=arms) + _estimates(result, lang)).strip()
@@ -50,7 +53,7 @@ def alt(kind: str, result: ComparisonResult, lang: str, **about: object) -> str:
 
 
 def _say(key: str, lang: str, **values: object) -> str:
-    return TEXT[key][lang == "zh"].format(**values)
+    return pick(TEXT[key], lang).format(**values)
 
 
 def _join(names: list[str], lang: str) -> str:
@@ -92,8 +95,8 @@ def _estimates(result: ComparisonResult, lang: str) -> str:
                 "estimate",
                 lang,
                 metric=_first_upper(metric_label(item.metric, lang)),
-                arm=one_line(pair.arm, 60),
-                baseline=one_line(pair.baseline, 60),
+                arm=label(pair.arm, lang),
+                baseline=label(pair.baseline, lang),
                 estimate=with_interval(paired.mean_difference, paired.ci_low, paired.ci_high),
                 change=percent(paired.percent_change, min(decimals_for(width), 1)),
                 p=_p(item, lang),
@@ -111,7 +114,7 @@ def _p(item: MetricResult, lang: str) -> str:
 
 def _claim(result: ComparisonResult, lang: str) -> str:
     claims = {p.claim for p in result.pairs}
-    for claim in ("checkpoints", "preliminary", "architecture"):
+    for claim in ("checkpoints", "preliminary", "estimates", "architecture", "verdict"):
         if claim in claims:
             return _say(f"claim_{claim}", lang)
     return ""
@@ -122,14 +125,14 @@ def _statistics(result: ComparisonResult, lang: str, about: Mapping[str, object]
     direction = direction.replace(" ", "-") if lang == "en" else direction
     common = {"direction": direction, "n": result.n_crystals, "split": _split(result, lang)}
     if not result.pairs:
-        return _say("statistics_one", lang, arm=one_line(result.arms[0].name, 60), **common)
+        return _say("statistics_one", lang, arm=label(result.arms[0].name, lang), **common)
     found = _primary(result)
     space = " " if lang == "en" else ""
     if not found:
         text = _say(
             "statistics",
             lang,
-            baseline=one_line(result.baseline, 60),
+            baseline=label(result.baseline, lang),
             confidence=_level(result),
             interval="–",
             claim="",
@@ -145,12 +148,16 @@ def _statistics(result: ComparisonResult, lang: str, about: Mapping[str, object]
     text = _say(
         "statistics",
         lang,
-        baseline=one_line(result.baseline, 60),
+        baseline=label(result.baseline, lang),
         confidence=f"{100 * paired.confidence:g}",
         interval=_method(paired.interval, lang),
         claim=_claim(result, lang),
         **common,
     )
+    if any(estimates.runs(m) for _, m in found):
+        text += space + _say("statistics_runs", lang)
+    if any(estimates.guide_range(m) for _, m in found):
+        text += space + _say("statistics_guide", lang)
     adjusted = next((m for _, m in found if m.p_adjusted is not None), None)
     if adjusted is not None:
         tests = _say(
@@ -173,7 +180,7 @@ def _heatmap(result: ComparisonResult, lang: str, about: Mapping[str, object]) -
     selection = _say("heatmap_selection", lang, rule=rule_name(example, lang), metric=metric)
     difference = ""
     if math.isfinite(example.baseline_value) and result.pairs:
-        arm, baseline = one_line(result.pairs[0].arm, 60), one_line(result.pairs[0].baseline, 60)
+        arm, baseline = label(result.pairs[0].arm, lang), label(result.pairs[0].baseline, lang)
         selection += _say(
             "heatmap_values",
             lang,
@@ -189,7 +196,7 @@ def _heatmap(result: ComparisonResult, lang: str, about: Mapping[str, object]) -
         lang,
         formula=one_line(example.formula, 60),
         id=one_line(example.id, 60),
-        heads=result.n_heads,
+        heads=_say("one_head" if result.n_heads == 1 else "heads", lang, heads=result.n_heads),
         selection=selection,
         difference=difference,
     )
@@ -205,7 +212,7 @@ def _categories(result: ComparisonResult, lang: str, about: Mapping[str, object]
             text += _say(
                 "categories_top",
                 lang,
-                arm=one_line(arm, 60),
+                arm=label(arm, lang),
                 category=category_label(top.category, lang),
                 share=share,
             )
@@ -218,15 +225,15 @@ def _coupling(result: ComparisonResult, lang: str, about: Mapping[str, object]) 
         "coupling",
         lang,
         split=_split(result, lang),
-        arm=_join([one_line(p.arm, 60) for p in pairs], lang).strip(),
-        baseline=one_line(result.baseline, 60),
+        arm=_join([label(p.arm, lang) for p in pairs], lang).strip(),
+        baseline=label(result.baseline, lang),
     )
     for pair in pairs:
         for item in pair.coupling:
             name = _first_upper(metric_label(item.metric, lang, unit=False))
             if len(pairs) > 1:
                 metric = metric_label(item.metric, lang, unit=False)
-                name = f"{one_line(pair.arm, 60)}{say('comma', lang)}{metric}"
+                name = f"{label(pair.arm, lang)}{say('comma', lang)}{metric}"
             text += _say(
                 "coupling_one",
                 lang,
@@ -251,8 +258,8 @@ def _specification(result: ComparisonResult, lang: str, about: Mapping[str, obje
     return _say(
         "specification",
         lang,
-        arm=one_line(pair.arm, 60),
-        baseline=one_line(pair.baseline, 60),
+        arm=label(pair.arm, lang),
+        baseline=label(pair.baseline, lang),
         level=_level(result),
     )
 
@@ -263,7 +270,7 @@ def _performance(result: ComparisonResult, lang: str, about: Mapping[str, object
     for arm in result.arms:
         if arm.mae is not None:
             text += _say(
-                "performance_arm", lang, arm=one_line(arm.name, 60), mae=fixed(arm.mae, 3), unit=unit
+                "performance_arm", lang, arm=label(arm.name, lang), mae=fixed(arm.mae, 3), unit=unit
             )
     return text
 

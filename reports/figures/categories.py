@@ -6,15 +6,9 @@ from typing import TYPE_CHECKING
 
 from crysmm_attn_plugin.catalogue import TOKEN_CATEGORIES
 from crysmm_attn_plugin.reports.figures import marks
-from crysmm_attn_plugin.reports.figures.style import (
-    PALE,
-    SINGLE_MM,
-    add_axes,
-    arm_colours,
-    new_figure,
-    one_line,
-    plain_ticks,
-)
+from crysmm_attn_plugin.reports.figures.arms import arms_of
+from crysmm_attn_plugin.reports.figures.measure import Entry, Legend, settle
+from crysmm_attn_plugin.reports.figures.style import PALE, SINGLE_MM, add_axes, new_figure, plain_ticks
 from crysmm_attn_plugin.reports.figures.wording import category_label, say
 from crysmm_attn_plugin.stats.results import ComparisonResult
 
@@ -23,36 +17,25 @@ if TYPE_CHECKING:
 
 
 def draw(result: ComparisonResult, lang: str = "en") -> Figure:
-    """A dot and interval per word category and arm, in percent of the atom-to-text attention."""
-    arms = [a.name for a in result.arms]
-    colours = arm_colours(result.baseline, arms)
-    ordered = [a for a in colours if any(c.arm == a for c in result.categories)]
+    """A mark and interval per word category and arm, in percent of the atom-to-text attention."""
+    arms = [a for a in arms_of(result, lang) if any(c.arm == a.name for c in result.categories)]
     rows = [c for c in TOKEN_CATEGORIES if any(m.category == c for m in result.categories)]
     rows += [c for c in dict.fromkeys(m.category for m in result.categories) if c not in rows]
     mass = {(m.arm, m.category): m for m in result.categories}
-    row_height = max(4.6, 2.0 * len(ordered) + 1.2)
-    height = row_height * len(rows)
-    legend = 3.2 * len(ordered) + 1.5
-    figure = new_figure(SINGLE_MM, legend + height + 10)
-    axes = add_axes(figure, 33, legend, SINGLE_MM - 36, height)
-    for k, arm in enumerate(ordered):
-        offset = (k - (len(ordered) - 1) / 2) * min(0.62 / max(len(ordered), 1), 0.28)
+    legend = Legend([Entry(a.label, a.colour, a.shape) for a in arms], SINGLE_MM - 2)
+    body = max(4.6, 2.0 * len(arms) + 1.2) * len(rows) + 8
+    figure = new_figure(SINGLE_MM, legend.height + body + 3.2)
+    legend.draw(figure, 1.0, 1.0)
+    axes = add_axes(figure, 33, legend.height + 2.2, SINGLE_MM - 36, body - 8)
+    for k, arm in enumerate(arms):
+        offset = (k - (len(arms) - 1) / 2) * min(0.62 / max(len(arms), 1), 0.28)
         for y, category in enumerate(rows):
-            one = mass.get((arm, category))
+            one = mass.get((arm.name, category))
             if one is None:
                 continue
-            axes.plot(
-                [100 * one.ci_low, 100 * one.ci_high], [y + offset] * 2, color=colours[arm], linewidth=1.3
-            )
-            axes.plot(
-                [100 * one.mean],
-                [y + offset],
-                "o",
-                markersize=3.4,
-                color=colours[arm],
-                markeredgewidth=0,
-                label=one_line(arm, 40) if y == 0 else None,
-            )
+            at = [y + offset] * 2
+            axes.plot([100 * one.ci_low, 100 * one.ci_high], at, color=arm.colour, linewidth=1.1)
+            axes.plot([100 * one.mean], at[:1], arm.shape, markersize=3.2, color=arm.colour, markeredgewidth=0)
     for y in range(len(rows) - 1):
         axes.axhline(y + 0.5, color=PALE, linewidth=0.3)
     axes.set_ylim(len(rows) - 0.5, -0.5)
@@ -62,5 +45,5 @@ def draw(result: ComparisonResult, lang: str = "en") -> Figure:
     axes.tick_params(axis="y", length=0)
     plain_ticks(axes.xaxis, 5)
     axes.set_xlabel(say("share", lang))
-    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.005), ncols=1, handletextpad=0.3, labelspacing=0.3)
+    settle(axes, 1.0, legend.height + 2.2, SINGLE_MM - 3.0, body)
     return figure

@@ -9,23 +9,25 @@ import pandas as pd
 
 from crysmm_attn_plugin.catalogue import PRIMARY
 from crysmm_attn_plugin.reports.figures import marks
+from crysmm_attn_plugin.reports.figures.arms import arms_of
+from crysmm_attn_plugin.reports.figures.measure import LINE_MM, Entry, Legend, axis_label, lines_of, settle, write_lines
 from crysmm_attn_plugin.reports.figures.style import (
     BLACK,
     DOUBLE_MM,
     GREY,
     add_axes,
-    arm_colours,
     letter,
     new_figure,
     one_line,
     plain_ticks,
-    write_text,
 )
 from crysmm_attn_plugin.reports.figures.wording import fixed, metric_label, p_text, say
 from crysmm_attn_plugin.stats.results import ComparisonResult, CouplingResult, PairComparison
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+BODY_MM = 37.0
 
 
 def available(result: ComparisonResult) -> list[PairComparison]:
@@ -36,35 +38,44 @@ def available(result: ComparisonResult) -> list[PairComparison]:
 def draw(result: ComparisonResult, samples: pd.DataFrame, lang: str = "en") -> Figure:
     """One row of panels per arm, one panel per primary metric."""
     pairs = available(result)
-    colours = arm_colours(result.baseline, [a.name for a in result.arms])
-    several = len(pairs) > 1
-    head = 12.0 if several else 9.3
-    row = head + 40.0
-    figure = new_figure(DOUBLE_MM, row * len(pairs) + 1)
+    arms = {a.name: a for a in arms_of(result, lang)}
+    found = [[c for c in p.coupling if c.metric in PRIMARY] or list(p.coupling)[:4] for p in pairs]
+    width = (DOUBLE_MM - 2) / max(len(f) for f in found)
+    lines = [[lines_of(line, width - 7) for line in _lines(c, lang)] for f in found for c in f]
+    head = LINE_MM * max(sum(map(len, rows)) for rows in lines) + 1.2
+    entries = [
+        Entry(f"{arms[p.arm].label} − {arms[p.baseline].label}", arms[p.arm].colour, arms[p.arm].shape)
+        for p in pairs
+    ]
+    named = Legend(entries, DOUBLE_MM - 2)
+    top = named.height + 2.0
+    row = head + BODY_MM + 2.5
+    figure = new_figure(DOUBLE_MM, top + row * len(pairs))
+    named.draw(figure, 1.0, 1.0)
     unit = f" [{one_line(result.unit, 10)}]" if result.unit else ""
-    for y, pair in enumerate(pairs):
-        found = [c for c in pair.coupling if c.metric in PRIMARY] or list(pair.coupling)[:4]
-        width = (DOUBLE_MM - 3) / max(len(found), 1)
-        for x, item in enumerate(found):
-            left, top = x * width + 1, y * row + 1
-            letter(figure, left, top, y * len(found) + x)
-            axes = add_axes(figure, left + 11, top + head, width - 13, 30)
+    index = 0
+    for y, (pair, items) in enumerate(zip(pairs, found)):
+        for x, item in enumerate(items):
+            left, upper = x * width + 1, top + y * row
+            letter(figure, left, upper, index)
+            axes = add_axes(figure, left + 11, upper + head, width - 13, BODY_MM - 8)
             marks.zero_line(axes)
             marks.zero_line(axes, vertical=True)
-            dx = _change(samples, item.metric, pair)
-            dy = _change(samples, "abs_error", pair)
+            dx, dy = _change(samples, item.metric, pair), _change(samples, "abs_error", pair)
+            arm = arms[pair.arm]
             if dx is not None and dy is not None:
-                marks.cloud(axes, dx, dy, colours[pair.arm], contours=True)
+                marks.cloud(axes, dx, dy, arm.colour, shape=arm.shape, contours=True)
             plain_ticks(axes.xaxis, 4)
             plain_ticks(axes.yaxis, 4)
-            axes.set_xlabel(_axis_label(item.metric, lang))
+            axes.set_xlabel(axis_label(_axis_label(item.metric, lang), width - 12))
             if x == 0:
-                axes.set_ylabel(say("change_in_error", lang) + unit)
-            name = f"{one_line(pair.arm, 18)} − {one_line(pair.baseline, 18)}"
-            lines = [*([name] if several else []), *_lines(item, lang)]
-            for line, text in enumerate(lines):
-                last = line == len(lines) - 1
-                write_text(figure, left + 11, top + 0.6 + 2.7 * line, text, color=GREY if last else BLACK)
+                axes.set_ylabel(axis_label(say("change_in_error", lang) + unit, BODY_MM - 8))
+            above = upper
+            for k, rows in enumerate(lines[index]):
+                colour = GREY if k == len(lines[index]) - 1 else BLACK
+                above += write_lines(figure, left + 5, above, rows, color=colour)
+            settle(axes, left, upper + head, width - 1.5, BODY_MM)
+            index += 1
     return figure
 
 

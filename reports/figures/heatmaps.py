@@ -6,34 +6,35 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.colors import Normalize
 
 from crysmm_attn_plugin.records import AttentionMap
-from crysmm_attn_plugin.reports.figures.style import (
-    BLACK,
-    DOUBLE_MM,
-    FONT_PT,
-    LINE,
-    SMALL_PT,
-    add_axes,
-    new_figure,
-    one_line,
-    plain_ticks,
-    write_text,
+from crysmm_attn_plugin.reports.figures import map_panels
+from crysmm_attn_plugin.reports.figures.arms import Arm, arms_of
+from crysmm_attn_plugin.reports.figures.colour_scales import (
+    ATTENTION,
+    CHANGE,
+    attention_scale,
+    change_scale,
+    draw_bar,
 )
+from crysmm_attn_plugin.reports.figures.map_panels import Rows, rows_of
+from crysmm_attn_plugin.reports.figures.measure import LINE_MM, lines_of, shortened, width_mm, write_lines
+from crysmm_attn_plugin.reports.figures.style import DOUBLE_MM, FONT_PT, new_figure, one_line
 from crysmm_attn_plugin.reports.figures.word_maps import Crop, MergedMaps, crop, merge
 from crysmm_attn_plugin.reports.figures.wording import fixed, metric_label, say
 from crysmm_attn_plugin.stats.results import ComparisonResult, ExampleCrystal
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-ROWS_LABELLED = 40
-WORD_MM, ROW_MM = 2.25, 2.6
-LEFT_MM, GAP_MM, TOP_MM, PANEL_GAP_MM = 11.0, 5.0, 15.0, 5.5
-TALL_MM = 27.0
-ATTENTION, CHANGE = "viridis", "RdBu_r"
+__all__ = ["ATTENTION", "CHANGE", "crop", "draw", "merge", "rule_name"]
+
+#: Width of a word's column; its label, turned upright, needs as much.
+WORD_MM = 2.5
+TITLE_MM, BARS_MM, SIDE_MM, GAP_MM, PANEL_GAP_MM, SCALE_MM = 3.4, 3.2, 3.4, 3.0, 2.4, 9.5
+WORD_LABEL_MM = 17.0
+#: All rows of panels together; taller than this no figure fits a page with its caption.
+PANELS_MM, TALL_MM = 118.0, 27.0
 
 
 def draw(
@@ -51,195 +52,113 @@ def draw(
         The figure, and the numbers in its labels that are not fields of the result.
     """
     merged = merge(maps)
-    arms = list(maps)
-    order, bounds = _rows(merged)
-    height = float(np.clip(ROW_MM * len(order), 5.2, 62.0))
-    places, width = _grid(arms, height)
-    cropped = crop(merged, int(width / WORD_MM))
+    arms = [a for a in arms_of(result, lang) if a.name in maps]
+    places, across = _grid(arms, len(merged.elements))
+    down = 1 + max(row for row, _ in places.values())
+    rows = rows_of(merged, PANELS_MM / down)
+    margin = max(map(width_mm, rows.labels), default=5.0) + 2.0
+    width = (DOUBLE_MM - margin - 1.0 - (SIDE_MM + GAP_MM) * across) / across
+    cropped = crop(merged, max(int(width / WORD_MM), 1))
     kept = list(cropped.kept)
-    words = [one_line(merged.words[i].text, 18) for i in kept]
-    label_height = 3.0 + 0.86 * max((_length(w) for w in words), default=1)
-    compared = len(arms) > 1
-    last_row = max(row for row, _ in places.values())
-    panels_end = TOP_MM + (last_row + 1) * height + last_row * PANEL_GAP_MM + label_height
-    tall = compared and last_row == 0
-    bars_top = TOP_MM + height + label_height + 1.0
-    total = max(panels_end, bars_top + (9.0 if tall else 18.0) if compared else 0.0) + 1.5
+    words = [shortened(one_line(merged.words[i].text), WORD_LABEL_MM) for i in kept]
+    top, clipped = _top(merged, cropped)
+    numbers = _numbers(merged, cropped, rows, top if clipped else None)
+    text = DOUBLE_MM - 2.0
+    heading = lines_of(_heading(example, lang), text, FONT_PT)
+    notes = lines_of(_notes(merged, cropped, arms, rows, top if clipped else None, lang), text)
+    head = 1.0 + 3.0 * len(heading) + LINE_MM * len(notes) + 1.2
+    pitch = TITLE_MM + BARS_MM + rows.height + PANEL_GAP_MM
+    foot = max(map(width_mm, words), default=2.0) + 2.6
+    below = head + down * pitch - PANEL_GAP_MM + foot
+    # two arms leave room for the scales below the baseline's map
+    beside = len(arms) == 2 and down == 2
+    bars = (head + pitch - PANEL_GAP_MM + foot + 1.5) if beside else below
+    total = max(below + 1.0, bars + 2 * SCALE_MM) if beside else below + SCALE_MM
     figure = new_figure(DOUBLE_MM, total)
-    scale, clipped = _scale(merged, cropped)
-    change = _change_scale(merged, kept, arms)
-    _heading(figure, example, lang)
-    image: Any = None
-    difference: Any = None
-    for (kind, arm), (row, column) in places.items():
-        left = LEFT_MM + column * (width + GAP_MM)
-        axes = add_axes(figure, left, TOP_MM + row * (height + PANEL_GAP_MM), width, height)
-        values = merged.values[arm]
-        if kind == "attention":
-            image = _image(axes, values[np.ix_(order, kept)], ATTENTION, scale)
-            title = one_line(arm, 40) + _value(example, arm, arms, lang)
-        else:
-            difference = _image(axes, (values - merged.values[arms[0]])[np.ix_(order, kept)], CHANGE, change)
-            title = f"{one_line(arm, 20)} − {one_line(arms[0], 20)}"
-        axes.set_title(title, loc="left", pad=3.5, fontsize=FONT_PT)
-        lowest = all(r <= row for r, c in places.values() if c == column)
-        _label_rows(axes, merged, order, bounds, shown=column == 0)
-        _label_words(axes, cropped, words, height, shown=lowest)
-    if compared:
-        bar = min(44.0, width * 0.7)
-        second = (LEFT_MM + width + GAP_MM, bars_top) if tall else (LEFT_MM, bars_top + 9.0)
-        _bar(figure, image, LEFT_MM, bars_top, bar, 2.2, say("weight", lang), clipped)
-        _bar(figure, difference, *second, bar, 2.2, say("weight_difference", lang), False)
-    else:
-        length = float(np.clip(height, 16.0, 40.0))
-        _bar(figure, image, DOUBLE_MM - 13.5, TOP_MM, 2.2, length, say("weight", lang), clipped)
-    numbers = {
-        "words_shown": float(len(kept)),
-        "words_total": float(cropped.total),
-        "heads": float(merged.heads),
-        "atoms": float(len(order)),
-        **{f"held_percent.{arm}": 100 * share for arm, share in cropped.held.items()},
-    }
-    numbers.update({f"group.{symbol}": float(end - start) for symbol, start, end in bounds})
-    notes = _notes(merged, cropped, arms, order, clipped, float(scale.vmax or 0), lang, numbers)
-    write_text(figure, LEFT_MM, 5.2, notes[0])
-    write_text(figure, LEFT_MM, 8.0, notes[1])
+    write_lines(figure, 1.0, 1.0, heading, fontsize=FONT_PT)
+    write_lines(figure, 1.0, 1.0 + 3.0 * len(heading), notes)
+    scale, change = attention_scale(top), change_scale(_reach(merged, kept, arms))
+    images: dict[str, Any] = {}
+    by_name = {a.name: a for a in arms}
+    for (kind, name), (row, column) in places.items():
+        left = margin + column * (width + SIDE_MM + GAP_MM)
+        values = merged.values[name]
+        if kind == "difference":
+            values = values - merged.values[arms[0].name]
+        images[kind] = map_panels.draw_panel(
+            figure,
+            values[np.ix_(rows.order, kept)],
+            (left, head + row * pitch, width),
+            heights=(TITLE_MM, BARS_MM, rows.height, SIDE_MM),
+            title=_title(kind, by_name[name], arms, example, width + SIDE_MM, lang),
+            colours=(CHANGE, change) if kind == "difference" else (ATTENTION, scale),
+            rows=rows if column == 0 else None,
+            bounds=rows.bounds,
+            words=words if all(r <= row for r, c in places.values() if c == column) else None,
+            gaps=[k for k in range(1, len(kept)) if kept[k] != kept[k - 1] + 1],
+            arm=by_name[name],
+        )
+    length = min(60.0, width)
+    draw_bar(figure, images["attention"], margin, bars, length, say("weight", lang), clipped)
+    if "difference" in images:
+        at = (margin, bars + SCALE_MM) if beside else (margin + length + 18, bars)
+        draw_bar(figure, images["difference"], *at, length, say("weight_difference", lang), False)
     return figure, numbers
 
 
-def _grid(arms: Sequence[str], height: float) -> tuple[dict[tuple[str, str], tuple[int, int]], float]:
-    """(kind, arm) -> (row, column) of its panel, and the width of a panel in millimetres.
+def _grid(arms: Sequence[Arm], n_atoms: int) -> tuple[dict[tuple[str, str], tuple[int, int]], int]:
+    """(kind, arm) -> (row, column) of its panel, and the number of columns.
 
-    Arms stand side by side with their differences below; tall panels of two arms all stand in one row.
+    Arms stand side by side, at most three a row, with their differences below; tall panels of two arms in one row.
     """
-    places = {("attention", arm): (0, k) for k, arm in enumerate(arms)}
-    across = len(arms)
     if len(arms) == 1:
-        return places, DOUBLE_MM - LEFT_MM - 16
-    if len(arms) == 2 and height > TALL_MM:
-        places["difference", arms[1]] = (0, 2)
-        across = 3
-    else:
-        places.update({("difference", arm): (1, k) for k, arm in enumerate(arms) if k})
-    return places, (DOUBLE_MM - LEFT_MM - 1 - GAP_MM * (across - 1)) / across
+        return {("attention", arms[0].name): (0, 0)}, 1
+    if len(arms) == 2 and n_atoms * map_panels.ROW_MM > TALL_MM:
+        names = [("attention", arms[0].name), ("attention", arms[1].name), ("difference", arms[1].name)]
+        return {key: (0, k) for k, key in enumerate(names)}, 3
+    across = min(len(arms), 3)
+    places = {("attention", a.name): divmod(k, across) for k, a in enumerate(arms)}
+    below = -(-len(arms) // across)
+    for k, arm in enumerate(arms[1:]):
+        # with few arms a difference stands below its arm
+        row, column = divmod(k + 1 if len(arms) <= across else k, across)
+        places["difference", arm.name] = (below + row, column)
+    return places, across
 
 
-def _change_scale(merged: MergedMaps, kept: Sequence[int], arms: Sequence[str]) -> Normalize:
-    """A scale that is white at no difference and reaches equally far to both sides."""
-    base = merged.values[arms[0]][:, kept]
-    reach = (
-        max((float(np.abs(merged.values[a][:, kept] - base).max()) for a in arms[1:]), default=0.0) or 1e-6
-    )
-    return Normalize(-reach, reach)
+def _reach(merged: MergedMaps, kept: Sequence[int], arms: Sequence[Arm]) -> float:
+    base = merged.values[arms[0].name][:, kept]
+    furthest = (float(np.abs(merged.values[a.name][:, kept] - base).max()) for a in arms[1:])
+    return max(furthest, default=0.0) or 1e-6
 
 
-def _length(word: str) -> float:
-    """Width of a word in units of a Latin letter; Chinese characters count twice."""
-    return sum(2.0 if ord(c) > 0x2E80 else 1.0 for c in word)
-
-
-def _rows(merged: MergedMaps) -> tuple[list[int], list[tuple[str, int, int]]]:
-    """Order of the atoms and, for large cells, the element groups (symbol, first row, one past the last)."""
-    n = len(merged.elements)
-    if n <= ROWS_LABELLED:
-        return list(range(n)), []
-    symbols = list(dict.fromkeys(merged.elements))
-    order = sorted(range(n), key=lambda i: (symbols.index(merged.elements[i]), i))
-    bounds = []
-    for symbol in symbols:
-        mine = [row for row, i in enumerate(order) if merged.elements[i] == symbol]
-        bounds.append((symbol, mine[0], mine[-1] + 1))
-    return order, bounds
-
-
-def _scale(merged: MergedMaps, cropped: Crop) -> tuple[Normalize, bool]:
-    """One scale from zero for every arm; it ends at the words' maximum when special tokens tower over it."""
+def _top(merged: MergedMaps, cropped: Crop) -> tuple[float, bool]:
+    """The end of the one scale of all arms; the words' maximum when special tokens tower over them."""
     special = np.array([merged.words[i].special for i in cropped.kept])
     shown = np.stack([v[:, list(cropped.kept)] for v in merged.values.values()])
     top = float(shown.max()) if shown.size else 1.0
     ordinary = float(shown[..., ~special].max()) if (~special).any() else top
     clipped = bool(special.any() and 0 < 2 * ordinary < top)
-    return Normalize(0.0, (ordinary if clipped else top) or 1.0), clipped
+    return (ordinary if clipped else top) or 1.0, clipped
 
 
-def _image(axes: Axes, values: np.ndarray, colours: str, scale: Normalize) -> Any:
-    return axes.imshow(values, aspect="auto", interpolation="nearest", cmap=colours, norm=scale)
+def _title(
+    kind: str, arm: Arm, arms: Sequence[Arm], example: ExampleCrystal, width: float, lang: str
+) -> str:
+    if kind == "difference":
+        room = (width - width_mm(" − ", FONT_PT)) / 2
+        return f"{shortened(arm.label, room, FONT_PT)} − {shortened(arms[0].label, room, FONT_PT)}"
+    value = _value(example, arm, arms, lang)
+    name = shortened(arm.label, width - width_mm(value, FONT_PT), FONT_PT)
+    return name + value if width_mm(name + value, FONT_PT) <= width else shortened(arm.label, width, FONT_PT)
 
 
-def _label_rows(
-    axes: Axes,
-    merged: MergedMaps,
-    order: Sequence[int],
-    bounds: Sequence[tuple[str, int, int]],
-    *,
-    shown: bool,
-) -> None:
-    for side in ("top", "right", "left", "bottom"):
-        axes.spines[side].set_visible(True)
-        axes.spines[side].set_linewidth(LINE)
-    if bounds:
-        for _, _, end in bounds[:-1]:
-            axes.axhline(end - 0.5, color="white", linewidth=0.6)
-        middles = [(start + end - 1) / 2 for _, start, end in bounds]
-        labels = [f"{symbol} ({end - start})" for symbol, start, end in bounds]
-        gap = ROW_MM * len(order) / 62.0
-        places = _spread(middles, minimum=gap)
-        axes.set_yticks(places, labels if shown else [])
-    else:
-        axes.set_yticks(range(len(order)), [merged.row_labels[i] for i in order] if shown else [])
-    axes.tick_params(axis="y", length=0, labelsize=SMALL_PT)
-
-
-def _spread(places: Sequence[float], minimum: float) -> list[float]:
-    """Places pushed down until neighbours are ``minimum`` apart."""
-    out: list[float] = []
-    for place in places:
-        out.append(max(place, out[-1] + minimum) if out else place)
-    return out
-
-
-def _label_words(axes: Axes, cropped: Crop, words: Sequence[str], height: float, *, shown: bool) -> None:
-    axes.set_xticks(range(len(words)), words if shown else [], rotation=90, ha="center", va="top")
-    axes.tick_params(axis="x", length=1.5 if shown else 0, labelsize=SMALL_PT, pad=1.0)
-    notch = [1.0, 1.0 + 0.7 / height]
-    for column in range(1, len(cropped.kept)):
-        if cropped.kept[column] != cropped.kept[column - 1] + 1:
-            x = [column - 0.5] * 2
-            axes.plot(
-                x, notch, transform=axes.get_xaxis_transform(), color=BLACK, linewidth=0.5, clip_on=False
-            )
-
-
-def _bar(
-    figure: Figure,
-    image: Any,
-    left: float,
-    top: float,
-    width: float,
-    length: float,
-    label: str,
-    clipped: bool,
-) -> None:
-    axes = add_axes(figure, left, top, width, length)
-    upright = length > width
-    bar = figure.colorbar(
-        image,
-        cax=axes,
-        orientation="vertical" if upright else "horizontal",
-        extend="max" if clipped else "neither",
-    )
-    bar.outline.set_linewidth(LINE)
-    plain_ticks(axes.yaxis if upright else axes.xaxis, 4)
-    axes.tick_params(labelsize=SMALL_PT)
-    bar.set_label(label, fontsize=FONT_PT)
-
-
-def _value(example: ExampleCrystal, arm: str, arms: Sequence[str], lang: str) -> str:
+def _value(example: ExampleCrystal, arm: Arm, arms: Sequence[Arm], lang: str) -> str:
     """The chosen metric's value beside the arm's name, for the two arms the example was chosen from."""
     alone = len(arms) == 1
-    if arm == arms[0] and not alone:
+    if arm is arms[0] and not alone:
         value = example.baseline_value
-    elif alone or arm == arms[1]:
+    elif alone or arm is arms[1]:
         value = example.arm_value
     else:
         return ""
@@ -275,36 +194,44 @@ def rule_name(example: ExampleCrystal, lang: str) -> str:
     return say(example.rule, lang)
 
 
-def _heading(figure: Figure, example: ExampleCrystal, lang: str) -> None:
-    identity = f"{one_line(example.formula, 30)}, {one_line(example.id, 40)}"
-    change = ""
-    if np.isfinite(example.baseline_value):
-        change = f" ({fixed(example.change, 2, sign=True)})"
-    write_text(figure, LEFT_MM, 1.6, f"{identity}.  {rule_label(example, lang)}{change}.", fontsize=FONT_PT)
+def _heading(example: ExampleCrystal, lang: str) -> str:
+    identity = f"{one_line(example.formula, 60)}{say('comma', lang)}{one_line(example.id, 60)}"
+    change = f" ({fixed(example.change, 2, sign=True)})" if np.isfinite(example.baseline_value) else ""
+    return f"{identity}{say('full_stop', lang)}{rule_label(example, lang)}{change}{say('full_stop', lang).rstrip()}"
+
+
+def _numbers(merged: MergedMaps, cropped: Crop, rows: Rows, top: float | None) -> dict[str, float]:
+    numbers = {
+        "words_shown": float(len(cropped.kept)),
+        "words_total": float(cropped.total),
+        "heads": float(merged.heads),
+        "atoms": float(len(rows.order)),
+        **{f"held_percent.{arm}": 100 * share for arm, share in cropped.held.items()},
+    }
+    numbers.update({f"group.{symbol}": float(end - start) for symbol, start, end in rows.bounds})
+    return numbers if top is None else {**numbers, "scale_top": top}
 
 
 def _notes(
-    merged: MergedMaps,
-    cropped: Crop,
-    arms: Sequence[str],
-    order: Sequence[int],
-    clipped: bool,
-    top: float,
-    lang: str,
-    numbers: dict[str, float],
-) -> tuple[str, str]:
-    space = " " if lang == "en" else ""
+    merged: MergedMaps, cropped: Crop, arms: Sequence[Arm], rows: Rows, top: float | None, lang: str
+) -> str:
     if len(cropped.kept) < cropped.total:
-        held = (", " if lang == "en" else "、").join(
-            say("of_arm", lang, share=fixed(100 * cropped.held[a], 0), arm=one_line(a, 16)) for a in arms
+        held = say("list_comma", lang).join(
+            say("of_arm", lang, share=fixed(100 * cropped.held[a.name], 0), arm=shortened(a.label, 40))
+            for a in arms
         )
-        first = say("cropped", lang, shown=len(cropped.kept), total=cropped.total, held=held)
+        notes = [
+            say("cropped", lang, shown=len(cropped.kept), total=cropped.total, held=held),
+            say("gaps", lang),
+        ]
     else:
-        first = say("all_words", lang, total=cropped.total)
-    second = say("scale", lang, heads=merged.heads)
-    if clipped:
-        numbers["scale_top"] = top
-        second += space + say("clipped", lang, top=fixed(top, 2))
-    if len(order) > ROWS_LABELLED:
-        second += space + say("grouped", lang, total=len(order))
-    return first, second
+        notes = [say("all_words", lang, total=cropped.total)]
+    if not rows.named:
+        notes.append(say("grouped", lang, total=len(rows.order)))
+    notes.append(
+        say("scale", lang, heads=merged.heads) if merged.heads > 1 else say("scale_one_head", lang)
+    )
+    if top is not None:
+        notes.append(say("clipped", lang, top=fixed(top, 2)))
+    notes.append(say("margins", lang))
+    return say("sentence_gap", lang).join(notes)

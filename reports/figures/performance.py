@@ -8,16 +8,17 @@ import numpy as np
 import pandas as pd
 
 from crysmm_attn_plugin.reports.figures import marks
+from crysmm_attn_plugin.reports.figures.arms import arms_of
+from crysmm_attn_plugin.reports.figures.measure import LINE_MM, lines_of, place, settle, shortened, write_lines
 from crysmm_attn_plugin.reports.figures.style import (
     DOUBLE_MM,
+    FONT_PT,
     GREY,
     add_axes,
-    arm_colours,
     letter,
     new_figure,
     one_line,
     plain_ticks,
-    write_text,
 )
 from crysmm_attn_plugin.reports.figures.wording import decimals_for, fixed, p_text, say, with_interval
 from crysmm_attn_plugin.stats.results import ComparisonResult
@@ -40,44 +41,54 @@ def available(result: ComparisonResult, samples: pd.DataFrame) -> bool:
 
 def draw(result: ComparisonResult, samples: pd.DataFrame, lang: str = "en") -> Figure:
     """A parity panel for each arm and, for each pair, the error of the arm against the baseline's."""
-    colours = arm_colours(result.baseline, [a.name for a in result.arms])
-    panels = [("parity", a) for a in colours] + [("errors", p.arm) for p in result.pairs]
+    arms = {a.name: a for a in arms_of(result, lang)}
+    panels = [("parity", a) for a in arms] + [("errors", p.arm) for p in result.pairs]
     across = 3 if len(panels) <= 3 else 4
-    step = DOUBLE_MM / across
-    side = min(PANEL_MM, step - 15)
-    row = side + 19
-    figure = new_figure(DOUBLE_MM, row * -(-len(panels) // across))
+    step = (DOUBLE_MM - 1) / across
+    texts = [lines_of(_text(result, kind, arm, arms[arm].label, lang), step - 8, most=4) for kind, arm in panels]
+    head = LINE_MM * max(map(len, texts)) + 1.2
+    row = head + step + 1
+    figure = new_figure(DOUBLE_MM, row * -(-len(panels) // across) + 1)
     unit = f" [{one_line(result.unit, 10)}]" if result.unit else ""
-    limits = _limits(samples, ["target", *[f"prediction.{a}" for a in colours]])
-    mae = {a.name: a.mae for a in result.arms}
-    for index, (kind, arm) in enumerate(panels):
-        left, top = (index % across) * step, (index // across) * row
-        letter(figure, left + 0.8, top + 1, index)
-        axes = add_axes(figure, left + 13, top + 9, side, side)
+    limits = _limits(samples, ["target", *[f"prediction.{a}" for a in arms]])
+    placed = []
+    for index, (kind, name) in enumerate(panels):
+        left, top = (index % across) * step + 1, (index // across) * row + 1
+        letter(figure, left, top, index)
+        write_lines(figure, left + 5, top, texts[index])
+        axes = add_axes(figure, left + 13, top + head, step - 15, step - 15)
+        arm = arms[name]
         if kind == "parity":
             _square(axes, limits)
-            marks.cloud(axes, _column(samples, "target"), _column(samples, f"prediction.{arm}"), colours[arm])
+            x, y = "target", f"prediction.{name}"
             axes.set_xlabel(f"{say('target', lang)}{unit}")
             axes.set_ylabel(f"{say('prediction', lang)}{unit}")
-            found = mae.get(arm)
-            text = f"  MAE {fixed(found, _decimals(result))}{_after(result)}" if found is not None else ""
-            write_text(figure, left + 13, top + 2.0, one_line(arm, 24) + text)
         else:
-            pair = next(p for p in result.pairs if p.arm == arm)
-            names = [f"abs_error.{pair.baseline}", f"abs_error.{arm}"]
-            if any(n not in samples for n in names):
-                continue
-            low, high = _limits(samples, names)
+            x, y = f"abs_error.{result.baseline}", f"abs_error.{name}"
+            low, high = _limits(samples, [x, y])
             _square(axes, (min(0.0, low) if low > 0 else -0.03 * high, high))
-            marks.cloud(axes, _column(samples, names[0]), _column(samples, names[1]), colours[arm])
-            axes.set_xlabel(say("error_of", lang, arm=one_line(pair.baseline, 18)) + unit)
-            axes.set_ylabel(say("error_of", lang, arm=one_line(arm, 18)) + unit)
-            p = pair.performance
-            if p.difference is not None and p.ci_low is not None and p.ci_high is not None:
-                text = f"ΔMAE {with_interval(p.difference, p.ci_low, p.ci_high)}{_after(result)}"
-                write_text(figure, left + 13, top + 2.0, text)
-                write_text(figure, left + 13, top + 4.7, f"{p_text(p.p_value)}; N = {p.n}")
+            for put, key in ((axes.set_xlabel, result.baseline), (axes.set_ylabel, name)):
+                put(shortened(say("error_of", lang, arm=arms[key].label) + unit, step - 14, FONT_PT))
+        if x in samples and y in samples:
+            marks.cloud(axes, _column(samples, x), _column(samples, y), arm.colour, shape=arm.shape)
+        placed.append((axes, settle(axes, left, top + head, step - 2, step, square=True)))
+    side = min(box[2] for _, box in placed)
+    for axes, box in placed:
+        place(axes, box[0], box[1], side, side)
     return figure
+
+
+def _text(result: ComparisonResult, kind: str, arm: str, label: str, lang: str) -> str:
+    """What stands above a panel: the arm and its error, or the difference of the errors with its interval."""
+    if kind == "parity":
+        found = next((a.mae for a in result.arms if a.name == arm), None)
+        mae = f"{say('stop', lang)}MAE {fixed(found, _decimals(result))}{_after(result)}"
+        return label + (mae if found is not None else "")
+    p = next(p for p in result.pairs if p.arm == arm).performance
+    if p.difference is None or p.ci_low is None or p.ci_high is None:
+        return label
+    interval = f"ΔMAE {with_interval(p.difference, p.ci_low, p.ci_high)}{_after(result)}"
+    return say("stop", lang).join([label, interval, p_text(p.p_value), f"N = {p.n}"])
 
 
 def _after(result: ComparisonResult) -> str:

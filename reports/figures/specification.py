@@ -9,18 +9,19 @@ import numpy as np
 
 from crysmm_attn_plugin.catalogue import PRIMARY
 from crysmm_attn_plugin.reports.figures import marks
+from crysmm_attn_plugin.reports.figures.arms import arms_of
+from crysmm_attn_plugin.reports.figures.measure import Entry, Legend, place, settle, shortened, width_mm, wrapped
 from crysmm_attn_plugin.reports.figures.style import (
     BLACK,
     BLUE,
     DOUBLE_MM,
+    FONT_PT,
     GREY,
     PALE,
-    SMALL_PT,
     VERMILLION,
     add_axes,
     letter,
     new_figure,
-    one_line,
     plain_ticks,
     write_text,
 )
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CHOICES = ("direction", "scope", "aggregation", "subset")
-LEFT_MM, TOP_MM, CURVE_MM, ROW_MM = 24.0, 6.0, 30.0, 2.7
+TITLE_MM, CURVE_MM, ROW_MM = 4.0, 30.0, 2.7
 REPORTED = ("atom_to_text", "with_special", "metric_then_heads", "all crystals")
 
 
@@ -54,24 +55,63 @@ def draw(result: ComparisonResult, pair: PairComparison, lang: str = "en") -> Fi
     ]
     options = [o for o in options if len({getattr(s, o[0]) for s in found}) > 1]
     below = ROW_MM * len(options)
-    figure = new_figure(DOUBLE_MM, TOP_MM + CURVE_MM + 3 + below + 6)
-    width = (DOUBLE_MM - LEFT_MM - 2) / max(len(metrics), 1)
+    labels = max((width_mm(say(v, lang)) for _, v in options), default=0.0) + 2.5
+    names = {a.name: a.label for a in arms_of(result, lang)}
+    legend = Legend(
+        [
+            Entry(say("below_zero", lang), BLUE, line="-"),
+            Entry(say("above_zero", lang), VERMILLION, line="-"),
+            Entry(say("holds_zero", lang), GREY, line="-"),
+            Entry(say("reported", lang), marker="o", hollow=True),
+        ],
+        DOUBLE_MM - 2,
+    )
+    top = legend.height + 2.2
+    figure = new_figure(DOUBLE_MM, top + TITLE_MM + CURVE_MM + 2 + below + 4.5)
+    legend.draw(figure, 1.0, 1.0)
+    name = f"{names[pair.arm]} − {names[pair.baseline]}"
+    name = wrapped(name, CURVE_MM, FONT_PT) or shortened(name, CURVE_MM, FONT_PT)
+    labels = max(labels, 14.0)
+    start = labels
+    width = (DOUBLE_MM - labels - 2) / max(len(metrics), 1)
     for k, metric in enumerate(metrics):
         rows = sorted((s for s in found if s.metric == metric), key=lambda s: s.mean_difference)
-        left = LEFT_MM + k * width
-        letter(figure, left - 1.5, 0.8, k)
-        write_text(figure, left + 3, 1.4, metric_label(metric, lang), fontsize=6.5)
-        curve = add_axes(figure, left + 8, TOP_MM, width - 9, CURVE_MM)
-        _curve(curve, rows, pair, first=k == 0)
-        matrix = add_axes(figure, left + 8, TOP_MM + CURVE_MM + 3, width - 9, below)
-        _matrix(matrix, rows, options, lang, labelled=k == 0)
+        left = labels + k * width
+        letter(figure, left - (4 if k == 0 else 0), top, k)
+        title = shortened(metric_label(metric, lang), width - 8, FONT_PT)
+        write_text(figure, left + 5, top + 0.3, title, fontsize=FONT_PT)
+        curve = add_axes(figure, left + 8, top + TITLE_MM, width - 9, CURVE_MM)
+        _curve(curve, rows)
+        # the first column's axis label stands above the choices' labels
+        before = 9.0 if k == 0 else 0.0
+        if k == 0:
+            curve.set_ylabel(name)
+        box = settle(curve, left - before, top + TITLE_MM, width - 1 + before, CURVE_MM)
+        matrix = add_axes(figure, box[0], top + TITLE_MM + CURVE_MM + 2, box[2], below)
+        _matrix(matrix, rows, options)
+        if k == 0:
+            for y, (_, value) in enumerate(options):
+                write_text(
+                    figure,
+                    box[0] - 1.5,
+                    top + TITLE_MM + CURVE_MM + 2 + ROW_MM * (y + 0.5),
+                    say(value, lang),
+                    ha="right",
+                    va="center",
+                )
+            place(curve, box[0], top + TITLE_MM, box[2], CURVE_MM)
+            start = box[0]
     write_text(
-        figure, LEFT_MM + 8, TOP_MM + CURVE_MM + 3 + below + 1.5, say("specifications", lang), fontsize=6.5
+        figure,
+        start,
+        top + TITLE_MM + CURVE_MM + 2 + below + 1.0,
+        say("specifications", lang),
+        fontsize=FONT_PT,
     )
     return figure
 
 
-def _curve(axes: Axes, rows: Sequence[Specification], pair: PairComparison, *, first: bool) -> None:
+def _curve(axes: Axes, rows: Sequence[Specification]) -> None:
     marks.zero_line(axes)
     for x, s in enumerate(rows):
         colour = BLUE if s.ci_high < 0 else VERMILLION if s.ci_low > 0 else GREY
@@ -94,17 +134,12 @@ def _curve(axes: Axes, rows: Sequence[Specification], pair: PairComparison, *, f
     axes.set_xticks([])
     axes.spines["bottom"].set_visible(False)
     plain_ticks(axes.yaxis, 4)
-    if first:
-        axes.set_ylabel(f"{one_line(pair.arm, 16)} − {one_line(pair.baseline, 16)}")
 
 
 def _matrix(
     axes: Axes,
     rows: Sequence[Specification],
     options: Sequence[tuple[str, str]],
-    lang: str,
-    *,
-    labelled: bool,
 ) -> None:
     for y, (choice, value) in enumerate(options):
         x = np.array([i for i, s in enumerate(rows) if getattr(s, choice) == value])
@@ -114,7 +149,6 @@ def _matrix(
     axes.set_xlim(-1, len(rows))
     axes.set_ylim(len(options) - 0.5, -0.5)
     axes.set_xticks([])
-    axes.set_yticks(range(len(options)), [say(v, lang) for _, v in options] if labelled else [])
-    axes.tick_params(axis="y", length=0, labelsize=SMALL_PT)
+    axes.set_yticks([])
     for side in ("left", "bottom"):
         axes.spines[side].set_visible(False)

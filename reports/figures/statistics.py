@@ -2,45 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from crysmm_attn_plugin.catalogue import PRIMARY
-from crysmm_attn_plugin.reports.figures import marks
+from crysmm_attn_plugin.catalogue import BY_NAME, PRIMARY
+from crysmm_attn_plugin.reports.figures import estimates, marks
+from crysmm_attn_plugin.reports.figures.arms import Arm, arms_of
+from crysmm_attn_plugin.reports.figures.measure import (
+    LINE_MM,
+    Entry,
+    Legend,
+    axis_label,
+    lines_of,
+    place,
+    settle,
+    wrapped,
+    write_lines,
+)
 from crysmm_attn_plugin.reports.figures.style import (
     DOUBLE_MM,
     GREY,
+    PALE,
     SMALL_PT,
     add_axes,
-    arm_colours,
     letter,
     new_figure,
-    one_line,
     plain_ticks,
-    wrapped,
     write_text,
 )
-from crysmm_attn_plugin.reports.figures.wording import (
-    decimals_for,
-    fixed,
-    metric_label,
-    p_text,
-    percent,
-    say,
-    with_interval,
-)
+from crysmm_attn_plugin.reports.figures.wording import metric_label, say
 from crysmm_attn_plugin.stats.results import ComparisonResult, MetricResult, PairComparison
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LINE_MM = 2.7
-#: Least distance of two labels beside an axis, as a share of its height.
-LABEL_GAP = 0.065
+MARGIN_MM, LETTER_MM, BODY_MM, GAP_MM = 1.0, 5.0, 36.0, 3.5
+RAW_SHARE = 0.54
+#: The guide's ranges are drawn in the palest grey that still prints.
+BAND = "#E4E4E4"
+
+Found = tuple[PairComparison, MetricResult, Arm]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One metric: its results, and the lines of text above it."""
+
+    metric: str
+    found: tuple[Found, ...]
+    lines: tuple[tuple[Arm | None, str], ...]
+    notes: tuple[str, ...]
 
 
 def draw(result: ComparisonResult, samples: pd.DataFrame, lang: str = "en") -> Figure:
@@ -51,232 +67,222 @@ def draw(result: ComparisonResult, samples: pd.DataFrame, lang: str = "en") -> F
         samples: One row per crystal with ``<metric>.<arm>`` columns.
         lang: Language of the labels.
     """
-    names = [m for m in PRIMARY if any(f"{m}.{a.name}" in samples for a in result.arms)]
-    pairs = [p for p in result.pairs if any(m.metric in names for m in p.primary())]
-    lines = {0: 1, 1: 2}.get(len(pairs), len(pairs) + 1)
-    head = LINE_MM * (lines + 1) + 1.5
-    body = 38.0
-    row = head + body + 8
-    figure = new_figure(DOUBLE_MM, row * max(1, -(-len(names) // 2)) + 1)
-    for index, metric in enumerate(names):
-        left, top = (index % 2) * (DOUBLE_MM / 2), (index // 2) * row + 1
-        letter(figure, left + 0.8, top, index)
-        _panel(figure, result, pairs, samples, metric, left, top, head, body, lang)
+    arms = arms_of(result, lang)
+    names = [m for m in PRIMARY if any(f"{m}.{a.name}" in samples for a in arms)]
+    width = DOUBLE_MM / 2 - LETTER_MM - 2 * MARGIN_MM
+    panels = [_panel(result, samples, metric, arms, width, lang) for metric in names]
+    head = max((LINE_MM * (len(p.lines) + len(p.notes)) for p in panels), default=0.0) + 1.8
+    legend = Legend(_entries(panels, arms, samples, lang), DOUBLE_MM - 2 * MARGIN_MM)
+    row = head + BODY_MM + GAP_MM
+    top = legend.height + 2.2
+    figure = new_figure(DOUBLE_MM, top + row * max(1, -(-len(names) // 2)))
+    legend.draw(figure, MARGIN_MM, 1.0)
+    for index, panel in enumerate(panels):
+        left, upper = (index % 2) * DOUBLE_MM / 2, top + (index // 2) * row
+        letter(figure, left + MARGIN_MM, upper, index)
+        _draw_panel(figure, panel, arms, samples, (left, upper, head), lang)
     return figure
 
 
 def _panel(
-    figure: Figure,
     result: ComparisonResult,
-    pairs: Sequence[PairComparison],
     samples: pd.DataFrame,
     metric: str,
-    left: float,
-    top: float,
-    head: float,
-    body: float,
+    arms: Sequence[Arm],
+    width: float,
     lang: str,
-) -> None:
-    arms = _arms(result)
-    colours = arm_colours(result.baseline, arms)
-    found = [(p, m) for p in pairs for m in p.primary() if m.metric == metric]
-    for k, line in enumerate(_lines(found, lang)):
-        write_text(figure, left + 14, top + 0.6 + k * LINE_MM, line)
-    if not pairs:
+) -> Panel:
+    by_name = {a.name: a for a in arms}
+    found = tuple((p, m, by_name[p.arm]) for p in result.pairs for m in p.primary() if m.metric == metric)
+    lines: list[tuple[Arm | None, str]] = []
+    if len(found) == 1:
+        lines = [(None, line) for line in lines_of(estimates.whole(found[0][1], lang), width)]
+    elif found:
+        for _, item, arm in found:
+            rows = lines_of(estimates.short(item, lang), width - 3)
+            lines += [(arm, rows[0]), *((None, "    " + r) for r in rows[1:])]
+        shared = say("relative_to", lang, n=found[0][1].paired.n)
+        lines += [(None, line) for line in lines_of(shared, width)]
+    else:
         text = f"N = {result.n_crystals}"
         if len(arms) > 1:
-            text += f"; {say('no_test', lang)}"
-        write_text(figure, left + 14, top + 0.6, text)
-    differences = bool(found)
-    wide = 32.0 if differences else 56.0
-    raw = add_axes(figure, left + 14, top + head, wide, body)
-    _raw(raw, result, arms, colours, samples, metric, lang)
-    beyond = _references(raw, metric, samples, [m for _, m in found], lang)
-    if beyond:
-        write_text(figure, left + 14, top + head - LINE_MM - 0.3, beyond, color=GREY)
-    if differences:
-        axes = add_axes(figure, left + 14 + wide + 21, top + head, 21, body)
-        _differences(axes, found, samples, metric, colours, lang)
+            text += say("stop", lang) + say("no_test", lang)
+        lines = [(None, text)]
+    values = _values(samples, metric, arms)
+    beyond = estimates.beyond(estimates.levels(metric, samples, [m for _, m, _ in found]), *_limits(values), lang)
+    return Panel(metric, found, tuple(lines), tuple(lines_of(beyond, width)) if beyond else ())
 
 
-def _arms(result: ComparisonResult) -> list[str]:
-    names = [a.name for a in result.arms]
-    return [a for a in names if a == result.baseline] + [a for a in names if a != result.baseline]
+def _entries(panels: Sequence[Panel], arms: Sequence[Arm], samples: pd.DataFrame, lang: str) -> list[Entry]:
+    """The legend: what each colour, shape and line means; only what is drawn."""
+    compared = any(p.found for p in panels)
+    entries = [
+        Entry(say("baseline_arm", lang, arm=a.label) if a.is_baseline and compared else a.label, a.colour, a.shape)
+        for a in arms
+    ]
+    if any(estimates.runs(m) for p in panels for _, m, _ in p.found):
+        entries.append(Entry(say("one_run", lang), marker="D", hollow=True))
+    keys = {
+        key
+        for p in panels
+        for key, _, value in estimates.levels(p.metric, samples, [m for _, m, _ in p.found])
+        if estimates.near(value, *_limits(_values(samples, p.metric, arms)))
+    }
+    for key, style in LEVEL_STYLES.items():
+        if key in keys:
+            entries.append(Entry(say(key, lang), GREY, line=style))
+    if any(estimates.guide_range(m) for p in panels for _, m, _ in p.found):
+        entries.append(Entry(say("guide_range", lang), BAND))
+    return entries
 
 
-def _lines(found: Sequence[tuple[PairComparison, MetricResult]], lang: str) -> list[str]:
-    """Estimates in words: two lines for one pair, else a line per arm and one for what they share."""
-    if not found:
-        return []
-    baseline = one_line(found[0][0].baseline, 18)
-    stop, space = say("stop", lang), " " if lang == "en" else ""
-    lines = []
-    for pair, item in found:
-        paired = item.paired
-        estimate = with_interval(paired.mean_difference, paired.ci_low, paired.ci_high) + _unit(item.metric)
-        width = paired.percent_ci_high - paired.percent_ci_low
-        change = percent(paired.percent_change, min(decimals_for(width), 1) if np.isfinite(width) else 1)
-        arm = one_line(pair.arm, 18)
-        if len(found) == 1:
-            whose = say("percent_of", lang, change=change, baseline=baseline)
-            lines.append(f"{arm} − {baseline}{say('colon', lang)}{estimate}{stop}{whose}")
-            lines.append(f"{_p(item, lang)}{stop}N = {paired.n}")
+LEVEL_STYLES = {"uniform": (0, (4, 2)), "reinitialised": (0, (1, 1.5))}
+
+
+def _values(samples: pd.DataFrame, metric: str, arms: Sequence[Arm]) -> dict[Arm, np.ndarray]:
+    return {
+        a: samples[f"{metric}.{a.name}"].to_numpy(float) for a in arms if f"{metric}.{a.name}" in samples
+    }
+
+
+def _limits(values: dict[Arm, np.ndarray]) -> tuple[float, float]:
+    everything = marks.finite(np.concatenate([*values.values(), np.zeros(0)]))
+    return (float(everything.min()), float(everything.max())) if len(everything) else (0.0, 1.0)
+
+
+def _draw_panel(
+    figure: Figure,
+    panel: Panel,
+    arms: Sequence[Arm],
+    samples: pd.DataFrame,
+    at: tuple[float, float, float],
+    lang: str,
+) -> None:
+    left, top, head = at
+    start = left + MARGIN_MM + LETTER_MM
+    for number, (arm, line) in enumerate(panel.lines):
+        y = top + number * LINE_MM
+        if arm is None:
+            write_text(figure, start, y, line)
         else:
-            lines.append(f"{arm}{say('colon', lang)}{estimate}{stop}{change}{space}%{stop}{_p(item, lang)}")
-    if len(found) > 1:
-        lines.append(say("relative_to", lang, baseline=baseline, n=found[0][1].paired.n))
-    return lines
-
-
-def _p(found: MetricResult, lang: str) -> str:
-    if found.p_adjusted is None:
-        return p_text(found.paired.p_value)
-    return f"{say('adjusted', lang)} {p_text(found.p_adjusted)}"
-
-
-def _unit(metric: str) -> str:
-    from crysmm_attn_plugin.catalogue import BY_NAME
-
-    spec = BY_NAME.get(metric)
-    return f" {spec.unit}" if spec and spec.unit else ""
+            Legend([Entry(" ", arm.colour, arm.shape)], 10).draw(figure, start - 0.8, y)
+            write_text(figure, start + 3, y, line)
+    write_lines(figure, start, top + len(panel.lines) * LINE_MM, panel.notes, color=GREY)
+    whole = DOUBLE_MM / 2 - 2 * MARGIN_MM
+    wide = (whole - 3) * RAW_SHARE if panel.found else whole
+    raw = add_axes(figure, left + 12, top + head, wide - 12, BODY_MM - 6)
+    _raw(raw, _values(samples, panel.metric, arms), panel, samples, wide - 12, lang)
+    boxes = [settle(raw, left + MARGIN_MM, top + head, wide, BODY_MM)]
+    drawn = [raw]
+    if panel.found:
+        rest = whole - wide - 3
+        axes = add_axes(figure, left + wide + 14, top + head, rest - 20, BODY_MM - 6)
+        _differences(axes, panel, samples, rest - 20, lang)
+        boxes.append(settle(axes, left + MARGIN_MM + wide + 3, top + head, rest, BODY_MM))
+        drawn.append(axes)
+    height = min(b[3] for b in boxes)
+    for axes, box in zip(drawn, boxes):
+        place(axes, box[0], top + head, box[2], height)
 
 
 def _raw(
     axes: Axes,
-    result: ComparisonResult,
-    arms: Sequence[str],
-    colours: dict[str, str],
+    values: dict[Arm, np.ndarray],
+    panel: Panel,
     samples: pd.DataFrame,
-    metric: str,
+    width: float,
     lang: str,
 ) -> None:
-    values = {a: samples[f"{metric}.{a}"].to_numpy(float) for a in arms if f"{metric}.{a}" in samples}
-    shown = [a for a in arms if a in values]
-    many = len(samples) > marks.MANY
-    alone = len(shown) == 1
+    shown = list(values)
+    many, alone = len(samples) > marks.MANY, len(shown) == 1
+    seeds = _run_means(panel)
     for x, arm in enumerate(shown):
         if x:
             marks.pair_lines(axes, values[shown[x - 1]], values[arm], (x - 1, x), spread=0.06)
         outward = 1 if x else -1
         if many or alone:
-            marks.half_violin(axes, values[arm], x, 0.34, colours[arm], side=outward, gap=0.1)
-        marks.points(axes, values[arm], x, colours[arm], spread=0.06)
+            marks.half_violin(axes, values[arm], x, 0.34, arm.colour, side=outward, gap=0.1)
+        marks.points(axes, values[arm], x, arm.colour, shape=arm.shape, spread=0.06)
         known = marks.finite(values[arm])
         if len(known):
             marks.mean_bar(axes, float(known.mean()), x)
-    everything = marks.finite(np.concatenate(list(values.values())))
-    if len(everything):
-        axes.set_ylim(*marks.padded(float(everything.min()), float(everything.max())))
+        marks.run_means(axes, seeds.get(arm.name, ()), x - outward * 0.2, arm.colour)
+    low, high = _limits(values)
+    bottom, top = marks.padded(low, high)
+    for key, column, value in estimates.levels(panel.metric, samples, [m for _, m, _ in panel.found]):
+        if not estimates.near(value, low, high):
+            continue
+        across = (-0.6, len(shown) - 0.4) if column is None else (column - 0.45, column + 0.45)
+        axes.plot(across, [value] * 2, color=GREY, linewidth=0.8, linestyle=LEVEL_STYLES[key], zorder=1)
+        bottom, top = min(bottom, marks.padded(value, high)[0]), max(top, marks.padded(low, value)[1])
+    axes.set_ylim(bottom, top)
     axes.set_xlim(-0.6, len(shown) - 0.4)
-    axes.set_xticks(range(len(shown)), [wrapped(a, 30 // len(shown)) for a in shown])
-    axes.tick_params(axis="x", length=0)
-    axes.set_ylabel(metric_label(metric, lang))
+    _name_columns(axes, shown, width)
+    axes.set_ylabel(axis_label(metric_label(panel.metric, lang), BODY_MM - 8))
     plain_ticks(axes.yaxis)
 
 
-def _references(
-    axes: Axes, metric: str, samples: pd.DataFrame, found: Sequence[MetricResult], lang: str
-) -> str:
-    """Uniform attention and fresh weights: a line where it fits the axis.
-
-    Returns:
-        What lies beyond the axis, in words, or "".
-    """
-    levels = _levels(metric, samples, found)
-    low, high = axes.get_ylim()
-    room = 0.45 * (high - low)
-    near = [level for level in levels if low - room <= level[2] <= high + room]
-    for key, column, value in near:
-        style = (0, (4, 2)) if key == "uniform" else (0, (1, 1.5))
-        across = axes.get_xlim() if column is None else (column - 0.45, column + 0.45)
-        axes.plot(across, [value] * 2, color=GREY, linewidth=0.8, linestyle=style, zorder=1)
-    lowest, highest = min([low, *(v for *_, v in near)]), max([high, *(v for *_, v in near)])
-    bottom, top = marks.padded(lowest, highest, 0.05)
-    axes.set_ylim(low if lowest == low else bottom, high if highest == high else top)
-    _name_levels(axes, {key: value for key, _, value in near}, lang)
-    beyond: dict[str, None] = {}
-    for key, _, value in levels:
-        if not low - room <= value <= high + room:
-            shown = f" {fixed(value, 2)}" if found else ""
-            beyond[f"{say(key, lang)} {'↑' if value > high else '↓'}{shown}"] = None
-    return say("beyond", lang, what=say("comma", lang).join(beyond)) if beyond else ""
+def _run_means(panel: Panel) -> dict[str, Sequence[float]]:
+    means: dict[str, Sequence[float]] = {}
+    for pair, item, _ in panel.found:
+        of_arm, of_baseline = estimates.runs(item) or ((), ())
+        means |= {pair.arm: of_arm, pair.baseline: of_baseline}
+    return means
 
 
-def _levels(
-    metric: str, samples: pd.DataFrame, found: Sequence[MetricResult]
-) -> list[tuple[str, int | None, float]]:
-    """Reference values: (what, column of the arm or None for all of them, value)."""
-    levels: list[tuple[str, int | None, float | None]] = []
-    if found:
-        levels.append(("uniform", None, found[0].uniform_mean))
-        levels.append(("reinitialised", 0, found[0].reinitialised_mean_b))
-        levels += [("reinitialised", k, m.reinitialised_mean_a) for k, m in enumerate(found, start=1)]
-    elif "n_tokens" in samples:
-        levels.append(("uniform", None, _uniform(metric, samples["n_tokens"].to_numpy(float))))
-    return [(key, column, value) for key, column, value in levels if value is not None and np.isfinite(value)]
-
-
-def _name_levels(axes: Axes, levels: Mapping[str, float], lang: str) -> None:
-    """Names of the reference lines to the right of the axes, pushed apart where the lines lie close."""
-    low, high = axes.get_ylim()
-    ordered = sorted(levels.items(), key=lambda level: level[1])
-    places = [(value - low) / (high - low) for _, value in ordered]
-    if len(places) == 2 and places[1] - places[0] < LABEL_GAP:
-        middle = min(max(sum(places) / 2, LABEL_GAP / 2), 1 - LABEL_GAP / 2)
-        named = [middle - LABEL_GAP / 2, middle + LABEL_GAP / 2]
-    else:
-        named = places
-    for (key, _), place, name in zip(ordered, places, named):
+def _name_columns(axes: Axes, arms: Sequence[Arm], width: float) -> None:
+    """Names below the columns where they fit whole, else each arm's mark, which the legend names."""
+    room = width / max(len(arms), 1) - 1.5
+    names = [wrapped(a.label, room) for a in arms]
+    axes.tick_params(axis="x", length=0)
+    if all(n is not None for n in names) and len(arms) > 1:
+        axes.set_xticks(range(len(arms)), [n or "" for n in names])
+        return
+    axes.set_xticks([])
+    for x, arm in enumerate(arms):
         axes.plot(
-            [1.0, 1.02], [place, name], transform=axes.transAxes, color=GREY, linewidth=0.5, clip_on=False
-        )
-        axes.text(
-            1.028,
-            name,
-            say(key, lang),
-            transform=axes.transAxes,
-            ha="left",
-            va="center",
-            fontsize=SMALL_PT,
-            color=GREY,
-        )
+            [x], [-0.055], marker=arm.shape, color=arm.colour, markersize=3.4, markeredgewidth=0,
+            transform=axes.get_xaxis_transform(), clip_on=False,
+        )  # fmt: skip
+    # the marks take the room of a line of tick labels
+    axes.set_xlabel(" ", fontsize=SMALL_PT)
 
 
-def _uniform(metric: str, n: np.ndarray) -> float:
-    """The metric under uniform attention over n tokens, mean over crystals."""
-    n = n[np.isfinite(n) & (n > 0)]
-    if not len(n):
-        return float("nan")
-    return {
-        "entropy": float(np.log(n).mean()),
-        "effective_tokens_hill": float(n.mean()),
-        "max_weight": float((1 / n).mean()),
-        "gini": 0.0,
-    }.get(metric, float("nan"))
-
-
-def _differences(
-    axes: Axes,
-    found: Sequence[tuple[PairComparison, MetricResult]],
-    samples: pd.DataFrame,
-    metric: str,
-    colours: dict[str, str],
-    lang: str,
-) -> None:
+def _differences(axes: Axes, panel: Panel, samples: pd.DataFrame, width: float, lang: str) -> None:
+    metric = panel.metric
+    reach: list[float] = [0.0]
     marks.zero_line(axes)
-    for x, (pair, item) in enumerate(found):
+    for x, (pair, item, arm) in enumerate(panel.found):
         a, b = f"{metric}.{pair.arm}", f"{metric}.{pair.baseline}"
         if a in samples and b in samples:
             difference = samples[a].to_numpy(float) - samples[b].to_numpy(float)
-            marks.half_violin(axes, difference, x, 0.26, colours[pair.arm], side=-1, gap=0.16)
-            marks.points(axes, difference, x - 0.07, colours[pair.arm], spread=0.06, seed=x)
+            marks.half_violin(axes, difference, x, 0.26, arm.colour, side=-1, gap=0.16)
+            marks.points(axes, difference, x - 0.07, arm.colour, shape=arm.shape, spread=0.06, seed=x)
+            reach += marks.finite(difference).tolist()
         paired = item.paired
-        marks.mean_with_interval(axes, paired.mean_difference, paired.ci_low, paired.ci_high, x + 0.17)
-    axes.set_xlim(-0.55, len(found) - 0.55)
-    axes.set_xticks(range(len(found)), [wrapped(p.arm, 21 // len(found)) for p, _ in found])
-    axes.tick_params(axis="x", length=0)
-    baseline = one_line(found[0][0].baseline, 16)
-    axes.set_ylabel(
-        say("difference_from", lang, arm=baseline) + (f" [{_unit(metric).strip()}]" if _unit(metric) else "")
-    )
+        marks.mean_with_interval(axes, paired.mean_difference, paired.ci_low, paired.ci_high, x + 0.14)
+        of_arm, of_baseline = estimates.runs(item) or ((), ())
+        if of_baseline:
+            changes = [v - float(np.mean(of_baseline)) for v in of_arm]
+            marks.run_means(axes, changes, x + 0.28, arm.colour)
+            reach += changes
+        reach += [v for v in (paired.ci_low, paired.ci_high) if np.isfinite(v)]
+        band = estimates.guide_range(item)
+        if band:
+            axes.fill_between([x - 0.45, x + 0.4], *band, color=BAND, linewidth=0, zorder=0)
+            reach += band
+    axes.set_ylim(*marks.padded(min(reach), max(reach), 0.05))
+    axes.set_xlim(-0.55, len(panel.found) - 0.5)
+    _name_columns(axes, [arm for *_, arm in panel.found], width)
+    unit = BY_NAME[metric].unit
+    label = say("difference_from", lang) + (f" [{unit}]" if unit else "")
+    axes.set_ylabel(axis_label(label, BODY_MM - 8))
     plain_ticks(axes.yaxis)
+    base = panel.found[0][1].paired.mean_b
+    if np.isfinite(base) and base > 0:
+        percent = axes.secondary_yaxis("right", functions=(lambda v: 100 * v / base, lambda v: v * base / 100))
+        name = axis_label(say("percent_axis", lang), BODY_MM - 8, SMALL_PT)
+        percent.set_ylabel(name, fontsize=SMALL_PT, color=GREY)
+        percent.tick_params(axis="y", colors=GREY, labelsize=SMALL_PT, width=0.4, length=1.5)
+        percent.spines["right"].set_color(PALE)
+        plain_ticks(percent.yaxis, 5)

@@ -10,15 +10,17 @@ import contextlib
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import escape
 
 import matplotlib
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
+from crysmm_attn_plugin.reports.figures import typefaces
 from crysmm_attn_plugin.store.files import write_atomic
 
 if TYPE_CHECKING:
@@ -33,22 +35,23 @@ BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILLION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
 GREY, PALE = "#6B6B6B", "#BDBDBD"
 
-#: The baseline first, then the other arms in their order.
-ARM_COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+@dataclass(frozen=True)
+class Dots:
+    """Where a figure shows crystals, for readers that let one point at them.
 
-LATIN_FONTS = ("Arial", "Helvetica", "Liberation Sans", "DejaVu Sans")
-CHINESE_FONTS = (
-    "Noto Sans CJK SC",
-    "Source Han Sans SC",
-    "Source Han Sans CN",
-    "Noto Sans SC",
-    "Microsoft YaHei",
-    "PingFang SC",
-    "WenQuanYi Micro Hei",
-    "WenQuanYi Zen Hei",
-    "SimHei",
-    "Noto Sans CJK JP",
-)
+    Attributes:
+        x, y: (M,) places as shares of the figure's width and height, from the upper left corner.
+        rows: (M,) row of ``samples`` of each.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    rows: np.ndarray
+
+    @classmethod
+    def none(cls) -> Dots:
+        """No place at all."""
+        return cls(np.zeros(0), np.zeros(0), np.zeros(0, int))
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,7 @@ class FigureRecord:
         files: Every file written.
         captions, alts: Caption and alternative text by language.
         numbers: Values drawn in labels that are not fields of the result, such as counts of words shown.
-        label_languages: Language of caption -> language of the labels in its picture; they differ when no
-            Chinese font is installed.
+        dots: Where it shows crystals, by language of the labels; empty for a figure of no single crystals.
     """
 
     name: str
@@ -69,20 +71,17 @@ class FigureRecord:
     captions: Mapping[str, str]
     alts: Mapping[str, str]
     numbers: Mapping[str, float] = field(default_factory=dict)
-    label_languages: Mapping[str, str] = field(default_factory=dict)
+    dots: Mapping[str, Dots] = field(default_factory=dict)
 
     def path(self, suffix: str, lang: str = "en") -> Path | None:
-        """The file of one format in one language (of its labels), or None when it was not asked for.
+        """The file of one format in one language, or None when it was not asked for.
 
         Args:
             suffix: ``png``, ``pdf`` or ``svg``.
-            lang: Language of the reader; labels may be English where no Chinese font is installed.
+            lang: Language of its labels.
         """
-        drawn = self.label_languages.get(lang, lang)
-        for file in self.files:
-            if file.name == f"{stem(self.name, drawn)}.{suffix}":
-                return file
-        return None
+        wanted = f"{stem(self.name, lang)}.{suffix}"
+        return next((f for f in self.files if f.name == wanted), None)
 
 
 def stem(name: str, lang: str) -> str:
@@ -90,32 +89,11 @@ def stem(name: str, lang: str) -> str:
     return name if lang == "en" else f"{name}.{lang}"
 
 
-@lru_cache(maxsize=1)
-def _installed() -> frozenset[str]:
-    from matplotlib import font_manager
-
-    return frozenset(f.name for f in font_manager.fontManager.ttflist)
-
-
-def label_language(lang: str) -> str:
-    """``lang``, or ``en`` when it is Chinese and no Chinese font is installed."""
-    if lang == "zh" and not any(f in _installed() for f in CHINESE_FONTS):
-        return "en"
-    return lang
-
-
-def families() -> list[str]:
-    """Installed fonts in order of preference; the Chinese one comes last and serves its characters only."""
-    latin = [f for f in LATIN_FONTS if f in _installed()]
-    chinese = [f for f in CHINESE_FONTS if f in _installed()][:1]
-    return [*latin, *chinese] or ["sans-serif"]
-
-
 @contextlib.contextmanager
 def context() -> Iterator[None]:
     """Matplotlib settings of every figure, for the duration of a ``with`` block only."""
     settings: dict[str, Any] = {
-        "font.family": families(),
+        "font.family": list(typefaces.families()),
         "font.size": FONT_PT,
         "axes.labelsize": FONT_PT,
         "axes.titlesize": FONT_PT,
@@ -193,7 +171,10 @@ def write_text(figure: Figure, left: float, top: float, text: str, **options: An
 
 def letter(figure: Figure, left: float, top: float, index: int) -> None:
     """The panel letter a, b, c, ... in bold, as journals set it."""
-    write_text(figure, left, top, "abcdefghijklmnop"[index], fontsize=LETTER_PT, fontweight="bold")
+    text = chr(ord("a") + index) if index < 26 else str(index + 1)
+    # only the Latin font has a bold face
+    options = {"fontsize": LETTER_PT, "fontweight": "bold", "fontfamily": typefaces.families()[0]}
+    write_text(figure, left, top - 0.4, text, **options)
 
 
 def plain_ticks(axis: Any, count: int = 4) -> None:
@@ -204,12 +185,6 @@ def plain_ticks(axis: Any, count: int = 4) -> None:
     axis.set_major_formatter(formatter)
 
 
-def arm_colours(baseline: str, arms: Sequence[str]) -> dict[str, str]:
-    """Colour of each arm, the baseline's first."""
-    ordered = [a for a in arms if a == baseline] + [a for a in arms if a != baseline]
-    return {arm: ARM_COLOURS[i % len(ARM_COLOURS)] for i, arm in enumerate(ordered)}
-
-
 def one_line(text: str, most: int = 0) -> str:
     """``text`` safe to draw: control characters and line breaks gone, cut with an ellipsis after ``most``."""
     kept = "".join(" " if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") else c for c in text)
@@ -217,42 +192,51 @@ def one_line(text: str, most: int = 0) -> str:
     return kept if not most or len(kept) <= most else kept[: max(most - 1, 1)].rstrip() + "…"
 
 
-def wrapped(text: str, width: int, lines: int = 2) -> str:
-    """A name as a tick label: broken after ``_``, ``-``, ``+`` or a space into lines of at most ``width``."""
-    text = one_line(text)
-    width = max(width, 4)
-    rows: list[str] = []
-    while text and len(rows) < lines:
-        if len(text) <= width or len(rows) == lines - 1:
-            rows.append(one_line(text, width))
-            break
-        cut = max((text.rfind(c, 0, width) + 1 for c in "_-+ "), default=0)
-        cut = cut if cut > 1 else width
-        rows.append(text[:cut].rstrip())
-        text = text[cut:].lstrip()
-    return "\n".join(rows)
-
-
-def _name_journal_fonts(path: Path) -> None:
-    """Let a reader's Arial or Helvetica draw the text even where this machine has neither."""
-    drawn = ", ".join(f"'{f}'" for f in families())
-    wanted = dict.fromkeys([*LATIN_FONTS, *families()])
-    named = ", ".join(f"'{f}'" if " " in f else f for f in wanted) + ", sans-serif"
+def finish_svg(path: Path, description: str) -> None:
+    """Name the journals' fonts before ours, and describe the picture to those who do not see it."""
     text = path.read_text(encoding="utf-8")
-    path.write_text(text.replace(drawn, named), encoding="utf-8")
+    drawn = ", ".join(f"'{f}'" for f in typefaces.families())
+    named = ", ".join(f"'{f}'" if " " in f else f for f in typefaces.NAMED_IN_SVG)
+    text = text.replace(drawn, named)
+    if description:
+        text = text.replace("</title>", f"</title>\n <desc>{escape(description)}</desc>", 1)
+        text = text.replace("<svg ", '<svg role="img" ', 1)
+    path.write_text(text, encoding="utf-8")
 
 
-def save(figure: Figure, folder: Path, name: str, formats: Sequence[str], lang: str = "en") -> list[Path]:
-    """Write a figure in each format, atomically, without a date inside (equal figures give equal files)."""
+def save(
+    figure: Figure,
+    folder: Path,
+    name: str,
+    formats: Sequence[str],
+    lang: str = "en",
+    *,
+    title: str = "",
+    description: str = "",
+) -> list[Path]:
+    """Write a figure in each format, atomically, without a date inside (equal figures give equal files).
+
+    Args:
+        figure: What to write.
+        folder: Where.
+        name: File stem.
+        formats: ``png``, ``pdf``, ``svg``.
+        lang: Language of its labels.
+        title, description: Carried inside the files, for readers that speak them.
+    """
     written = []
     for suffix in formats:
-        metadata: dict[str, Any] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(suffix, {})
+        metadata: dict[str, Any] = {
+            "pdf": {"CreationDate": None, "Title": title or name},
+            "svg": {"Date": None, "Title": title or name},
+            "png": {"Title": title or name},
+        }[suffix]
         path = folder / f"{stem(name, lang)}.{suffix}"
 
         def draw(target: Path, suffix: str = suffix, metadata: dict[str, Any] = metadata) -> None:
             figure.savefig(target, format=suffix, dpi=DPI, metadata=metadata)
             if suffix == "svg":
-                _name_journal_fonts(target)
+                finish_svg(target, description)
 
         written.append(write_atomic(path, draw))
     return written

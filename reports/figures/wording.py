@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from crysmm_attn_plugin.catalogue import BY_NAME, TOKEN_CATEGORIES
 from crysmm_attn_plugin.reports.numbers import decimals_for, fixed, format_p
 
 _TEXT: dict[str, tuple[str, str]] = {
     "difference": ("difference", "差值"),
-    "difference_from": ("difference from {arm}", "相对 {arm} 的差值"),
+    "difference_from": ("difference from baseline", "与基线的差值"),
+    "percent_axis": ("% of the baseline's mean", "占基线均值的 %"),
+    "baseline_arm": ("{arm} (baseline)", "{arm}（基线）"),
+    "guide_range": ("range the guide expects", "指南预期范围"),
+    "one_run": ("mean of one run", "单次训练的均值"),
+    "mean": ("mean over the crystals", "晶体均值"),
+    "mean_interval": ("mean difference with its interval", "平均差值及其区间"),
+    "a_crystal": ("a crystal", "一个晶体"),
     "stop": ("; ", "；"),
     "comma": (", ", "，"),
     "colon": (": ", "："),
-    "percent_of": ("{change} % of {baseline}", "为 {baseline} 均值的 {change}%"),
+    "list_comma": (", ", "、"),
+    "full_stop": (". ", "。"),
+    "sentence_gap": (" ", ""),
+    "percent_of": ("{change} % of the baseline's mean", "为基线均值的 {change}%"),
     "relative_to": (
-        "relative to {baseline} (% of its mean); N = {n}",
-        "均相对 {baseline}（百分比以其均值为分母）；N = {n}",
+        "relative to the baseline (% of its mean); N = {n}",
+        "均相对基线（百分比以其均值为分母）；N = {n}",
     ),
     "beyond": ("beyond the axis: {what}", "超出坐标轴：{what}"),
     "uniform": ("uniform", "均匀注意力"),
@@ -33,14 +44,17 @@ _TEXT: dict[str, tuple[str, str]] = {
     "epoch": ("epoch", "训练轮次"),
     "target": ("target", "目标值"),
     "prediction": ("prediction", "预测值"),
-    "error_of": ("|error| of {arm}", "{arm} 的 |误差|"),
+    "error_of": ("|error|, {arm}", "|误差|，{arm}"),
     "no_test": ("too few crystals for a test", "晶体过少，不作检验"),
     "co_varied": ("co-varied", "共同变化"),
     "not_co_varied": ("co-variation not established", "未能确认共同变化"),
     "adjusted": ("adjusted", "校正后"),
     "spearman": ("Spearman ρ", "Spearman ρ"),
     "specifications": ("specifications, sorted by effect", "分析方案（按效应排序）"),
-    "reported": ("reported", "正文所报告"),
+    "reported": ("reported in the text", "正文所报告"),
+    "below_zero": ("interval below zero", "区间低于零"),
+    "above_zero": ("interval above zero", "区间高于零"),
+    "holds_zero": ("interval holds zero", "区间含零"),
     "median_change": ("median change", "变化居中"),
     "largest_decrease": ("largest decrease", "下降最大"),
     "largest_increase": ("largest increase", "上升最大"),
@@ -57,11 +71,20 @@ _TEXT: dict[str, tuple[str, str]] = {
     ),
     "all_words": ("All {total} words shown, in text order.", "按原文顺序显示全部 {total} 个词。"),
     "of_arm": ("{share} % in {arm}", "{arm} {share}%"),
-    "grouped": ("{total} atoms, grouped by element.", "共 {total} 个原子，按元素分组。"),
+    "grouped": ("{total} atoms, grouped by element.", "{total} 个原子按元素分组。"),
     "scale": (
-        "One colour scale for all arms; mean over {heads} heads; ticks above mark words left out.",
-        "各组共用同一色标；对 {heads} 个头取平均。",
+        "One colour scale for all arms, by the square root of the weight; mean over {heads} heads.",
+        "各组共用同一色标，按权重的平方根取色；对 {heads} 个头取平均。",
     ),
+    "scale_one_head": (
+        "One colour scale for all arms, by the square root of the weight; one head.",
+        "各组共用同一色标，按权重的平方根取色；仅一个头。",
+    ),
+    "margins": (
+        "Bars above: mean over the atoms; bars at the right: an atom's highest weight.",
+        "上方条形：对各原子取平均；右侧条形：各原子的最高权重。",
+    ),
+    "gaps": ("Ticks above mark words left out.", "上方短线表示此处略去了词。"),
     "clipped": (
         "Values above {top} (special tokens) take the top colour.",
         "高于 {top} 的值（特殊 token）以最深颜色表示。",
@@ -88,10 +111,19 @@ _TEXT: dict[str, tuple[str, str]] = {
 }
 
 
+#: Position of a language in the pairs of texts; another language reads the first.
+PLACES = {"en": 0, "zh": 1}
+
+
+def pick(texts: Sequence[str], lang: str) -> str:
+    """The text of a language."""
+    return texts[PLACES.get(lang, 0)]
+
+
 def say(key: str, lang: str, **values: object) -> str:
     """The label of a key in a language; an unknown key (a plugin's own) is said as it is."""
-    pair = _TEXT.get(key)
-    text = pair[lang == "zh"] if pair else key.replace("_", " ")
+    known = _TEXT.get(key)
+    text = pick(known, lang) if known else key.replace("_", " ")
     return text.format(**values) if values else text
 
 
@@ -100,15 +132,15 @@ def metric_label(name: str, lang: str, *, unit: bool = True) -> str:
     spec = BY_NAME.get(name)
     if spec is None:
         return name.replace("_", " ")
-    label = spec.label_zh if lang == "zh" else spec.label_en
+    label = pick((spec.label_en, spec.label_zh), lang)
     # "effective tokens" says its unit
     return f"{label} [{spec.unit}]" if unit and spec.unit and spec.unit.rstrip("s") not in label else label
 
 
 def category_label(name: str, lang: str) -> str:
     """Name of a word category."""
-    pair = TOKEN_CATEGORIES.get(name)
-    return pair[lang == "zh"] if pair else name.replace("_", " ")
+    known = TOKEN_CATEGORIES.get(name)
+    return pick(known, lang) if known else name.replace("_", " ")
 
 
 def with_interval(value: float, low: float, high: float, *, sign: bool = True) -> str:

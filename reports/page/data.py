@@ -13,7 +13,7 @@ import pandas as pd
 from crysmm_attn_plugin.catalogue import BY_NAME, PRIMARY
 from crysmm_attn_plugin.errors import AttnError
 from crysmm_attn_plugin.records import ELEMENTS
-from crysmm_attn_plugin.reports.figures.style import arm_colours
+from crysmm_attn_plugin.reports.figures.arms import colours_of
 from crysmm_attn_plugin.reports.page.maps import PackedMaps
 from crysmm_attn_plugin.reports.page.texts import dictionary
 from crysmm_attn_plugin.reports.page.verdict import metric_label
@@ -30,7 +30,7 @@ def ordered_arms(result: Any) -> list[str]:
 
 def colours(result: Any) -> dict[str, str]:
     """Arm -> colour, the same as in the figures."""
-    return arm_colours(result.baseline, [a.name for a in result.arms])
+    return colours_of(result.baseline, [a.name for a in result.arms])
 
 
 def ranking_metric(samples: pd.DataFrame, arms: Sequence[str]) -> str | None:
