@@ -165,7 +165,9 @@ def drawn_comparison(
         )
         elements[crystal] = tuple(cell)
         for k, arm in enumerate(arms):
-            weights[crystal, arm] = attention(rng, heads, len(cell), len(labels[crystal].tokens), 1.0 + 0.5 * k)
+            weights[crystal, arm] = attention(
+                rng, heads, len(cell), len(labels[crystal].tokens), 1.0 + 0.5 * k
+            )
         value = float(frame.loc[i, f"entropy.{arms[-1]}"])
         base = float(frame.loc[i, f"entropy.{arms[0]}"]) if baseline else float("nan")
         examples.append(

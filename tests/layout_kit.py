@@ -31,7 +31,9 @@ def faults(figure: Figure) -> list[str]:
         if box.x0 < page.x0 - 1 or box.x1 > page.x1 + 1 or box.y0 < page.y0 - 1 or box.y1 > page.y1 + 1:
             found.append(f"beyond the page: {name!r}")
         for axes in figure.axes:
-            if axes is not owners.get(id(text)) and axes not in getattr(owners.get(id(text)), "child_axes", ()):
+            if axes is not owners.get(id(text)) and axes not in getattr(
+                owners.get(id(text)), "child_axes", ()
+            ):
                 inner = axes.get_window_extent(renderer)
                 parent = owners.get(id(text))
                 if parent in axes.child_axes:

@@ -24,13 +24,22 @@ from crysmm_attn_plugin.reports.figures import (
 )
 
 LONG = ("baseline_without_any_fusion_but_a_long_name", "full_with_middle_fine_grained_and_global_fusion")
-WORDS = " ".join(f"Na({i}) is bonded to six equivalent Cl(1) atoms at 2.8{i % 10} Å distance." for i in range(40))
+WORDS = " ".join(
+    f"Na({i}) is bonded to six equivalent Cl(1) atoms at 2.8{i % 10} Å distance." for i in range(40)
+)
 CHINESE = ("无中期融合的后期融合基线模型", "全模态融合", "仅图编码器")
 
 HARD: dict[str, dict[str, Any]] = {
-    "two arms": {"epochs": 4, "cells": (("Na", "Cl"), ("Al",) * 4 + ("O",) * 6, ("K", "Mg", "F", "F", "F") * 6)},
+    "two arms": {
+        "epochs": 4,
+        "cells": (("Na", "Cl"), ("Al",) * 4 + ("O",) * 6, ("K", "Mg", "F", "F", "F") * 6),
+    },
     "three arms": {"n": 30, "arms": ("no_middle", "full", "no_global"), "epochs": 3},
-    "five arms": {"n": 30, "arms": ("no_middle", "full", "no_global", "graph_only", "text_only"), "epochs": 3},
+    "five arms": {
+        "n": 30,
+        "arms": ("no_middle", "full", "no_global", "graph_only", "text_only"),
+        "epochs": 3,
+    },
     "one arm": {"n": 30, "arms": ("full",), "epochs": 2},
     "long names": {"n": 30, "arms": LONG, "epochs": 3, "runs": 3},
     "five long names": {
@@ -88,7 +97,9 @@ def test_nothing_collides(case: str, lang: str) -> None:
 
 @pytest.mark.parametrize("case", ["two arms", "five long names", "Chinese names", "200 atoms", "400 words"])
 @pytest.mark.parametrize("lang", ["en", "zh"])
-def test_nothing_collides_in_the_wider_fallback_font(case: str, lang: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_collides_in_the_wider_fallback_font(
+    case: str, lang: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(typefaces, "FAMILIES", ("DejaVu Sans", typefaces.CHINESE))
     measured = measure.width_mm("model without middle fusion")
     comparison = drawn_comparison(**{"cells": ONE_CELL, **HARD[case]})

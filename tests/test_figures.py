@@ -321,11 +321,7 @@ def test_estimation_panels_show_every_crystal_and_stay_small(n, tmp_path):
         figure = statistics.draw(comparison.result, comparison.samples)
         files = style.save(figure, tmp_path, "panels", ["svg"])
     raw = figure.axes[0]
-    assert [
-        len(c.get_offsets())
-        for c in raw.collections
-        if c.get_gid() == marks.CRYSTALS
-    ] == [n, n]
+    assert [len(c.get_offsets()) for c in raw.collections if c.get_gid() == marks.CRYSTALS] == [n, n]
     lines = [c for c in raw.collections if isinstance(c, LineCollection)]
     assert sum(len(c.get_segments()) for c in lines) == (n if n <= marks.MANY else 0)
     assert files[0].stat().st_size < 1_500_000

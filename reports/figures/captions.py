@@ -269,9 +269,7 @@ def _performance(result: ComparisonResult, lang: str, about: Mapping[str, object
     unit = f" {one_line(result.unit, 10)}" if result.unit else ""
     for arm in result.arms:
         if arm.mae is not None:
-            text += _say(
-                "performance_arm", lang, arm=label(arm.name, lang), mae=fixed(arm.mae, 3), unit=unit
-            )
+            text += _say("performance_arm", lang, arm=label(arm.name, lang), mae=fixed(arm.mae, 3), unit=unit)
     return text
 
 

@@ -35,7 +35,9 @@ def draw(result: ComparisonResult, lang: str = "en") -> Figure:
                 continue
             at = [y + offset] * 2
             axes.plot([100 * one.ci_low, 100 * one.ci_high], at, color=arm.colour, linewidth=1.1)
-            axes.plot([100 * one.mean], at[:1], arm.shape, markersize=3.2, color=arm.colour, markeredgewidth=0)
+            axes.plot(
+                [100 * one.mean], at[:1], arm.shape, markersize=3.2, color=arm.colour, markeredgewidth=0
+            )
     for y in range(len(rows) - 1):
         axes.axhline(y + 0.5, color=PALE, linewidth=0.3)
     axes.set_ylim(len(rows) - 0.5, -0.5)

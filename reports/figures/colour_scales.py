@@ -60,7 +60,9 @@ def label(value: float) -> str:
     return fixed(value, max(-math.floor(math.log10(abs(value)) + 1e-9), 0))
 
 
-def draw_bar(figure: Figure, image: Any, left: float, top: float, width: float, name: str, clipped: bool) -> None:
+def draw_bar(
+    figure: Figure, image: Any, left: float, top: float, width: float, name: str, clipped: bool
+) -> None:
     """A horizontal bar with the scale's numbers; an arrow where higher values take the top colour."""
     axes = add_axes(figure, left, top, width, 2.0)
     bar = figure.colorbar(image, cax=axes, orientation="horizontal", extend="max" if clipped else "neither")

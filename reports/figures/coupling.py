@@ -10,7 +10,15 @@ import pandas as pd
 from crysmm_attn_plugin.catalogue import PRIMARY
 from crysmm_attn_plugin.reports.figures import marks
 from crysmm_attn_plugin.reports.figures.arms import arms_of
-from crysmm_attn_plugin.reports.figures.measure import LINE_MM, Entry, Legend, axis_label, lines_of, settle, write_lines
+from crysmm_attn_plugin.reports.figures.measure import (
+    LINE_MM,
+    Entry,
+    Legend,
+    axis_label,
+    lines_of,
+    settle,
+    write_lines,
+)
 from crysmm_attn_plugin.reports.figures.style import (
     BLACK,
     DOUBLE_MM,

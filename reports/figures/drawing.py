@@ -84,7 +84,11 @@ def _draw(result: Any, samples: Any, job: Job) -> Result:
 def _start(work: Any) -> subprocess.Popen[bytes]:
     """A helper with its own interpreter: forking a process that holds threads or a GPU is not safe."""
     ours = {k: v for k, v in os.environ.items() if not k.startswith("CRYSMM_ATTN_INTERNAL_")}
-    environment = {**ours, "CRYSMM_ATTN_ENABLED": "0", "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    environment = {
+        **ours,
+        "CRYSMM_ATTN_ENABLED": "0",
+        "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
+    }
     process = subprocess.Popen(
         [sys.executable, "-m", "crysmm_attn_plugin.reports.figures.helper"],
         stdin=subprocess.PIPE,

@@ -142,9 +142,7 @@ def _top(merged: MergedMaps, cropped: Crop) -> tuple[float, bool]:
     return (ordinary if clipped else top) or 1.0, clipped
 
 
-def _title(
-    kind: str, arm: Arm, arms: Sequence[Arm], example: ExampleCrystal, width: float, lang: str
-) -> str:
+def _title(kind: str, arm: Arm, arms: Sequence[Arm], example: ExampleCrystal, width: float, lang: str) -> str:
     if kind == "difference":
         room = (width - width_mm(" − ", FONT_PT)) / 2
         return f"{shortened(arm.label, room, FONT_PT)} − {shortened(arms[0].label, room, FONT_PT)}"
@@ -228,9 +226,7 @@ def _notes(
         notes = [say("all_words", lang, total=cropped.total)]
     if not rows.named:
         notes.append(say("grouped", lang, total=len(rows.order)))
-    notes.append(
-        say("scale", lang, heads=merged.heads) if merged.heads > 1 else say("scale_one_head", lang)
-    )
+    notes.append(say("scale", lang, heads=merged.heads) if merged.heads > 1 else say("scale_one_head", lang))
     if top is not None:
         notes.append(say("clipped", lang, top=fixed(top, 2)))
     notes.append(say("margins", lang))

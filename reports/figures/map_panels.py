@@ -10,7 +10,15 @@ import numpy as np
 from matplotlib.colors import Normalize
 
 from crysmm_attn_plugin.reports.figures.arms import Arm
-from crysmm_attn_plugin.reports.figures.style import BLACK, FONT_PT, GREY, LINE, SMALL_PT, add_axes, write_text
+from crysmm_attn_plugin.reports.figures.style import (
+    BLACK,
+    FONT_PT,
+    GREY,
+    LINE,
+    SMALL_PT,
+    add_axes,
+    write_text,
+)
 from crysmm_attn_plugin.reports.figures.word_maps import MergedMaps
 
 if TYPE_CHECKING:

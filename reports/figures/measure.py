@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,12 +27,16 @@ MM = 25.4 / DPI
 LINE_MM = 2.75
 #: What may not begin a line in Chinese.
 _CLOSING = "，。；：、）］｝】》”’！？％,.;:)]}%!?"
-_PIECES = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\u3000-\u303f]|[^\s\u2e80-\u9fff\uf900-\uffef]+\s*|\s+")
+_PIECES = re.compile(
+    r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\u3000-\u303f]|[^\s\u2e80-\u9fff\uf900-\uffef]+\s*|\s+"
+)
 
 
 def width_mm(text: str, size: float = SMALL_PT, weight: str = "normal") -> float:
     """Width of a text as it is drawn, in millimetres; the widest line of several."""
-    return max((_measured(line, size, weight, typefaces.families()) for line in text.split("\n")), default=0.0)
+    return max(
+        (_measured(line, size, weight, typefaces.families()) for line in text.split("\n")), default=0.0
+    )
 
 
 @lru_cache(maxsize=1)
@@ -95,7 +100,9 @@ def _pieces(text: str, width: float, size: float) -> list[str]:
             continue
         for part in re.findall(r"[^_\-+/.]*[_\-+/.]|[^_\-+/.]+", piece):
             while width_mm(part.rstrip(), size) > width and len(part) > 1:
-                n = next(k for k in range(len(part) - 1, 0, -1) if k == 1 or width_mm(part[:k], size) <= width)
+                n = next(
+                    k for k in range(len(part) - 1, 0, -1) if k == 1 or width_mm(part[:k], size) <= width
+                )
                 found.append(part[:n])
                 part = part[n:]
             found.append(part)
@@ -207,7 +214,12 @@ def settle(
             wide = tall = min(wide, tall)
         inner = (left + margins[0], top + margins[1], wide, tall)
         axes.set_position(
-            (inner[0] / full_width, 1 - (inner[1] + tall) / full_height, wide / full_width, tall / full_height)
+            (
+                inner[0] / full_width,
+                1 - (inner[1] + tall) / full_height,
+                wide / full_width,
+                tall / full_height,
+            )
         )
         _thin(axes)
     return inner
@@ -217,7 +229,9 @@ def place(axes: Axes, left: float, top: float, width: float, height: float) -> N
     """Put the axes proper at a place in millimetres from the figure's upper left corner."""
     figure: Any = axes.figure
     full_width, full_height = size_mm(figure)
-    axes.set_position((left / full_width, 1 - (top + height) / full_height, width / full_width, height / full_height))
+    axes.set_position(
+        (left / full_width, 1 - (top + height) / full_height, width / full_width, height / full_height)
+    )
 
 
 def _margins(axes: Axes) -> tuple[float, float, float, float]:
@@ -268,4 +282,4 @@ def _touching(axis: Any, along: int, renderer: Any) -> bool:
         for b in (t.get_window_extent(renderer) for t in labels if t.get_text())
     )
     least = (1.2 if along == 0 else 0.3) / MM
-    return any(b[0] - a[1] < least for a, b in zip(boxes, boxes[1:]))
+    return any(b[0] - a[1] < least for a, b in itertools.pairwise(boxes))

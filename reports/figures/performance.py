@@ -9,7 +9,14 @@ import pandas as pd
 
 from crysmm_attn_plugin.reports.figures import marks
 from crysmm_attn_plugin.reports.figures.arms import arms_of
-from crysmm_attn_plugin.reports.figures.measure import LINE_MM, lines_of, place, settle, shortened, write_lines
+from crysmm_attn_plugin.reports.figures.measure import (
+    LINE_MM,
+    lines_of,
+    place,
+    settle,
+    shortened,
+    write_lines,
+)
 from crysmm_attn_plugin.reports.figures.style import (
     DOUBLE_MM,
     FONT_PT,
@@ -45,7 +52,9 @@ def draw(result: ComparisonResult, samples: pd.DataFrame, lang: str = "en") -> F
     panels = [("parity", a) for a in arms] + [("errors", p.arm) for p in result.pairs]
     across = 3 if len(panels) <= 3 else 4
     step = (DOUBLE_MM - 1) / across
-    texts = [lines_of(_text(result, kind, arm, arms[arm].label, lang), step - 8, most=4) for kind, arm in panels]
+    texts = [
+        lines_of(_text(result, kind, arm, arms[arm].label, lang), step - 8, most=4) for kind, arm in panels
+    ]
     head = LINE_MM * max(map(len, texts)) + 1.2
     row = head + step + 1
     figure = new_figure(DOUBLE_MM, row * -(-len(panels) // across) + 1)

@@ -10,7 +10,15 @@ import numpy as np
 from crysmm_attn_plugin.catalogue import PRIMARY
 from crysmm_attn_plugin.reports.figures import marks
 from crysmm_attn_plugin.reports.figures.arms import arms_of
-from crysmm_attn_plugin.reports.figures.measure import Entry, Legend, place, settle, shortened, width_mm, wrapped
+from crysmm_attn_plugin.reports.figures.measure import (
+    Entry,
+    Legend,
+    place,
+    settle,
+    shortened,
+    width_mm,
+    wrapped,
+)
 from crysmm_attn_plugin.reports.figures.style import (
     BLACK,
     BLUE,

@@ -109,7 +109,9 @@ def _panel(
             text += say("stop", lang) + say("no_test", lang)
         lines = [(None, text)]
     values = _values(samples, metric, arms)
-    beyond = estimates.beyond(estimates.levels(metric, samples, [m for _, m, _ in found]), *_limits(values), lang)
+    beyond = estimates.beyond(
+        estimates.levels(metric, samples, [m for _, m, _ in found]), *_limits(values), lang
+    )
     return Panel(metric, found, tuple(lines), tuple(lines_of(beyond, width)) if beyond else ())
 
 
@@ -117,7 +119,11 @@ def _entries(panels: Sequence[Panel], arms: Sequence[Arm], samples: pd.DataFrame
     """The legend: what each colour, shape and line means; only what is drawn."""
     compared = any(p.found for p in panels)
     entries = [
-        Entry(say("baseline_arm", lang, arm=a.label) if a.is_baseline and compared else a.label, a.colour, a.shape)
+        Entry(
+            say("baseline_arm", lang, arm=a.label) if a.is_baseline and compared else a.label,
+            a.colour,
+            a.shape,
+        )
         for a in arms
     ]
     if any(estimates.runs(m) for p in panels for _, m, _ in p.found):
@@ -140,9 +146,7 @@ LEVEL_STYLES = {"uniform": (0, (4, 2)), "reinitialised": (0, (1, 1.5))}
 
 
 def _values(samples: pd.DataFrame, metric: str, arms: Sequence[Arm]) -> dict[Arm, np.ndarray]:
-    return {
-        a: samples[f"{metric}.{a.name}"].to_numpy(float) for a in arms if f"{metric}.{a.name}" in samples
-    }
+    return {a: samples[f"{metric}.{a.name}"].to_numpy(float) for a in arms if f"{metric}.{a.name}" in samples}
 
 
 def _limits(values: dict[Arm, np.ndarray]) -> tuple[float, float]:
@@ -280,7 +284,9 @@ def _differences(axes: Axes, panel: Panel, samples: pd.DataFrame, width: float, 
     plain_ticks(axes.yaxis)
     base = panel.found[0][1].paired.mean_b
     if np.isfinite(base) and base > 0:
-        percent = axes.secondary_yaxis("right", functions=(lambda v: 100 * v / base, lambda v: v * base / 100))
+        percent = axes.secondary_yaxis(
+            "right", functions=(lambda v: 100 * v / base, lambda v: v * base / 100)
+        )
         name = axis_label(say("percent_axis", lang), BODY_MM - 8, SMALL_PT)
         percent.set_ylabel(name, fontsize=SMALL_PT, color=GREY)
         percent.tick_params(axis="y", colors=GREY, labelsize=SMALL_PT, width=0.4, length=1.5)

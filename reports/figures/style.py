@@ -35,6 +35,7 @@ BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILLION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
 GREY, PALE = "#6B6B6B", "#BDBDBD"
 
+
 @dataclass(frozen=True)
 class Dots:
     """Where a figure shows crystals, for readers that let one point at them.

@@ -123,7 +123,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("regular", type=Path)
     parser.add_argument("bold", type=Path)
-    parser.add_argument("chinese", type=Path, help="a TrueType collection that holds a simplified Chinese face")
+    parser.add_argument(
+        "chinese", type=Path, help="a TrueType collection that holds a simplified Chinese face"
+    )
     given = parser.parse_args()
     own = own_characters()
     for source, style in ((given.regular, "Regular"), (given.bold, "Bold")):
