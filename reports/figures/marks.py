@@ -186,7 +186,7 @@ def crystal_dots(figure: Figure) -> Dots:
         for drawn in axes.collections:
             if drawn.get_gid() != CRYSTALS:
                 continue
-            offsets = np.ma.filled(np.ma.asarray(drawn.get_offsets(), float), np.nan)
+            offsets: np.ndarray = np.ma.filled(np.ma.asarray(drawn.get_offsets(), float), np.nan)
             places = figure.transFigure.inverted().transform(axes.transData.transform(offsets))
             kept = np.flatnonzero(np.isfinite(places).all(1))
             found.append(np.column_stack([places[kept, 0], 1 - places[kept, 1], kept]))

@@ -240,19 +240,19 @@ def _margins(axes: Axes) -> tuple[float, float, float, float]:
     renderer = figure.canvas.get_renderer()
     axes.apply_aspect()
     inner = axes.bbox
-    boxes = [inner]
+    boxes: list[Any] = [inner]
     for child in (axes, *axes.child_axes):
-        child.apply_aspect(child.get_axes_locator()(child, renderer) if child.get_axes_locator() else None)
-        boxes += [child.xaxis.get_tightbbox(renderer), child.yaxis.get_tightbbox(renderer)]
+        locator: Any = child.get_axes_locator()
+        child.apply_aspect(locator(child, renderer) if locator is not None else None)
+        boxes += [b for axis in (child.xaxis, child.yaxis) if (b := axis.get_tightbbox(renderer)) is not None]
     # titles are moved above the ticks only when the axes are drawn
-    for words in (axes.title, axes._left_title, axes._right_title, *axes.texts):  # type: ignore[attr-defined]
+    for words in (axes.title, *axes.texts):
         if words.get_text():
             boxes.append(words.get_window_extent(renderer))
-    union = Bbox.union([b for b in boxes if b is not None])
-    return tuple(
-        max(v, 0.0) * MM
-        for v in (inner.x0 - union.x0, union.y1 - inner.y1, union.x1 - inner.x1, inner.y0 - union.y0)
-    )  # type: ignore[return-value]
+    union = Bbox.union(boxes)
+    left, top = max(inner.x0 - union.x0, 0.0), max(union.y1 - inner.y1, 0.0)
+    right, bottom = max(union.x1 - inner.x1, 0.0), max(inner.y0 - union.y0, 0.0)
+    return left * MM, top * MM, right * MM, bottom * MM
 
 
 def _thin(axes: Axes) -> None:

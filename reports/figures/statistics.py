@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -284,11 +284,22 @@ def _differences(axes: Axes, panel: Panel, samples: pd.DataFrame, width: float, 
     plain_ticks(axes.yaxis)
     base = panel.found[0][1].paired.mean_b
     if np.isfinite(base) and base > 0:
-        percent = axes.secondary_yaxis(
-            "right", functions=(lambda v: 100 * v / base, lambda v: v * base / 100)
-        )
+        to_percent, from_percent = _percent_of(base)
+        percent = axes.secondary_yaxis("right", functions=(to_percent, from_percent))
         name = axis_label(say("percent_axis", lang), BODY_MM - 8, SMALL_PT)
         percent.set_ylabel(name, fontsize=SMALL_PT, color=GREY)
         percent.tick_params(axis="y", colors=GREY, labelsize=SMALL_PT, width=0.4, length=1.5)
         percent.spines["right"].set_color(PALE)
         plain_ticks(percent.yaxis, 5)
+
+
+def _percent_of(base: float) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    """The metric's unit to percent of the baseline's mean, and back."""
+
+    def there(values: Any) -> Any:
+        return 100 * np.asarray(values, float) / base
+
+    def back(values: Any) -> Any:
+        return base * np.asarray(values, float) / 100
+
+    return there, back

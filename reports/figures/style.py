@@ -227,11 +227,10 @@ def save(
     """
     written = []
     for suffix in formats:
-        metadata: dict[str, Any] = {
-            "pdf": {"CreationDate": None, "Title": title or name},
-            "svg": {"Date": None, "Title": title or name},
-            "png": {"Title": title or name},
-        }[suffix]
+        metadata: dict[str, Any] = {"Title": title or name}
+        undated = {"pdf": "CreationDate", "svg": "Date"}
+        if suffix in undated:
+            metadata[undated[suffix]] = None
         path = folder / f"{stem(name, lang)}.{suffix}"
 
         def draw(target: Path, suffix: str = suffix, metadata: dict[str, Any] = metadata) -> None:
