@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "doctor": "say what would be attached to a host's command, and what stands in the way",
     "verify": "prove that the host's predictions do not change",
     "status": "say what a run on disk holds and whether it is complete",
+    "repair": "keep what is whole of a damaged or unfinished run",
     "plugins": "list the plugins and what they add",
 }
 

@@ -27,7 +27,7 @@ _ROLES = {
     "last": ("last epoch", "最后一轮"),
 }
 _SPLITS = {"test": "测试", "val": "验证", "train": "训练"}
-_REASONS = {"not in every run": "并非所有运行都包含"}
+_REASONS = {"not in every run": "并非所有运行都包含", "id came more than once": "编号重复"}
 #: beginnings of warnings that the limitations already say in their own words
 _SAID = ("only ", "the arms ")
 

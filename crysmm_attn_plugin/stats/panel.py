@@ -10,9 +10,10 @@ import pandas as pd
 
 from crysmm_attn_plugin.catalogue import METRICS, PRIMARY, TOKEN_CATEGORIES
 from crysmm_attn_plugin.errors import NothingCapturedError, StatisticsError, UsageError
-from crysmm_attn_plugin.records import HEAD_MEAN_FIRST, Checkpoint
+from crysmm_attn_plugin.records import Checkpoint
+from crysmm_attn_plugin.store.means import CrystalMeans, MeanCell
 from crysmm_attn_plugin.store.reader import Run
-from crysmm_attn_plugin.store.schema import ATTENTION_KEYS
+from crysmm_attn_plugin.store.shards import MergedRun, merge_shards
 
 #: scope -> (with_special_tokens, stopwords_removed)
 SCOPES: dict[str, tuple[bool, bool]] = {
@@ -20,6 +21,7 @@ SCOPES: dict[str, tuple[bool, bool]] = {
     "without_special": (False, False),
     "without_stopwords": (False, True),
 }
+DIRECTIONS = ("atom_to_text", "text_to_atom")
 AGGREGATIONS = ("metric_then_heads", "heads_then_metric")
 
 
@@ -105,58 +107,31 @@ def build_panel(
         runs[arm], checkpoints[arm] = kept, chosen
     pairs = [(arm, r, c.digest) for arm in runs for r, c in zip(runs[arm], checkpoints[arm])]
     samples = [_samples(r, digest, split) for _, r, digest in pairs]
-    attention = [_attention(r, digest, set(s.index)) for (_, r, digest), s in zip(pairs, samples)]
-    chosen_module = _choose_module(attention, module, warnings)
-    attention = [frame[frame["module"] == chosen_module] for frame in attention]
-
-    ids, excluded = _common_ids(pairs, samples, attention)
+    present = [_crystals_by_module(r, digest, split) for _, r, digest in pairs]
+    chosen_module = _choose_module(present, module, warnings)
+    ids, excluded = _common_ids(pairs, samples, [p[chosen_module] for p in present])
     crystals = _crystal_frame(pairs, samples, ids, warnings)
-    columns = [c for c in attention[0].columns if c not in {*ATTENTION_KEYS.names, "checkpoint", "rank"}]
-    shared = [c for c in columns if all(c in frame for frame in attention)]
-    directions = tuple(
-        d
-        for d in ("atom_to_text", "text_to_atom")
-        if all((frame["direction"] == d).any() for frame in attention)
-    )
-    values: dict[tuple[str, Cell], np.ndarray] = {}
-    heads: dict[tuple[str, str, str], np.ndarray] = {}
-    keys: dict[tuple[str, str, str], np.ndarray] = {}
-    fresh: dict[tuple[str, Cell], np.ndarray] = {}
-    predictions: dict[str, np.ndarray] = {}
-    for arm in runs:
-        mine = [i for i, (a, _, _) in enumerate(pairs) if a == arm]
-        predictions[arm] = np.stack([samples[i].loc[list(ids), "prediction"].to_numpy(float) for i in mine])
-        for direction in directions:
-            for scope, (special, stop) in SCOPES.items():
-                frames = [_scope(attention[i], direction, special, stop) for i in mine]
-                if any(not len(f) for f in frames):
-                    continue
-                per_head = [f[(f["head"] != HEAD_MEAN_FIRST) & (f["weights"] == "model")] for f in frames]
-                head_mean = [f[(f["head"] == HEAD_MEAN_FIRST) & (f["weights"] == "model")] for f in frames]
-                random = [f[(f["head"] != HEAD_MEAN_FIRST) & (f["weights"] != "model")] for f in frames]
-                keys[arm, direction, scope] = _by_crystal(per_head[0], ["n_keys"], ids)["n_keys"].to_numpy()
-                for source, aggregation, store in (
-                    (per_head, "metric_then_heads", values),
-                    (head_mean, "heads_then_metric", values),
-                    (random, "metric_then_heads", fresh),
-                ):
-                    if any(not len(f) for f in source):
-                        continue
-                    tables = [_by_crystal(f, shared, ids) for f in source]
-                    for metric in shared:
-                        cell = Cell(metric, direction, scope, aggregation)
-                        store[arm, cell] = np.stack([t[metric].to_numpy(float) for t in tables])
-                if scope == "with_special":
-                    for metric in (m for m in PRIMARY if m in shared):
-                        heads[arm, metric, direction] = np.stack(
-                            [_head_array(f, metric, ids) for f in per_head]
-                        )
+    predictions = {
+        arm: np.stack(
+            [
+                s.loc[list(ids), "prediction"].to_numpy(float)
+                for s, (a, _, _) in zip(samples, pairs)
+                if a == arm
+            ]
+        )
+        for arm in runs
+    }
+    gathered = _Gathered(ids)
+    for arm, run, digest in pairs:
+        means = run.crystal_means(digest, split, module=chosen_module, per_head=PRIMARY)
+        gathered.add(arm, means)
+    shared, directions = gathered.shared, gathered.directions
+    values, heads, keys, fresh = gathered.arrays({arm: len(members) for arm, members in runs.items()})
     if not directions:
         raise NothingCapturedError("the runs to compare have no attention direction in common.")
-    n_heads = int(attention[0]["head"].max()) + 1
     return Panel(
         ids, runs, checkpoints, crystals, values, heads, keys, fresh, predictions, excluded, tuple(warnings),
-        chosen_module, directions, n_heads, tuple(shared),
+        chosen_module, directions, gathered.n_heads, shared,
     )  # fmt: skip
 
 
@@ -170,17 +145,14 @@ def known_metrics(panel: Panel) -> list[str]:
 def _one_run_per_checkpoint(
     arm: str, members: Sequence[Run], checkpoint: str, split: str, warnings: list[str]
 ) -> tuple[tuple[Run, ...], tuple[Checkpoint, ...]]:
-    """Newest run of each distinct checkpoint: the same weights captured twice are one seed, not two."""
-    chosen: dict[str, tuple[Run, Checkpoint]] = {}
-    for run in members:
-        found = run.checkpoint(checkpoint, split=split)
-        if found.digest in chosen:
+    """One run for each distinct checkpoint: the same weights captured twice, or in shards, are one seed, not two."""
+    kept = []
+    for run in merge_shards(members, checkpoint=checkpoint, split=split):
+        if isinstance(run, MergedRun) and run.overlap:
             warnings.append(
-                f"arm {arm}: runs {chosen[found.digest][0].run_id} and {run.run_id} hold the same weights; "
-                "they count as one seed."
+                f"arm {arm}: runs {' and '.join(run.run_id.split('+'))} hold the same weights; they count as one seed."
             )
-        chosen[found.digest] = (run, found)
-    kept = list(chosen.values())
+        kept.append((run, run.checkpoint(checkpoint, split=split)))
     roles = sorted({c.role for _, c in kept})
     # one checkpoint may have several roles (best_val+last): a role that all share is the one they stand for
     if len(roles) > 1 and not set.intersection(*(set(r.split("+")) for r in roles)):
@@ -191,22 +163,96 @@ def _one_run_per_checkpoint(
 
 
 def _samples(run: Run, digest: str, split: str) -> pd.DataFrame:
-    frame = run.samples
-    frame = frame[(frame["checkpoint"] == digest) & (frame["split"] == split)]
-    return frame.drop_duplicates("id").set_index("id")
+    return run.samples_of(digest, split).set_index("id")
 
 
-def _attention(run: Run, digest: str, ids: set[str]) -> pd.DataFrame:
-    frame = run.attention
-    if not len(frame):
+def _crystals_by_module(run: Run, digest: str, split: str) -> dict[str, set[str]]:
+    found = run.crystals_of(digest, split)
+    if not found:
         raise NothingCapturedError(f"run {run.path} holds no attention; see `crysmm-attn status {run.path}`.")
-    return frame[(frame["checkpoint"] == digest) & frame["crystal"].isin(ids)]
+    repeated = run.repeated_ids  # which of two crystals with one id is which is not known
+    return {module: ids - repeated for module, ids in found.items()}
 
 
-def _choose_module(frames: Sequence[pd.DataFrame], module: str | None, warnings: list[str]) -> str:
-    common = set.intersection(*(set(f["module"].unique()) for f in frames))
+class _Gathered:
+    """Means of every run in the order of the panel's crystals, taken run by run so that no run's frame is held."""
+
+    def __init__(self, ids: tuple[str, ...]) -> None:
+        self._ids = ids
+        self._runs: list[tuple[str, dict[MeanCell, tuple[np.ndarray, np.ndarray]], tuple[str, ...]]] = []
+        self._heads: list[dict[tuple[str, str], np.ndarray]] = []
+        self.n_heads = 0
+
+    def add(self, arm: str, means: CrystalMeans) -> None:
+        cells = {c: (means.align(c, self._ids), means.keys(c, self._ids)) for c in means.cells}
+        self._runs.append((arm, cells, means.metrics))
+        self._heads.append(
+            {
+                (metric, c.direction): means.heads(c, metric, self._ids)
+                for c in means.cells
+                if c.weights == "model" and c.with_special_tokens and not c.head_mean
+                for metric in PRIMARY
+                if metric in means.metrics
+            }
+        )
+        self.n_heads = self.n_heads or means.n_heads
+
+    @property
+    def shared(self) -> tuple[str, ...]:
+        return tuple(m for m in self._runs[0][2] if all(m in metrics for _, _, metrics in self._runs))
+
+    @property
+    def directions(self) -> tuple[str, ...]:
+        known = [{c.direction for c in cells} for _, cells, _ in self._runs]
+        return tuple(d for d in DIRECTIONS if all(d in k for k in known))
+
+    def arrays(self, sizes: Mapping[str, int]) -> tuple[dict, dict, dict, dict]:
+        """Values, heads, keys and values under re-initialised weights, as ``Panel`` has them."""
+        values: dict[tuple[str, Cell], np.ndarray] = {}
+        fresh: dict[tuple[str, Cell], np.ndarray] = {}
+        heads: dict[tuple[str, str, str], np.ndarray] = {}
+        keys: dict[tuple[str, str, str], np.ndarray] = {}
+        for arm in sizes:
+            mine = [i for i, (a, _, _) in enumerate(self._runs) if a == arm]
+            for direction in self.directions:
+                for scope, (special, stop) in SCOPES.items():
+                    for source, head_mean, aggregation, store in (
+                        ("model", False, "metric_then_heads", values),
+                        ("model", True, "heads_then_metric", values),
+                        ("reinitialised", False, "metric_then_heads", fresh),
+                    ):
+                        found = [self._cell(i, direction, special, stop, source, head_mean) for i in mine]
+                        if any(cell is None for cell in found):
+                            continue
+                        parts = [self._runs[i][1][cell] for i, cell in zip(mine, found) if cell is not None]
+                        if source == "model" and not head_mean:
+                            keys[arm, direction, scope] = parts[0][1]
+                        for metric in self.shared:
+                            places = [self._runs[i][2].index(metric) for i in mine]
+                            store[arm, Cell(metric, direction, scope, aggregation)] = np.stack(
+                                [means[:, j] for (means, _), j in zip(parts, places)]
+                            )
+                for metric in (m for m in PRIMARY if m in self.shared):
+                    if all((metric, direction) in self._heads[i] for i in mine):
+                        heads[arm, metric, direction] = np.stack(
+                            [self._heads[i][metric, direction] for i in mine]
+                        )
+        return values, heads, keys, fresh
+
+    def _cell(
+        self, run: int, direction: str, special: bool, stop: bool, weights: str, head_mean: bool
+    ) -> MeanCell | None:
+        wanted = (direction, special, stop, weights, head_mean)
+        for c in self._runs[run][1]:
+            if (c.direction, c.with_special_tokens, c.stopwords_removed, c.weights, c.head_mean) == wanted:
+                return c
+        return None
+
+
+def _choose_module(found: Sequence[Mapping[str, set[str]]], module: str | None, warnings: list[str]) -> str:
+    common = set.intersection(*(set(f) for f in found))
     if not common:
-        each = "; ".join(", ".join(sorted(f["module"].unique())) for f in frames)
+        each = "; ".join(", ".join(sorted(f)) for f in found)
         raise StatisticsError(
             f"the runs have no attention module in common ({each}); compare runs of one model."
         )
@@ -224,9 +270,9 @@ def _choose_module(frames: Sequence[pd.DataFrame], module: str | None, warnings:
 
 
 def _common_ids(
-    pairs: Sequence[tuple[str, Run, str]], samples: Sequence[pd.DataFrame], attention: Sequence[pd.DataFrame]
+    pairs: Sequence[tuple[str, Run, str]], samples: Sequence[pd.DataFrame], present: Sequence[set[str]]
 ) -> tuple[tuple[str, ...], dict[str, int]]:
-    sets = [set(s.index) & set(a["crystal"]) for s, a in zip(samples, attention)]
+    sets = [set(s.index) & ids for s, ids in zip(samples, present)]
     common = set.intersection(*sets)
     everything = set.union(*(set(s.index) for s in samples))
     if not common:
@@ -235,7 +281,10 @@ def _common_ids(
             f"the runs share no test crystal ({first.path}: {len(sets[0])}, {last.path}: {len(sets[-1])}); "
             "arms must be tested on the same split: use the same split seed and sizes."
         )
-    excluded = {"not in every run": len(everything) - len(common)} if len(everything) > len(common) else {}
+    repeated = len(everything & frozenset.union(*(r.repeated_ids for _, r, _ in pairs)))
+    missing = len(everything) - len(common) - repeated
+    excluded = {"not in every run": missing, "id came more than once": repeated}
+    excluded = {reason: n for reason, n in excluded.items() if n}
     return tuple(sorted(common)), excluded
 
 
@@ -261,27 +310,3 @@ def _crystal_frame(
             warnings.append(f"{texts} crystals have another text in arm {arm} than in arm {pairs[0][0]}.")
     columns = ["formula", "n_atoms", "n_tokens", "tokens_hash", "text_truncated", "target"]
     return first[columns].copy()
-
-
-def _scope(frame: pd.DataFrame, direction: str, special: bool, stop: bool) -> pd.DataFrame:
-    return frame[
-        (frame["direction"] == direction)
-        & (frame["with_special_tokens"] == special)
-        & (frame["stopwords_removed"] == stop)
-    ]
-
-
-def _by_crystal(frame: pd.DataFrame, columns: Sequence[str], ids: tuple[str, ...]) -> pd.DataFrame:
-    """Mean over heads and calls, one row a crystal; a NaN in any head stays NaN."""
-    grouped = frame.groupby("crystal", sort=False)[list(columns)]
-    means = grouped.mean().astype(float)
-    holes = frame[list(columns)].isna()
-    if holes.to_numpy().any():
-        bad = holes.groupby(frame["crystal"], sort=False).any()
-        means = means.mask(bad)
-    return means.reindex(list(ids))
-
-
-def _head_array(frame: pd.DataFrame, metric: str, ids: tuple[str, ...]) -> np.ndarray:
-    table = frame.pivot_table(index="crystal", columns="head", values=metric, aggfunc="mean")
-    return table.reindex(list(ids)).to_numpy(float)

@@ -103,6 +103,7 @@ class Listing:
         damage: Path -> what is wrong with a manifest or a journal.
         first_layout: True for runs of schema version 1, which hold no digests.
         added: True when a process added to the run after it was sealed.
+        torn: Journals that end in half a line, as a crash leaves them.
     """
 
     files: dict[str, list[Entry]] = field(default_factory=dict)
@@ -112,6 +113,7 @@ class Listing:
     damage: dict[str, str] = field(default_factory=dict)
     first_layout: bool = False
     added: bool = False
+    torn: list[str] = field(default_factory=list)
 
     @property
     def sealed(self) -> bool:
@@ -174,7 +176,7 @@ def read_listing(root: Path) -> Listing:
 
 def _follow(listing: Listing, journal: JournalRead, sealed: Any) -> None:
     """Apply the lines of a journal that the manifest does not know yet."""
-    known = 0
+    known, size = 0, 0
     if sealed is not None:
         from crysmm_attn_plugin.store.files import digest_of
 
@@ -185,6 +187,8 @@ def _follow(listing: Listing, journal: JournalRead, sealed: Any) -> None:
         if size < 0 or len(journal.content) < size or digest_of(journal.content[:size]) != digest:
             listing.damage[journal.path] = "is not what was sealed"
             return  # the manifest knows all that it said
+    if journal.torn and len(journal.content) > size:
+        listing.torn.append(journal.path)
     if journal.damage:
         listing.damage[journal.path] = journal.damage
     for record in journal.records[known:]:

@@ -53,7 +53,7 @@ class Means:
 
 @dataclass
 class _Sums:
-    """Running sums of one cell: (crystals, metrics and counts)."""
+    """Running sums of one cell: (metrics and counts, crystals), and (crystals,) numbers of rows."""
 
     total: np.ndarray
     rows: np.ndarray
@@ -65,12 +65,16 @@ class CrystalMeans:
 
     Attributes:
         metrics: Names of the columns of ``Means.values``.
+        n_heads: Largest number of heads of a module.
     """
 
-    def __init__(self, metrics: Sequence[str], ids: Sequence[str], sums: dict[MeanCell, _Sums]) -> None:
+    def __init__(
+        self, metrics: Sequence[str], ids: Sequence[str], sums: dict[MeanCell, _Sums], n_heads: int
+    ) -> None:
         self.metrics = tuple(metrics)
         self._ids = np.array(ids, dtype=object)
         self._sums = sums
+        self.n_heads = n_heads
         self._places: dict[str, int] | None = None
 
     @property
@@ -86,19 +90,19 @@ class CrystalMeans:
         sums = self._sums[cell]
         there = np.flatnonzero(sums.rows[: len(self._ids)])
         with np.errstate(invalid="ignore"):
-            means = sums.total[there] / sums.rows[there, None]
+            means = sums.total[:, there] / sums.rows[there]
         m = len(self.metrics)
-        return Means(self._ids[there], means[:, :m], means[:, m], means[:, m + 1])
+        return Means(self._ids[there], means[:m].T, means[m], means[m + 1])
 
     def align(self, cell: MeanCell, ids: Sequence[str]) -> np.ndarray:
         """(len(ids), metrics) means of a cell in the order of ``ids``, NaN where a crystal has no row in it."""
         sums = self._sums[cell]
-        return self._aligned(sums.total[:, : len(self.metrics)], sums.rows[:, None], ids)
+        return self._aligned(sums.total[: len(self.metrics)].T, sums.rows[:, None], ids)
 
     def keys(self, cell: MeanCell, ids: Sequence[str]) -> np.ndarray:
         """(len(ids),) numbers of keys of a cell, NaN where a crystal has no row in it."""
         sums = self._sums[cell]
-        return self._aligned(sums.total[:, len(self.metrics) + 1 :], sums.rows[:, None], ids)[:, 0]
+        return self._aligned(sums.total[len(self.metrics) + 1 :].T, sums.rows[:, None], ids)[:, 0]
 
     def heads(self, cell: MeanCell, metric: str, ids: Sequence[str]) -> np.ndarray:
         """(len(ids), heads) values of a metric asked for with ``per_head``, means over calls."""
@@ -143,6 +147,31 @@ def crystal_means(
         for shard, batch in _batches(rows, work, wanted, ahead):
             gathered.take(rows, shard, batch)
     return gathered.result(rows)
+
+
+def crystals_of(rows: Rows) -> dict[str, set[str]]:
+    """Module -> ids of the crystals it has rows of; only those two columns are read."""
+    found: dict[str, set[str]] = {}
+    for shard in rows.shards:
+        for entry in shard.entries.get("attention", ()):
+            try:
+                file = shard.files.parquet(entry, ("crystal", "module"))
+                table = file.read(columns=["crystal", "module"], use_threads=False)
+            except Flaw as flaw:
+                raise DamagedStoreError(shard.files.root, entry.path, str(flaw)) from None
+            except BROKEN as error:
+                raise DamagedStoreError(
+                    shard.files.root, entry.path, f"is not a readable table ({type(error).__name__})"
+                ) from error
+            pairs = table.group_by(["module", "crystal"], use_threads=False).aggregate([])
+            for module, crystal in zip(pairs["module"].to_pylist(), pairs["crystal"].to_pylist()):
+                found.setdefault(module or "", set()).add(crystal)
+    for shard in rows.shards:
+        if rows.needs_marks(shard):  # repeats of one id have rows wherever the id has
+            marked_ids = set(rows.samples["id"])
+            for ids in found.values():
+                ids |= {i for i in marked_ids if i.rpartition(" (")[0] in ids}
+    return found
 
 
 def metric_names(work: Sequence[tuple[Shard, Entry]]) -> list[str]:
@@ -198,6 +227,7 @@ class _Gathered:
         self._again: dict[Any, str] = {}
         self._sums: dict[MeanCell, _Sums] = {}
         self._room = 0
+        self._n_heads = 0
 
     def reserve(self, n: int) -> None:
         self._room = max(self._room, n)
@@ -209,20 +239,29 @@ class _Gathered:
         wanted = code >= 0
         if not wanted.any():
             return
-        flat = (code * len(local) + crystals)[wanted]
+        every = bool(wanted.all())
+        flat = code * len(local) + crystals
+        flat = flat if every else flat[wanted]
         size = len(cells) * len(local)
         counts = np.bincount(flat, minlength=size).reshape(len(cells), -1)
-        sums = np.empty((len(cells), len(local), len(self._metrics) + len(_COUNTS)))
+        sums = np.empty((len(self._metrics) + len(_COUNTS), len(cells), len(local)))
         for j, name in enumerate([*self._metrics, *_COUNTS]):
-            values = _numbers(batch, name)[wanted]
-            sums[:, :, j] = np.bincount(flat, weights=values, minlength=size).reshape(len(cells), -1)
+            values = _numbers(batch, name)
+            values = values if every else values[wanted]
+            sums[j] = np.bincount(flat, weights=values, minlength=size).reshape(len(cells), -1)
         head = batch.column("head").to_numpy(zero_copy_only=False)
+        self._n_heads = max(self._n_heads, int(head.max()) + 1)
         for k, cell in enumerate(cells):
-            there = counts[k] > 0
             target = self._of(cell)
-            where = local[there]
-            target.rows[where] += counts[k, there]
-            target.total[where] += sums[k, there]
+            start = int(local[0])
+            if (
+                len(local) == local[-1] - start + 1 and (np.diff(local) == 1).all()
+            ):  # crystals new with this batch
+                target.rows[start : start + len(local)] += counts[k]
+                target.total[:, start : start + len(local)] += sums[:, k]
+            else:
+                target.rows[local] += counts[k]
+                target.total[:, local] += sums[:, k]
             if self._per_head and not cell.head_mean and cell.weights == "model" and cell.with_special_tokens:
                 mine = code == k
                 self._take_heads(target, local[crystals[mine]], head[mine], batch, mine)
@@ -286,7 +325,7 @@ class _Gathered:
     def _of(self, cell: MeanCell) -> _Sums:
         if cell not in self._sums:
             width = len(self._metrics) + len(_COUNTS)
-            self._sums[cell] = _Sums(np.zeros((self._room, width)), np.zeros(self._room, np.int64))
+            self._sums[cell] = _Sums(np.zeros((width, self._room)), np.zeros(self._room, np.int64))
         return self._sums[cell]
 
     def result(self, rows: Rows) -> CrystalMeans:
@@ -301,16 +340,16 @@ class _Gathered:
             for sums in self._sums.values():
                 both = (first >= 0) & (sums.rows[first] > 0) & (sums.rows[second] > 0)
                 with np.errstate(invalid="ignore", divide="ignore"):
-                    a = sums.total[first] / sums.rows[first, None]
-                    b = sums.total[second] / sums.rows[second, None]
+                    a = sums.total[:, first] / sums.rows[first]
+                    b = sums.total[:, second] / sums.rows[second]
                 for j, name in enumerate(self._metrics):
-                    refuse_different(rows.where, np.array(ids, object)[both], name, a[both, j], b[both, j])
+                    refuse_different(rows.where, np.array(ids, object)[both], name, a[j, both], b[j, both])
         for name, place in self._places.items():
             if isinstance(name, tuple):
                 for sums in self._sums.values():
                     sums.rows[place] = 0
         ids = ["" if isinstance(name, tuple) else name for name in self._places]
-        return CrystalMeans(self._metrics, ids, self._sums)
+        return CrystalMeans(self._metrics, ids, self._sums, self._n_heads)
 
 
 def _numbers(batch: pa.RecordBatch, name: str) -> np.ndarray:
@@ -327,8 +366,8 @@ def _codes(batch: pa.RecordBatch, name: str) -> tuple[np.ndarray, list[str]]:
 
 
 def _longer(array: np.ndarray, n: int) -> np.ndarray:
-    grown = np.zeros((n, *array.shape[1:]), array.dtype)
-    grown[: len(array)] = array
+    grown = np.zeros((*array.shape[:-1], n), array.dtype)
+    grown[..., : array.shape[-1]] = array
     return grown
 
 

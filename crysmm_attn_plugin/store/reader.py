@@ -27,7 +27,7 @@ from crysmm_attn_plugin.records import (
 )
 from crysmm_attn_plugin.store import labelled, outcomes
 from crysmm_attn_plugin.store.listing import Listing, read_listing, unlisted
-from crysmm_attn_plugin.store.means import CrystalMeans, crystal_means, metric_names
+from crysmm_attn_plugin.store.means import CrystalMeans, crystal_means, crystals_of, metric_names
 from crysmm_attn_plugin.store.places import is_run, refuse_later, run_folders
 from crysmm_attn_plugin.store.tables import Rows, Shard, read_table, shards_of
 from crysmm_attn_plugin.store.whole import Files, Flaw
@@ -134,6 +134,7 @@ class Run:
                 reasons.append(f"{loose} files were written and never confirmed; they are left out")
         elif listing.manifest["state"] != "complete":
             reasons.append(str(listing.manifest.get("reason") or "its manifest says so"))
+        reasons += [f"{path} ends in half a line, as a crash leaves it" for path in listing.torn]
         if self.damage:
             more = f" and {len(self.damage) - 1} more" if len(self.damage) > 1 else ""
             reasons.append(f"damaged: {self.damage[0]}{more}")
@@ -145,6 +146,16 @@ class Run:
             ]
         return ("partial" if reasons else "complete"), "; ".join(dict.fromkeys(reasons))
 
+    @property
+    def n_files(self) -> int:
+        """Number of files the run's manifest or journals name."""
+        return len(self._files.listing.files)
+
+    @property
+    def n_bytes(self) -> int:
+        """Their size in bytes."""
+        return sum(self._files.listing.latest(p).bytes or 0 for p in self._files.listing.files)
+
     def verify(self) -> tuple[Damage, ...]:
         """Read every byte of the run again and compare it with what was written; what is wrong, with the file."""
         found = list(self.damage)
@@ -152,6 +163,7 @@ class Run:
             listing = read_listing(part.path)
             files = Files(part.path, listing)
             found += [Damage(p, what) for p, what in listing.damage.items()]
+            found += [Damage(p, "ends in half a line, as a crash leaves it") for p in listing.torn]
             for name in sorted(listing.files):
                 what = files.flaw(listing.files[name], deep=True)
                 found += [Damage(name, what)] if what else []
@@ -219,6 +231,15 @@ class Run:
             for s in self._shards
             if checkpoint in (None, s.checkpoint) and (split is None or s.split in (None, split))
         ]
+
+    def crystals_of(self, checkpoint: str | None = None, split: str | None = None) -> dict[str, set[str]]:
+        """Attention module -> ids of the crystals it has rows of."""
+        return crystals_of(Rows(self.shards(checkpoint, split), self.path))
+
+    def samples_of(self, checkpoint: str, split: str) -> pd.DataFrame:
+        """``samples`` of one checkpoint and split; nothing else is read."""
+        frame = Rows(self.shards(checkpoint, split), self.path).samples
+        return frame[frame["split"] == split].reset_index(drop=True) if len(frame) else frame
 
     def metric_names(self, checkpoint: str | None = None) -> tuple[str, ...]:
         """Metric columns of the attention table."""
