@@ -5,7 +5,7 @@ Nothing here imports torch; tensors appear only as annotations.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -213,7 +213,7 @@ class AttentionMap:
         """
         import xarray as xr
 
-        from crysmm_attn_plugin.words import merge_wordpieces
+        from crysmm_attn_plugin.text import merge_tokens
 
         n_tokens = self.weights.shape[2 if self.direction == "atom_to_text" else 1]
         tokens = list(self.tokens.tokens) if self.tokens else [str(i) for i in range(n_tokens)]
@@ -224,7 +224,9 @@ class AttentionMap:
             "element": ("atom", list(self.elements)),
         }
         if self.tokens:
-            words = {i: word.text for word in merge_wordpieces(self.tokens) for i in word.positions}
+            words = {
+                i: word.text for word in merge_tokens(self.tokens, self.elements) for i in word.positions
+            }
             coords["word"] = ("token", [words[i] for i in range(n_tokens)])
             coords["special"] = ("token", list(self.tokens.special))
         dims = ("head", "atom", "token") if self.direction == "atom_to_text" else ("head", "token", "atom")
@@ -235,34 +237,3 @@ class AttentionMap:
             name="attention",
             attrs={"id": self.id, "checkpoint": self.checkpoint, "direction": self.direction},
         )
-
-
-#: Symbols by atomic number, hydrogen first.
-ELEMENTS: tuple[str, ...] = tuple(
-    "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y Zr Nb "
-    "Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W Re Os Ir Pt Au "
-    "Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu Am Cm Bk Cf Es Fm Md No Lr Rf Db Sg Bh Hs Mt Ds Rg Cn Nh Fl Mc Lv "
-    "Ts Og".split()
-)
-#: Order of symbols in a formula: groups from the left of the periodic table, non-metals and halogens last, which is
-#: close to the order of electronegativity that chemists write in.
-_FORMULA_ORDER: tuple[str, ...] = tuple(
-    "Fr Cs Rb K Na Li Ra Ba Sr Ca Mg Be Ac La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Y Sc Th Pa U Np Pu Am Cm Bk Cf "
-    "Es Fm Md No Lr Hf Zr Ti Ta Nb V W Mo Cr Re Tc Mn Os Ru Fe Ir Rh Co Pt Pd Ni Au Ag Cu Hg Cd Zn Tl In Ga Al Pb Sn "
-    "Ge Si B Bi Sb As P C Po Te Se S H N At I Br Cl O F Xe Kr Rn Ar Ne He".split()
-)
-
-
-def reduced_formula(elements: Sequence[str]) -> str:
-    """Reduced formula, electropositive elements first: ``["Cl", "Na", "Na", "Cl"] -> "NaCl"``."""
-    from collections import Counter
-    from functools import reduce
-    from math import gcd
-
-    counts = Counter(elements)
-    if not counts:
-        return ""
-    divisor = reduce(gcd, counts.values())
-    rank = {symbol: i for i, symbol in enumerate(_FORMULA_ORDER)}
-    order = sorted(counts, key=lambda e: (rank.get(e, len(rank)), e))
-    return "".join(f"{e}{counts[e] // divisor if counts[e] // divisor > 1 else ''}" for e in order)

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from crysmm_attn_plugin.errors import IdentityError
-from crysmm_attn_plugin.records import ELEMENTS
+from crysmm_attn_plugin.text.elements import ELEMENTS
 
 #: Stands for an element that cannot be told.
 UNKNOWN = "X"

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from crysmm_attn_plugin.catalogue import BY_NAME, PRIMARY, TOKEN_CATEGORIES
-from crysmm_attn_plugin.records import AttentionMap, TokenLabels, reduced_formula
+from crysmm_attn_plugin.records import AttentionMap, TokenLabels
 from crysmm_attn_plugin.stats.results import (
     ArmSummary,
     CategoryMass,
@@ -24,6 +24,7 @@ from crysmm_attn_plugin.stats.results import (
     PerformanceResult,
     Specification,
 )
+from crysmm_attn_plugin.text.elements import reduced_formula
 
 DESCRIPTION = (
     "{f} crystallizes in the cubic Fm-3m space group. {a} is bonded to six equivalent {b} atoms to form "

@@ -18,13 +18,13 @@ from crysmm_attn_plugin.records import (
     TokenLabels,
     Window,
     WindowOutcome,
-    reduced_formula,
 )
 from crysmm_attn_plugin.reports import paragraphs, tables
 from crysmm_attn_plugin.reports.comparison import Comparison, compare_runs
 from crysmm_attn_plugin.reports.figures.style import FigureRecord, new_figure, save
 from crysmm_attn_plugin.reports.page import write_page
 from crysmm_attn_plugin.store.writer import RunWriter, crystal_columns, seal
+from crysmm_attn_plugin.text.elements import reduced_formula
 
 TEXT = "{f} crystallizes in the cubic Fm-3m space group. {a} is bonded to six {b} atoms; all bond lengths are 2.82 Å."
 

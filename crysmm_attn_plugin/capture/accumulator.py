@@ -15,9 +15,10 @@ import torch
 from crysmm_attn_plugin.capture.maps import MapKeeper
 from crysmm_attn_plugin.capture.row_buffer import RowBuffer
 from crysmm_attn_plugin.capture.rows import Block
-from crysmm_attn_plugin.records import BatchIdentity, TokenLabels, Window, reduced_formula
+from crysmm_attn_plugin.records import BatchIdentity, TokenLabels, Window
 from crysmm_attn_plugin.store.schema import SAMPLES
 from crysmm_attn_plugin.store.writer import crystal_columns
+from crysmm_attn_plugin.text.elements import reduced_formula
 
 log = logging.getLogger("crysmm_attn")
 

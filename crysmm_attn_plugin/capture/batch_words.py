@@ -9,7 +9,7 @@ import numpy as np
 
 from crysmm_attn_plugin.catalogue import TOKEN_CATEGORIES
 from crysmm_attn_plugin.records import BatchIdentity, TokenLabels
-from crysmm_attn_plugin.words import ELEMENT, token_categories, token_elements
+from crysmm_attn_plugin.text import ELEMENT, read_text
 
 #: (with_special_tokens, stopwords_removed)
 SCOPES = ((True, False), (False, False), (False, True))
@@ -44,7 +44,8 @@ class BatchWords:
     """Words of every crystal of a batch.
 
     Args:
-        identity: The batch; tokens and elements, or those of single crystals, may be unknown.
+        identity: The batch; tokens and elements, or those of single crystals, may be unknown. Words of a description
+            whose tokens do not stand in its text are as good as unknown.
     """
 
     def __init__(self, identity: BatchIdentity) -> None:
@@ -53,7 +54,9 @@ class BatchWords:
         self.tokens: Sequence[TokenLabels | None] = identity.tokens or [None] * n
         self.elements: Sequence[Sequence[str] | None] = identity.elements or [None] * n
         self.crystals = [
-            None if labels is None else crystal_words(labels, elements)
+            None
+            if labels is None or not read_text(labels, elements).trusted
+            else crystal_words(labels, elements)
             for labels, elements in zip(self.tokens, self.elements)
         ]
 
@@ -80,8 +83,16 @@ def crystal_words(labels: TokenLabels, elements: Sequence[str] | None) -> Crysta
     Args:
         labels: The tokens.
         elements: Symbols of the atoms, or None.
+
+    Raises:
+        ValueError: When less than 90 % of the tokens stand in the text.
     """
-    categories = token_categories(labels)
+    reading = read_text(labels, elements)
+    categories, mentioned = reading.categories, reading.elements
+    if categories is None or mentioned is None:
+        raise ValueError(
+            f"only {reading.aligned:.0%} of the tokens stand in the text; its words are unknown."
+        )
     index = {name: i for i, name in enumerate([*PLAIN, ELEMENT])}
     kind = np.array([index[c] for c in categories], np.intp)
     special = np.array(labels.special, bool)
@@ -95,7 +106,6 @@ def crystal_words(labels: TokenLabels, elements: Sequence[str] | None) -> Crysta
         return CrystalWords(order, ends, special[order], plain, None, None, None)
     symbols = {symbol: i for i, symbol in enumerate(sorted(set(elements)))}
     atoms = np.array([symbols[e] for e in elements], np.intp)
-    mentioned = token_elements(labels)
     own, other = (np.zeros((len(order), len(symbols)), bool) for _ in range(2))
     for row in np.flatnonzero(kind == index[ELEMENT]):
         here = [symbols[s] for s in mentioned[order[row]].split() if s in symbols]

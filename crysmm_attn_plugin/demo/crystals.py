@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from crysmm_attn_plugin.errors import UsageError
-from crysmm_attn_plugin.records import Structure, reduced_formula
+from crysmm_attn_plugin.records import Structure
+from crysmm_attn_plugin.text.elements import reduced_formula
 
 if TYPE_CHECKING:
     from jarvis.core.atoms import Atoms

@@ -165,34 +165,34 @@ class Reading:
         return low, bisect_left(self._found, end, key=lambda w: w[0])
 
 
-def read_text(labels: Tokens, elements: Iterable[str] = ()) -> Reading:
+def read_text(labels: Tokens, elements: Iterable[str] | None = None) -> Reading:
     """Read a description.
 
     Args:
         labels: Its tokens, padding removed, and its text.
-        elements: The crystal's symbols where they are known: an ambiguous symbol (In, As, I, P ...) is an element only
+        elements: The crystal's symbols, None where they are unknown: an ambiguous symbol (In, As, I, P ...) is an element only
             where the crystal holds it or the words around say so.
     """
-    return _read(labels, frozenset(elements))
+    return _read(labels, frozenset(elements or ()))
 
 
-def merge_tokens(labels: Tokens, elements: Iterable[str] = ()) -> tuple[Word, ...]:
+def merge_tokens(labels: Tokens, elements: Iterable[str] | None = None) -> tuple[Word, ...]:
     """The description's words, each with the positions of its tokens; every token is in exactly one word."""
-    return _read(labels, frozenset(elements)).words
+    return _read(labels, frozenset(elements or ())).words
 
 
-def token_categories(labels: Tokens, elements: Iterable[str] = ()) -> tuple[str, ...] | None:
+def token_categories(labels: Tokens, elements: Iterable[str] | None = None) -> tuple[str, ...] | None:
     """One class per token (length L), ``element`` for mentions; None where the tokens are not those of the text."""
-    return _read(labels, frozenset(elements)).categories
+    return _read(labels, frozenset(elements or ())).categories
 
 
-def token_elements(labels: Tokens, elements: Iterable[str] = ()) -> tuple[str, ...] | None:
+def token_elements(labels: Tokens, elements: Iterable[str] | None = None) -> tuple[str, ...] | None:
     """Element each token mentions (length L), or ""; None where the tokens are not those of the text.
 
     A token that covers several elements of a formula (``sio`` of ``SiO2``) names them all, separated by one
     space; ``symbol in entry.split()`` is the test for a mention. A subscript belongs to the element before.
     """
-    return _read(labels, frozenset(elements)).elements
+    return _read(labels, frozenset(elements or ())).elements
 
 
 def unaligned_message(n: int, total: int, lowest: float) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from crysmm_attn_plugin.records import AttentionMap
-from crysmm_attn_plugin.words import Word, merge_wordpieces
+from crysmm_attn_plugin.text import Word, merge_tokens
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def merge(maps: Mapping[str, AttentionMap]) -> MergedMaps:
     """
     first = next(iter(maps.values()))
     n_tokens = first.weights.shape[-1]
-    words = merge_wordpieces(first.tokens) if first.tokens is not None else ()
+    words = merge_tokens(first.tokens, first.elements) if first.tokens is not None else ()
     if sum(len(w.positions) for w in words) != n_tokens:
         words = tuple(Word(str(i + 1), (i,)) for i in range(n_tokens))
     values = {}

@@ -12,11 +12,11 @@ import pandas as pd
 
 from crysmm_attn_plugin.catalogue import BY_NAME, PRIMARY
 from crysmm_attn_plugin.errors import AttnError
-from crysmm_attn_plugin.records import ELEMENTS
 from crysmm_attn_plugin.reports.figures.arms import colours_of
 from crysmm_attn_plugin.reports.page.maps import PackedMaps
 from crysmm_attn_plugin.reports.page.texts import dictionary
 from crysmm_attn_plugin.reports.page.verdict import metric_label
+from crysmm_attn_plugin.text.elements import ELEMENTS
 
 #: Rows of the crystal list; a row takes about 250 bytes.
 MOST_ROWS = 20_000

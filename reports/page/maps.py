@@ -18,7 +18,7 @@ import numpy as np
 
 from crysmm_attn_plugin.errors import AttnError
 from crysmm_attn_plugin.records import AttentionMap, Structure
-from crysmm_attn_plugin.words import Word, merge_wordpieces
+from crysmm_attn_plugin.text import Word, merge_tokens
 
 #: Characters of base64 that all blocks together may take; the whole page stays below 30 MB.
 BUDGET = 22_000_000
@@ -133,7 +133,7 @@ def merge(one: AttentionMap, words: Sequence[Word]) -> np.ndarray:
 
 def words_of(one: AttentionMap, n_tokens: int) -> tuple[Word, ...]:
     """The description's words; numbered positions where the tokens are unknown or do not match the map."""
-    words = merge_wordpieces(one.tokens) if one.tokens is not None else ()
+    words = merge_tokens(one.tokens, one.elements) if one.tokens is not None else ()
     if sum(len(w.positions) for w in words) != n_tokens:
         return tuple(Word(str(i + 1), (i,)) for i in range(n_tokens))
     return words
