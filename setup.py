@@ -14,7 +14,11 @@ from setuptools.command.build_py import build_py
 from setuptools.command.editable_wheel import editable_wheel
 
 NAME = "crysmm_attn.pth"
-LINE = "import crysmm_attn_plugin.startup; crysmm_attn_plugin.startup.start()\n"
+#: One line, because Python reads start-up files line by line; silent where the package was moved or removed since.
+LINE = (
+    'import sys; exec("try:\\n from crysmm_attn_plugin.startup import start\\nexcept Exception:\\n pass\\n'
+    'else:\\n start()")\n'
+)
 
 
 class BuildWithStartup(build_py):

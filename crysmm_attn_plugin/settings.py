@@ -50,6 +50,8 @@ class Settings:
         arm: Name of this ablation arm, for example ``full`` or ``no_middle``.
         strict: Raise on a failure of ours instead of letting the host go on.
         splits: Splits whose passes are captured.
+        loader: The test loader, where nothing says which it is: the name it is bound to in the host's script, or its
+            place among the loaders in the order their first loops begin, from 1.
         windows: ``final``, ``all``, or an integer N for every N-th epoch besides the final ones.
         directions: Directions to reduce to metrics.
         maps: ``none``, ``all`` or how many crystals' full maps to keep (chosen by a hash of the id, so every
@@ -65,6 +67,7 @@ class Settings:
     arm: str = ""
     strict: bool = False
     splits: tuple[str, ...] = ("test",)
+    loader: str = ""
     windows: str | int = "final"
     directions: tuple[str, ...] = ("atom_to_text", "text_to_atom")
     maps: str | int = 200
@@ -245,6 +248,8 @@ def _coerce(key: str, value: Any, default: Any, source: str) -> Any:
         if key == "memory_mb" and amount < 1:
             raise wrong
         return amount
+    if key == "loader" and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)  # a place among the loaders
     if not isinstance(value, (str, os.PathLike)):
         raise wrong
     text = os.fspath(value)

@@ -76,22 +76,12 @@ def launch(
     Raises:
         UsageError: When there is no such program.
     """
-    from crysmm_attn_plugin.hooks import bootstrap
-
     if shutil.which(command[0]) is None and not Path(cwd or ".", command[0]).exists():
         raise UsageError(
             f"{command[0]}: no such program; write the host's command as you run it, after two dashes."
         )
-    site = Path(bootstrap.__file__).parent / "site"
     with tempfile.TemporaryDirectory(prefix="crysmm-attn-") as folder:
-        environment = {
-            **os.environ,
-            **(settings or {}),
-            "PYTHONPATH": os.pathsep.join(p for p in (str(site), os.environ.get("PYTHONPATH", "")) if p),
-            PREFIX + "MODE": mode,
-            PREFIX + "STATUS": folder,
-            PREFIX + "HOME": str(Path(__file__).resolve().parent.parent.parent),
-        }
+        environment = host_environment(mode, folder, settings)
         if run_id:
             environment[PREFIX + "RUN_ID"] = run_id
         if record:
@@ -109,6 +99,28 @@ def launch(
             [v for name, v in found if name.startswith("status")],
             [v for name, v in found if name.startswith("probe")],
         )
+
+
+def host_environment(mode: str, status: str, settings: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment that a host's command is started with.
+
+    Args:
+        mode: As in ``launch``.
+        status: Folder where its processes leave word; none when empty.
+        settings: ``CRYSMM_ATTN_*`` values.
+    """
+    from crysmm_attn_plugin.hooks import bootstrap
+
+    site = str(Path(bootstrap.__file__).parent / "site")
+    return {
+        **os.environ,
+        **(settings or {}),
+        "PYTHONPATH": os.pathsep.join(p for p in (site, os.environ.get("PYTHONPATH", "")) if p),
+        PREFIX + "MODE": mode,
+        PREFIX + "STATUS": status,
+        PREFIX + "SITE": site,
+        PREFIX + "HOME": str(Path(__file__).resolve().parent.parent.parent),
+    }
 
 
 def _wait(process: subprocess.Popen[bytes], timeout: float | None) -> int:

@@ -15,6 +15,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", help="folder of runs (default: attention_runs)")
     parser.add_argument("--strict", action="store_true", help="end the host's run when capture fails")
+    parser.add_argument(
+        "--loader", metavar="NAME|N", help="the test loader, by its name in the host's script or its place"
+    )
     parser.add_argument("--windows", help="passes to keep: final, all, or every N-th epoch")
     parser.add_argument("--maps", help="full maps to keep: none, all, or how many crystals")
     parser.add_argument("--no-report", action="store_true", help="make no report when the host is done")
@@ -24,7 +27,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the host; returns its exit code, or 3 when it succeeded and nothing was captured."""
     from crysmm_attn_plugin.commands.launch import launch
-    from crysmm_attn_plugin.settings import load_settings
     from crysmm_attn_plugin.store.writer import new_run_id, seal
 
     command = split_host_command(args.host, command="run")
@@ -32,18 +34,20 @@ def run(args: argparse.Namespace) -> int:
         "arm": args.arm,
         "out_dir": args.out,
         "strict": "true" if args.strict else None,
+        "loader": args.loader,
         "windows": args.windows,
         "maps": args.maps,
         "report.auto": "false" if args.no_report else None,
     }
-    load_settings(flags=flags)  # a wrong flag, file or variable is said now, before hours of training
+    check_flags(flags)
+    warn_of_settings()
     values = {
         "CRYSMM_ATTN_" + key.upper().replace(".", "_"): value
         for key, value in flags.items()
         if value is not None
     }
     done = launch(command, mode="capture", run_id=new_run_id(), settings=values)
-    why = "" if done.captured else _why(done.failures, done.statuses)
+    why = "" if done.captured else _why(done.failures, done.statuses, args.loader)
     for run_dir in done.run_dirs:
         failed = f"the host's command ended with exit code {done.code}" if done.code else ""
         reason = failed or (f"nothing captured: {why}" if why else "")
@@ -58,6 +62,28 @@ def run(args: argparse.Namespace) -> int:
         return 3
     _finished(done.run_dirs)
     return 0
+
+
+def check_flags(flags: dict[str, str | None]) -> None:
+    """A wrong flag is said now, before hours of training.
+
+    Raises:
+        UsageError: When a flag cannot be read.
+    """
+    from crysmm_attn_plugin.settings import Settings, merge
+
+    merge(Settings(), {k: v for k, v in flags.items() if v is not None}, source="flags")
+
+
+def warn_of_settings() -> None:
+    """A wrong file or variable is said now too; it keeps capture off and never the host from running."""
+    from crysmm_attn_plugin.errors import AttnError
+    from crysmm_attn_plugin.settings import load_settings
+
+    try:
+        load_settings()
+    except (AttnError, OSError) as error:
+        print(f"crysmm-attn: the host runs without capture: {error}", file=sys.stderr)
 
 
 def _finished(run_dirs: list) -> None:  # type: ignore[type-arg]
@@ -76,16 +102,21 @@ def _finished(run_dirs: list) -> None:  # type: ignore[type-arg]
         get_plugin_manager().call("attn_run_finished", run_dir=str(run_dir))
 
 
-def _why(failures: list[str], statuses: list[dict]) -> str:  # type: ignore[type-arg]
+def _why(failures: list[str], statuses: list[dict], asked: str | None = None) -> str:  # type: ignore[type-arg]
     if failures:
-        return f"{failures[0]}."
+        return f"{failures[0].rstrip('.')}."
     loaders = list(dict.fromkeys(w for s in statuses for w in s.get("loaders", ())))
+    if loaders and asked:
+        return (
+            f"--loader {asked} is none of the loaders whose loops were seen ({'; '.join(loaders[:6])}); give a name that one "
+            "of them is bound to, or its number."
+        )
     if loaders:
         return (
-            f"no pass over a test loader was recognised (loops seen: {'; '.join(loaders[:4])}). Name the splits with the "
-            "setting splits, or use attach."
+            f"none of the loops was recognised as a test pass (seen: {'; '.join(loaders[:4])}). Say which one is with "
+            "--loader NAME or --loader N; `crysmm-attn doctor -- CMD` says what would be captured of it."
         )
     return (
-        "the host iterated no torch DataLoader in a Python that loads this plugin (python -I and -S ignore it); "
+        "the host iterated no torch DataLoader in a Python that has this package (python -S ignores it); "
         "`crysmm-attn doctor -- CMD` says more."
     )

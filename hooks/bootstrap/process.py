@@ -18,10 +18,12 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from crysmm_attn_plugin.hooks.bootstrap.imports import AfterImport
+from crysmm_attn_plugin.hooks.bootstrap.loop_names import LoopNames
 
 if TYPE_CHECKING:
     from crysmm_attn_plugin.capture.session import Capture
     from crysmm_attn_plugin.hooks.bootstrap.record import OutputRecord
+    from crysmm_attn_plugin.settings import Settings
 
 log = logging.getLogger("crysmm_attn")
 PREFIX = "CRYSMM_ATTN_INTERNAL_"
@@ -58,7 +60,8 @@ class HostProcess:
         self._finished_by = 0
         self._host_config: dict[str, Any] | None = None
         self._key: Any = None
-        self._splits: dict[int, tuple[Any, str]] = {}
+        self._settings: Settings | None = None
+        self._loops: LoopNames | None = None
         self._undo: list[Callable[[], None]] = []
         self._finder: AfterImport | None = None
         self._record: OutputRecord | None = None
@@ -99,26 +102,28 @@ class HostProcess:
     def _pydantic(self, pydantic: ModuleType) -> None:
         from crysmm_attn_plugin.hooks.bootstrap import seams
 
-        self._undo.append(seams.take_key_before_validation(pydantic, self._take_key))
+        self._undo.append(seams.take_key_before_validation(pydantic, self._guarded(self._take_key)))
 
     def _train_module(self, module: ModuleType) -> None:
         from crysmm_attn_plugin.hooks.bootstrap import seams
 
         if hasattr(module, "train_dgl"):
-            self._undo.append(seams.watch_training_function(module, self._training, lambda: None))
+            self._undo.append(
+                seams.watch_training_function(module, self._guarded(self._training), lambda: None)
+            )
 
     def _data_module(self, module: ModuleType) -> None:
         from crysmm_attn_plugin.hooks.bootstrap import seams
 
         if hasattr(module, "get_train_val_loaders"):
-            self._undo.append(seams.watch_loader_function(module, self._loaders))
+            self._undo.append(seams.watch_loader_function(module, self._guarded(self._loaders)))
 
     def _asked(self) -> bool:
         """Whether the host's config, the environment or ``crysmm_attn.toml`` asked for capture."""
         return bool(self._key) or _enabled_elsewhere()
 
     def _take_key(self, value: Any) -> None:
-        self._key = value
+        self._key, self._settings = value, None
         if value and self.mode == "flag" and "torch" in sys.modules and not self._undo_has_loader():
             self._torch(sys.modules["torch"])
 
@@ -144,12 +149,16 @@ class HostProcess:
         if isinstance(loaders, (tuple, list)):
             for loader, split in zip(loaders, SPLITS):
                 if loader is not None:
-                    self._splits[id(loader)] = (loader, split)
+                    self.loops.tell(loader, split)
 
     # -- told by the host's own calls ----------------------------------------------------------------------
 
     def loader_started(self, loader: Any) -> bool:
         return bool(self._guard(lambda: self._loader_started(loader)))
+
+    def _guarded(self, action: Callable[..., Any]) -> Callable[..., Any]:
+        """``action`` for a host's seam: what goes wrong in it is ours alone."""
+        return lambda *values: self._guard(lambda: action(*values))
 
     def _guard(self, action: Callable[[], Any]) -> Any:
         """Run ``action``; a fault of ours is told once and ends the capture, never the host, unless it is strict."""
@@ -171,13 +180,13 @@ class HostProcess:
 
     def _loader_started(self, loader: Any) -> bool:
         split = self.split_of(loader)
-        word = f"{type(loader).__name__} over {type(getattr(loader, 'dataset', None)).__name__}: {split or 'unknown'}"
+        word = self.loops.described(loader, split)
         if word not in self.seen_loaders:
             self.seen_loaders.append(word)
         if self.mode == "probe":
             return True
         if os.environ.get(PREFIX + "RECORD"):
-            self._listen_to_outputs(split in ("val", "test"))
+            self._listen_to_outputs(split != "train")
         capture = self._get_capture()
         return capture.loader_started(loader) if capture is not None else False
 
@@ -210,16 +219,32 @@ class HostProcess:
             self._write_status()
 
     def split_of(self, loader: Any) -> str | None:
-        """The split of a loader: from the host's seams, else by the name it is bound to."""
-        from crysmm_attn_plugin.hooks.bootstrap.seams import split_by_name
+        """The split of a loader: as asked for, from the host's seams or framework, else by the name it is bound to."""
+        return self.loops.split_of(loader)
 
-        known = self._splits.get(id(loader))
-        if known is None:
-            found = split_by_name(loader)
-            if found is None:
-                return None
-            known = self._splits[id(loader)] = (loader, found)
-        return known[1]
+    @property
+    def loops(self) -> LoopNames:
+        """Which loop is which."""
+        if self._loops is None:
+            settings = self._read_settings()
+            self._loops = LoopNames(settings.loader if settings is not None else "")
+        return self._loops
+
+    def _read_settings(self) -> Settings | None:
+        """Settings of this process; None when they are wrong, which is said once: the host is not to end by them."""
+        if self._settings is None and not self._failed:
+            from crysmm_attn_plugin.capture.session import silence_if_unconfigured
+            from crysmm_attn_plugin.errors import AttnError
+            from crysmm_attn_plugin.settings import load_settings
+
+            silence_if_unconfigured()
+            try:
+                self._settings = load_settings(host_config=self._key)
+            except (AttnError, OSError) as error:
+                self._failed = True
+                self._broken = f"capture stays off: {error}"
+                log.warning(self._broken)
+        return self._settings
 
     def _saved(self, path: str, obj: Any) -> None:
         def tell() -> None:
@@ -242,16 +267,10 @@ class HostProcess:
         """This process's capture, made when it is first needed: by then the host's config is known."""
         if self.capture is not None or self._failed or self.mode not in ("capture", "flag"):
             return self.capture
-        from crysmm_attn_plugin.capture.session import Capture, silence_if_unconfigured
-        from crysmm_attn_plugin.errors import AttnError
-        from crysmm_attn_plugin.settings import load_settings
+        from crysmm_attn_plugin.capture.session import Capture
 
-        silence_if_unconfigured()
-        try:
-            settings = load_settings(host_config=self._key)
-        except AttnError as error:
-            self._failed = True
-            log.warning("capture stays off: %s", error)
+        settings = self._read_settings()
+        if settings is None:
             return None
         if self.mode == "capture":
             settings = settings.replaced(enabled=True)
@@ -313,7 +332,7 @@ class HostProcess:
     def _write_status(self) -> None:
         """Tell the launcher how far this process got."""
         folder = os.environ.get(PREFIX + "STATUS")
-        if not folder or not (self.capture or self.seen_loaders):
+        if not folder or not (self.capture or self.seen_loaders or self._broken):
             return
         capture = self.capture
         status = {

@@ -7,7 +7,6 @@ import functools
 import inspect
 import json
 import os
-import sys
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
@@ -64,11 +63,9 @@ def watch_training_function(
         signature = inspect.signature(original)
 
         def train_dgl(*args: Any, **kwargs: Any) -> Any:
-            try:
+            with contextlib.suppress(TypeError):  # the host's own call will say what is wrong with it
                 given = signature.bind_partial(*args, **kwargs).arguments
                 started(given.get("config"), given.get("train_val_test_loaders"))
-            except TypeError:
-                pass  # the host's own call will say what is wrong with it
             result = original(*args, **kwargs)
             finished()
             return result
@@ -170,42 +167,4 @@ def plain_config(config: Any) -> dict[str, Any] | None:
         return {str(k): plain_config(v) if hasattr(v, "dict") else v for k, v in config.items()}
     if hasattr(config, "__dict__"):
         return dict(vars(config))
-    return None
-
-
-def split_by_name(loader: Any) -> str | None:
-    """The split a loader is, by the name it is bound to in the calling frames: ``test_loader`` is ``test``.
-
-    The last resort, for hosts whose seams are not known. Names are looked for in locals of the callers, innermost
-    first, and in what methods are bound to.
-    """
-    frame = sys._getframe(1)
-    for _ in range(40):
-        if frame is None:
-            return None
-        for name, value in list(frame.f_locals.items()):
-            found = _bound(name, value, loader)
-            if found is not None:
-                return found
-        frame = frame.f_back  # type: ignore[assignment]
-    return None
-
-
-def _bound(name: str, value: Any, loader: Any) -> str | None:
-    if value is loader:
-        return _split_in(name)
-    if isinstance(value, Mapping):
-        return next((s for k, v in list(value.items()) if v is loader and (s := _split_in(str(k)))), None)
-    if name == "self":
-        members = getattr(value, "__dict__", {})
-        return next((s for k, v in list(members.items()) if v is loader and (s := _split_in(k))), None)
-    return None
-
-
-def _split_in(name: str) -> str | None:
-    words = name.lower().replace("-", "_").split("_")
-    for split, marks in (("test", ("test", "testing")), ("val", ("val", "valid", "validation", "dev")),
-                         ("train", ("train", "training"))):  # fmt: skip
-        if any(word in marks for word in words):
-            return split
     return None

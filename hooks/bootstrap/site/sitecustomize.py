@@ -1,4 +1,7 @@
-"""Put first on the host's path by ``crysmm-attn run``: chains to any sitecustomize that was there, then attaches."""
+"""Put on the host's path by ``crysmm-attn run``: attaches, then runs the sitecustomize that this one stands before.
+
+Only what comes after this folder on the path is looked at: what stands before it was there first, and has run.
+"""
 
 import os
 import sys
@@ -9,8 +12,8 @@ def _chain() -> None:
     from importlib.util import module_from_spec
 
     here = os.path.dirname(os.path.abspath(__file__))
-    others = [p for p in sys.path if os.path.abspath(p or os.getcwd()) != here]
-    spec = PathFinder.find_spec("sitecustomize", others)
+    ours = [i for i, p in enumerate(sys.path) if os.path.abspath(p or os.getcwd()) == here]
+    spec = PathFinder.find_spec("sitecustomize", sys.path[ours[-1] + 1 :] if ours else [])
     if spec is not None and spec.loader is not None:
         module = module_from_spec(spec)
         sys.modules["sitecustomize"] = module
@@ -34,5 +37,7 @@ def _attach() -> None:
         sys.stderr.write(f"crysmm-attn: could not attach, the host runs without capture: {error!r}\n")
 
 
-_attach()
-_chain()
+if not hasattr(sys, "_crysmm_attn_site"):  # another sitecustomize may run this one a second time
+    sys._crysmm_attn_site = True  # type: ignore[attr-defined]
+    _attach()
+    _chain()
