@@ -18,7 +18,7 @@ __version__ = "0.1.0"
 _here = os.path.dirname(os.path.realpath(__file__))
 _root = os.path.dirname(_here)
 if not os.path.isdir(os.path.join(_here, "hooks")) and os.path.isfile(
-    os.path.join(_root, "hooks", "specs.py")
+    os.path.join(_root, "hooks", "contract", "specs.py")
 ):
     __path__.append(_root)
 

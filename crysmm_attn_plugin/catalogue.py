@@ -1,121 +1,130 @@
-"""The metrics, once: names, labels in both languages, units, expected direction, family. Torch-free.
+"""What is known by name: metrics, languages, alarms, report parts, trackers. Readers loop over it.
 
-``expected_sign`` is the sign of (treatment - baseline) that the hypothesis "middle fusion concentrates
-attention" predicts. ``sesoi_percent`` is the smallest effect of interest, in percent of the baseline arm's
-mean, from the lower end of the small range that the original guide calls an effect (5 %).
+Built-ins are there from the start; the plugin manager adds what plugins hand over, and ``learn`` what a stored run says
+of metrics whose plugin is not installed here. Torch-free.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Generic, TypeVar
+
+from crysmm_attn_plugin.builtin.alarms import ALARM_KINDS
+from crysmm_attn_plugin.builtin.languages import LANGUAGES as _LANGUAGES
+from crysmm_attn_plugin.builtin.metrics import METRICS, PRIMARY, TOKEN_CATEGORIES
+from crysmm_attn_plugin.descriptors import AlarmKind, Language, Metric
+
+__all__ = ["ALARMS", "BY_NAME", "LANGUAGES", "METRICS", "PRIMARY", "TOKEN_CATEGORIES", "REGISTRIES", "Registry", "added_metrics",
+           "descriptors_of", "forget", "known_languages", "learn"]  # fmt: skip
+
+log = logging.getLogger("crysmm_attn")
+T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class MetricSpec:
-    """One attention metric (per row w over n real keys, then mean over heads, then mean over rows)."""
+class Registry(Mapping[str, T], Generic[T]):
+    """Descriptors of one kind by name, in the order they were added.
 
-    name: str
-    label_en: str
-    label_zh: str
-    unit: str
-    formula: str
-    expected_sign: Literal[-1, 0, 1]
-    family: Literal["primary", "exploratory"]
-    seed_name: str = ""
-    sesoi_percent: float = 5.0
+    Args:
+        what: What is kept, for messages.
+        key: Descriptor -> name.
+        built_in: There from the start, and never replaced.
+    """
+
+    def __init__(self, what: str, key: Callable[[T], str], built_in: Iterable[T] = ()) -> None:
+        self.what, self._key = what, key
+        self._items: dict[str, T] = {key(item): item for item in built_in}
+        self._owners: dict[str, str] = dict.fromkeys(self._items, "")
+        self._built_in = frozenset(self._items)
+
+    def __getitem__(self, name: str) -> T:
+        return self._items[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def add(self, item: T, owner: str) -> str:
+        """Keep ``item``; returns why it was left out, or an empty text.
+
+        The first of a name stays, except that an installed plugin takes the place of what a stored run told.
+        """
+        name = self._key(item)
+        holder = self._owners.get(name)
+        if holder is None or (holder == TOLD and owner != TOLD):
+            self._items[name], self._owners[name] = item, owner
+            return ""
+        if self._items[name] == item:
+            return ""
+        return f"the {self.what} {name!r} is there already ({'built in' if holder == '' else f'of {holder}'})"
+
+    def remove(self, owner: str) -> None:
+        """Forget everything of one plugin."""
+        for name in [n for n, o in self._owners.items() if o == owner and n not in self._built_in]:
+            del self._items[name], self._owners[name]
+
+    def added(self) -> tuple[T, ...]:
+        """What is not built in."""
+        return tuple(item for name, item in self._items.items() if name not in self._built_in)
+
+    def name_of(self, item: T) -> str:
+        """The name an item goes by."""
+        return self._key(item)
+
+    def owner(self, name: str) -> str | None:
+        """Plugin that added ``name``; empty for a built-in, None when nobody did."""
+        return self._owners.get(name)
 
 
-METRICS: tuple[MetricSpec, ...] = (
-    MetricSpec(
-        "entropy",
-        "attention entropy",
-        "注意力熵",
-        "nats",
-        r"H = -\sum_j w_j \ln w_j",
-        -1,
-        "primary",
-        "entropy",
-    ),
-    MetricSpec("max_weight", "maximum weight", "最大权重", "", r"\max_j w_j", 1, "primary", "max_weight"),
-    MetricSpec(
-        "effective_tokens_hill",
-        "effective tokens",
-        "有效 token 数",
-        "tokens",
-        r"e^{H}",
-        -1,
-        "primary",
-        "effective_tokens",
-    ),
-    MetricSpec(
-        "gini",
-        "Gini coefficient",
-        "基尼系数",
-        "",
-        r"\left(\frac{2\sum_i i\,w_{(i)}}{n\sum_i w_i}-\frac{n+1}{n}\right)\frac{n}{n-1}",
-        1,
-        "primary",
-        "gini",
-    ),
-    MetricSpec("normalized_entropy", "normalised entropy", "归一化熵", "", r"H/\ln n", -1, "exploratory"),
-    MetricSpec(
-        "effective_tokens_hill2",
-        "effective tokens (order 2)",
-        "有效 token 数(二阶)",
-        "tokens",
-        r"1/\sum_j w_j^2",
-        -1,
-        "exploratory",
-    ),
-    MetricSpec(
-        "effective_tokens_01",
-        "tokens above 0.1",
-        "权重大于 0.1 的 token 数",
-        "tokens",
-        r"\#\{j: w_j>0.1\}",
-        -1,
-        "exploratory",
-        "",
-    ),
-    MetricSpec(
-        "between_atom_tv",
-        "between-atom variation",
-        "原子间差异",
-        "",
-        r"\overline{\tfrac12\sum_j|w_{aj}-w_{bj}|}",
-        0,
-        "exploratory",
-    ),
-    MetricSpec(
-        "special_mass",
-        "mass on special tokens",
-        "特殊 token 权重",
-        "",
-        r"\sum_{j\in S} w_j",
-        0,
-        "exploratory",
-    ),
-    MetricSpec(
-        "stopword_mass", "mass on stop words", "停用词权重", "", r"\sum_{j\in S} w_j", 0, "exploratory"
-    ),
-    MetricSpec(
-        "punctuation_mass", "mass on punctuation", "标点权重", "", r"\sum_{j\in S} w_j", 0, "exploratory"
-    ),
-)
+#: Owner of metrics that only a stored run speaks of.
+TOLD = "a stored run"
 
-BY_NAME: dict[str, MetricSpec] = {m.name: m for m in METRICS}
-PRIMARY: tuple[str, ...] = tuple(m.name for m in METRICS if m.family == "primary")
-
-#: Word categories of a description; each token belongs to exactly one. ``mass_<category>`` are metric columns.
-TOKEN_CATEGORIES: dict[str, tuple[str, str]] = {
-    "own_element": ("own element", "本元素"),
-    "other_element": ("other elements", "其他元素"),
-    "geometry": ("geometry and coordination", "几何与配位"),
-    "number": ("bond lengths and numbers", "键长与数值"),
-    "symmetry": ("space group and symmetry", "空间群与对称性"),
-    "function_word": ("function words", "功能词"),
-    "punctuation": ("punctuation", "标点"),
-    "special": ("special tokens", "特殊 token"),
-    "other": ("other words", "其他词"),
+BY_NAME: Registry[Metric] = Registry("metric", lambda m: m.name, METRICS)
+LANGUAGES: Registry[Language] = Registry("language", lambda x: x.code, _LANGUAGES)
+ALARMS: Registry[AlarmKind] = Registry("alarm", lambda a: a.code, ALARM_KINDS)
+#: Hook -> registry of what it hands over.
+REGISTRIES: dict[str, Registry[Any]] = {
+    "attn_metrics": BY_NAME,
+    "attn_languages": LANGUAGES,
+    "attn_alarms": ALARMS,
 }
+
+
+def forget(owner: str) -> None:
+    """Forget every descriptor of one plugin."""
+    for registry in REGISTRIES.values():
+        registry.remove(owner)
+
+
+def added_metrics() -> tuple[Metric, ...]:
+    """Metrics that plugins added, here or where a stored run was captured."""
+    return BY_NAME.added()
+
+
+def known_languages() -> tuple[str, ...]:
+    """Codes, the built-in ones first."""
+    return tuple(LANGUAGES)
+
+
+def descriptors_of(names: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+    """What a run or a result keeps, so that it can be read where the plugins are not installed.
+
+    Args:
+        names: Metrics that were captured.
+    """
+    wanted = set(names)
+    return {"metrics": [m.to_dict() for m in added_metrics() if m.name in wanted]}
+
+
+def learn(descriptors: Mapping[str, Any] | None) -> None:
+    """Know the metrics that a stored run speaks of; what describes none is told and left out."""
+    told = (descriptors or {}).get("metrics") if isinstance(descriptors, Mapping) else None
+    for values in told if isinstance(told, (list, tuple)) else ():
+        try:
+            metric = Metric.from_dict(values)
+        except ValueError as error:
+            log.warning("a metric of a stored run cannot be read: %s", error)
+            continue
+        BY_NAME.add(metric, TOLD)

@@ -1,18 +1,21 @@
-"""The command line: one sub-command per file in ``commands/``, loaded when it is asked for."""
+"""The command line: one sub-command per file in ``commands/``, loaded when it is asked for; plugins may add more."""
 
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
 import os
+import re
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from crysmm_attn_plugin import __version__
+from crysmm_attn_plugin.descriptors import sentence, show_examples
 from crysmm_attn_plugin.errors import AttnError, UsageError
 
-#: Sub-command -> one line of help. ``commands/<name>.py`` holds ``add_arguments(parser)`` and ``run(args)``.
+#: Sub-command -> one line of help. ``commands/<name>.py`` holds ``add_arguments(parser)``, ``run(args)`` and EXAMPLES.
 COMMANDS: dict[str, str] = {
     "demo": "train both arms of the reference host, capture in their test loops, report",
     "run": "run a host's own command unedited, capturing its test passes",
@@ -29,13 +32,38 @@ COMMANDS: dict[str, str] = {
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        print(f"crysmm-attn: error: {message}", file=sys.stderr)
+        """One sentence and where to read on, exit code 2."""
+        # argparse shows a value that a type refused by the type's own words
+        message = " ".join(re.sub(r"^argument (\S+?)(/\S+)*: ", r"\1: ", message).split()).rstrip(".")
+        print(f"{self.prog}: error: {message}. See {self.prog} --help.", file=sys.stderr)
         raise SystemExit(2)
 
 
+class _PluginParsers:
+    """The sub-parsers as plugins get them: a name that is taken is refused, so that nothing built in is shadowed."""
+
+    def __init__(self, parsers: Any) -> None:
+        self._parsers = parsers
+
+    def add_parser(self, name: str, **options: Any) -> argparse.ArgumentParser:
+        """As argparse's.
+
+        Raises:
+            ValueError: When there is a command of this name.
+        """
+        if name in self._parsers.choices:
+            raise ValueError(f"the command {name!r} is there already")
+        parser: argparse.ArgumentParser = self._parsers.add_parser(name, **options)
+        return parser
+
+
 def build_parser(only: str | None = None) -> argparse.ArgumentParser:
-    """The argument parser; ``only`` fills in the arguments of that sub-command alone."""
+    """The argument parser.
+
+    Args:
+        only: Fill in the arguments of this sub-command alone; ``*`` of all. With None, or a name that is no built-in
+            command, the commands of plugins are there too.
+    """
     parser = _Parser(
         prog="crysmm-attn",
         description="Look at the cross-modal attention of crystal-text models, and trust what you see.",
@@ -47,13 +75,15 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
     )
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     for name, summary in COMMANDS.items():
-        sub = subparsers.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        sub = subparsers.add_parser(name, help=summary, description=sentence(summary))
         if only in (name, "*"):
-            importlib.import_module(f"crysmm_attn_plugin.commands.{name}").add_arguments(sub)
-    if only not in (None, "*", *COMMANDS):
-        from crysmm_attn_plugin.hooks.manager import get_plugin_manager
+            module = importlib.import_module(f"crysmm_attn_plugin.commands.{name}")
+            module.add_arguments(sub)
+            show_examples(sub, getattr(module, "EXAMPLES", ()))
+    if only not in ("*", *COMMANDS):
+        from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
 
-        get_plugin_manager().call("attn_add_commands", cli=subparsers)
+        get_plugin_manager().hooks.add_commands(cli=_PluginParsers(subparsers))
     return parser
 
 
@@ -61,27 +91,77 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code of DESIGN's table, never a traceback for an expected error."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     name = next((a for a in arguments if not a.startswith("-")), None)
+    debug = "--debug" in arguments[: arguments.index("--") if "--" in arguments else None]
     try:
+        if name is None and "--version" in arguments:
+            print(f"crysmm-attn {__version__}")
+            raise SystemExit(0)
         parser = build_parser(name)
-        args = parser.parse_args(arguments)
+        args = _parsed(parser, arguments, name)
         if args.command is None:
             parser.print_help()
             return 0
         if hasattr(args, "handler"):  # a command added by a plugin
-            return int(args.handler(args) or 0)
+            return _run_added(args, debug)
         module = importlib.import_module(f"crysmm_attn_plugin.commands.{args.command}")
         return int(module.run(args) or 0)
     except AttnError as error:
-        if "--debug" in arguments:
+        if debug:
             raise
         print(f"crysmm-attn: error: {error}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        if debug:
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"crysmm-attn: error: {place}{error.strerror or error}.", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("crysmm-attn: interrupted; what was captured so far stays on disk.", file=sys.stderr)
         return 130
+
+
+def _parsed(parser: argparse.ArgumentParser, arguments: list[str], name: str | None) -> argparse.Namespace:
+    """The arguments; a word that is no command and a flag that is none are told with the nearest that is."""
+    commands = _subparsers(parser)
+    if name is not None and name not in commands:
+        parser.error(f"there is no command {name!r}{_near(name, commands)}")
+    args, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        sub = commands.get(name or "", parser)
+        flags = [f for a in sub._actions for f in a.option_strings]
+        sub.error(f"unknown argument {unknown[0]!r}{_near(unknown[0], flags)}")
+    return args
+
+
+def _subparsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    action = next(a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+    return dict(action.choices)
+
+
+def _near(word: str, known: Sequence[str] | dict[str, Any]) -> str:
+    found = difflib.get_close_matches(word.split("=")[0], list(known), n=1)
+    return f"; did you mean {found[0]!r}?" if found else ""
+
+
+def _run_added(args: argparse.Namespace, debug: bool) -> int:
+    """A plugin's command: its faults are its own, and are said in a sentence."""
+    try:
+        return int(args.handler(args) or 0)
+    except (AttnError, OSError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        if debug:
+            raise
+        reason = " ".join(str(error).split())
+        print(
+            f"crysmm-attn: error: the command {args.command} of a plugin failed: {type(error).__name__}: {reason}",
+            file=sys.stderr,
+        )
+        return 1
 
 
 def split_host_command(remainder: Sequence[str], *, command: str) -> list[str]:
@@ -93,7 +173,7 @@ def split_host_command(remainder: Sequence[str], *, command: str) -> list[str]:
     words = list(remainder)
     if words and words[0] == "--":
         words = words[1:]
-    if not words:
+    if not words or not words[0].strip():
         raise UsageError(
             f"no host command given; write it after two dashes: crysmm-attn {command} -- python train.py ..."
         )

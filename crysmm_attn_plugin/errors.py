@@ -60,5 +60,9 @@ class CaptureError(AttnError):
     """A tap, window or metric failed inside the host's run."""
 
 
+class PluginError(AttnError):
+    """A plugin of the project itself cannot be loaded: the installation is broken."""
+
+
 class StatisticsError(AttnError):
     """A comparison cannot be made from the values given."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from crysmm_attn_plugin.hooks.specs import hookimpl as hookimpl
+    from crysmm_attn_plugin.hooks.contract.specs import hookimpl as hookimpl
 
 __all__ = ["hookimpl"]
 
@@ -13,7 +13,7 @@ __all__ = ["hookimpl"]
 def __getattr__(name: str) -> Any:
     # pluggy is loaded when a hook is written, not in every process of the environment
     if name == "hookimpl":
-        from crysmm_attn_plugin.hooks.specs import hookimpl
+        from crysmm_attn_plugin.hooks.contract.specs import hookimpl
 
         return hookimpl
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

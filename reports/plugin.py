@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from crysmm_attn_plugin.errors import AttnError
-from crysmm_attn_plugin.hooks.specs import hookimpl
+from crysmm_attn_plugin.hooks.contract.specs import hookimpl
 from crysmm_attn_plugin.store.reader import Run, find_runs
 
 log = logging.getLogger("crysmm_attn")

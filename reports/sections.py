@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from crysmm_attn_plugin.hooks.manager import get_plugin_manager
+from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
 
 if TYPE_CHECKING:
     from crysmm_attn_plugin.reports.comparison import Comparison
@@ -35,21 +35,16 @@ def plugin_sections(comparison: Comparison) -> list[Section]:
     manager = get_plugin_manager()
     failures: list[Section] = []
 
-    def failed(hook: str, plugin: str, error: BaseException) -> None:
+    def failed(hook: str, plugin: str, reason: str) -> None:
         if hook == "attn_report_sections":
-            failures.append(_failure(plugin, f"{type(error).__name__}: {error}"))
+            failures.append(_failure(plugin, reason))
 
     earlier, manager.on_failure = manager.on_failure, failed
     try:
-        found = manager.call("attn_report_sections", comparison=comparison)
+        found = manager.hooks.report_sections(comparison=comparison)
     finally:
         manager.on_failure = earlier
-    sections = []
-    for item in (x for group in found for x in (group if isinstance(group, (list, tuple)) else [group])):
-        sections.append(
-            item if isinstance(item, Section) else _failure("?", f"returned {type(item).__name__}")
-        )
-    return sections + failures
+    return [*(Section(s.id, s.title, s.html, s.markdown) for s in found), *failures]
 
 
 def _failure(plugin: str, reason: str) -> Section:

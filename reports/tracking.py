@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from crysmm_attn_plugin.hooks.specs import hookimpl
-from crysmm_attn_plugin.reports.trackers import TRACKERS, Place
+from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
+from crysmm_attn_plugin.hooks.contract.specs import hookimpl
+from crysmm_attn_plugin.reports.trackers import TRACKERS, Place, Tracker
 
 log = logging.getLogger("crysmm_attn")
 
@@ -16,12 +18,18 @@ _during_capture: dict[str, Place] = {}
 
 
 @hookimpl
+def attn_trackers() -> Sequence[Tracker]:
+    """MLflow, Weights & Biases, TensorBoard."""
+    return TRACKERS
+
+
+@hookimpl
 def attn_window_opened(window: Any) -> None:
     """Remember the host's runs: they may have ended by the time a report is written."""
-    for tracker in TRACKERS:
+    for tracker in get_plugin_manager().hooks.trackers():
         place = tracker.active()
         if place is not None:
-            _during_capture[tracker.name] = place
+            _during_capture[tracker.name] = Place(place.id, getattr(place, "details", {}))
 
 
 @hookimpl
@@ -30,7 +38,7 @@ def attn_report_written(comparison: Any, report_dir: str) -> None:
     if not _wanted(comparison):
         return
     entry = None
-    for tracker in TRACKERS:
+    for tracker in get_plugin_manager().hooks.trackers():
         try:
             place = tracker.active() or _during_capture.get(tracker.name) or tracker.named_by_environment()
             if place is None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from crysmm_attn_plugin.errors import UsageError
-from crysmm_attn_plugin.hooks.manager import get_plugin_manager
+from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
 from crysmm_attn_plugin.reports import tables
 from crysmm_attn_plugin.store.files import write_atomic, write_json
 

@@ -101,7 +101,7 @@ def test_importing_the_package_has_no_side_effects_on_warnings_random_state_or_o
     code = (
         "import random, warnings, numpy as np\n"
         "before = (random.getstate(), np.random.get_state()[1].tolist(), list(warnings.filters))\n"
-        "import crysmm_attn_plugin, crysmm_attn_plugin.hooks.manager as m\n"
+        "import crysmm_attn_plugin, crysmm_attn_plugin.hooks.contract.manager as m\n"
         "m.get_plugin_manager()\n"
         "after = (random.getstate(), np.random.get_state()[1].tolist(), list(warnings.filters))\n"
         "assert before[:2] == after[:2], 'random state'\n"

@@ -38,7 +38,7 @@ import crysmm_attn_plugin as attn
 from crysmm_attn_plugin.capture.session import Capture
 from crysmm_attn_plugin.errors import CaptureError, UsageError
 from crysmm_attn_plugin.hooks import hookimpl
-from crysmm_attn_plugin.hooks.manager import get_plugin_manager
+from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
 from crysmm_attn_plugin.records import TokenLabels
 
 KINDS: dict[str, Callable[[], nn.Module]] = {

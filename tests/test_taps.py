@@ -28,7 +28,7 @@ from host_kit import (
 from torch import nn
 
 from crysmm_attn_plugin.capture.models import find_taps
-from crysmm_attn_plugin.hooks.manager import get_plugin_manager
+from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
 from crysmm_attn_plugin.hooks.taps.base import RawAttention
 from crysmm_attn_plugin.hooks.taps.guard import install_guarded
 from crysmm_attn_plugin.settings import Settings

@@ -19,7 +19,7 @@ from process_kit import HEAD, command_line, our_lines, write_host
 from store_kit import entropies, from_entropy, write_run
 
 from crysmm_attn_plugin.hooks import hookimpl
-from crysmm_attn_plugin.hooks.manager import get_plugin_manager
+from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
 from crysmm_attn_plugin.records import Window
 from crysmm_attn_plugin.reports import tracking
 from crysmm_attn_plugin.reports.comparison import Comparison, compare_runs

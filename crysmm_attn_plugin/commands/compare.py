@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from crysmm_attn_plugin.hooks.hosts.base import HostAdapter, HostTest
+    from crysmm_attn_plugin.hooks.contract.protocols import HostAdapter
+    from crysmm_attn_plugin.hooks.hosts.base import HostTest
     from crysmm_attn_plugin.metrics.legacy import LegacyTally
 
 log = logging.getLogger("crysmm_attn")
@@ -131,11 +132,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _adapter(host_dir: Path) -> HostAdapter:
     from crysmm_attn_plugin.errors import UsageError
-    from crysmm_attn_plugin.hooks.manager import get_plugin_manager
+    from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
 
-    adapters = [a for group in get_plugin_manager().call("attn_host_adapters") for a in group]
+    manager = get_plugin_manager()
+    adapters = manager.hooks.host_adapters()
     for adapter in adapters:
-        if adapter.matches(host_dir):
+        if manager.on_account(adapter.name, "matches", lambda a=adapter: a.matches(host_dir)):
             return adapter
     raise UsageError(
         f"--host-dir {host_dir.resolve()} holds no known host (adapters: {', '.join(a.name for a in adapters)}); give the "

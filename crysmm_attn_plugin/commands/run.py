@@ -90,7 +90,7 @@ def _finished(run_dirs: list) -> None:  # type: ignore[type-arg]
     """Plugins hear of finished runs; the built-in one makes the report."""
     import logging
 
-    from crysmm_attn_plugin.hooks.manager import get_plugin_manager
+    from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
 
     log = logging.getLogger("crysmm_attn")
     if not log.handlers:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crysmm_attn_plugin.catalogue import BY_NAME, PRIMARY, MetricSpec
+from crysmm_attn_plugin.catalogue import BY_NAME, PRIMARY
+from crysmm_attn_plugin.descriptors import Metric
 from crysmm_attn_plugin.stats.checks import SMALLEST_N
 from crysmm_attn_plugin.stats.clusters import FEWEST_CLUSTERS
 from crysmm_attn_plugin.stats.equivalence import tost
@@ -139,9 +140,7 @@ def _result(
 ) -> MetricResult:
     cell, paired = row.cell, row.paired
     a, b = panel.values[row.arm, cell][:, row.members], panel.values[baseline, cell][:, row.members]
-    spec = BY_NAME.get(
-        cell.metric, MetricSpec(cell.metric, cell.metric, cell.metric, "", "", 0, "exploratory")
-    )
+    spec = BY_NAME.get(cell.metric) or Metric(cell.metric, {"en": cell.metric})
     percent = declared.get(cell.metric, spec.sesoi_percent)
     sesoi = abs(paired.mean_b) * percent / 100 if paired.mean_b else None
     p_tost = None

@@ -29,7 +29,7 @@ def stop_at_first_forward(
     def before(module: Any, args: Any) -> None:
         from crysmm_attn_plugin.capture.discovery import is_text_encoder
         from crysmm_attn_plugin.capture.models import find_taps
-        from crysmm_attn_plugin.hooks.manager import get_plugin_manager
+        from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
         from crysmm_attn_plugin.settings import Settings
 
         if id(module) in known:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from torch import nn
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -51,22 +52,6 @@ class HostTest:
     split: dict[str, Any]
     forward: Any
     notes: list[str] = field(default_factory=list)
-
-
-class HostAdapter(Protocol):
-    """Knows one host codebase."""
-
-    name: str
-
-    def matches(self, host_dir: Path) -> bool:
-        """True when ``host_dir`` holds this host."""
-
-    def load(self, request: HostRequest) -> HostTest:
-        """Model, test loader and forward for one checkpoint.
-
-        Raises:
-            UsageError: When the checkpoint, its configuration or the data cannot be used.
-        """
 
 
 def as_config(value: Any) -> dict[str, Any]:

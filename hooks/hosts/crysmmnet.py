@@ -11,13 +11,14 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import nn
-
+from crysmm_attn_plugin.descriptors import HostSeams
 from crysmm_attn_plugin.errors import UsageError
-from crysmm_attn_plugin.hooks.digests import load_checkpoint, require_state_dict
 from crysmm_attn_plugin.hooks.hosts.base import HostRequest, HostTest, as_config
+
+if TYPE_CHECKING:
+    from torch import nn
 
 #: Names users give to a data layout -> the host's own.
 LAYOUTS = {"dft_3d": "jarvis", "dft_3d_2021": "jarvis", "user_data": "jarvis", "jarvis": "jarvis"}
@@ -35,10 +36,29 @@ GRAPH_KEYS: dict[str, Any] = {
 CONFIG_CLASS = ("models.alignn", "ALIGNNConfig")
 
 
+def property_of(config: Mapping[str, Any]) -> str:
+    """The property trained on: the tail of the file name the family gives its data, else the target."""
+    name, target = str(config.get("filename") or ""), str(config.get("target") or "")
+    return name.split("_", 1)[1] if target == "target" and "_" in name else target
+
+
 class CrysMMNetAdapter:
     """Rebuilds a training's own test set and model through the host's functions."""
 
     name = "crysmmnet"
+    seams = HostSeams(
+        training_modules=("train",),
+        training_function="train_dgl",
+        config_argument="config",
+        loaders_argument="train_val_test_loaders",
+        loader_modules=("data",),
+        loader_function="get_train_val_loaders",
+        splits=("train", "val", "test"),
+        source_marks=("def train_dgl",),
+        switch="use_middle_fusion",
+        arms={True: "full", False: "no_middle"},
+        property_of=property_of,
+    )
 
     def __init__(self) -> None:
         self._datasets: dict[str, Any] = {}
@@ -58,6 +78,8 @@ class CrysMMNetAdapter:
         return HostTest(model, loader, config, split, _forward, notes)
 
     def _checkpoint(self, request: HostRequest, host: Any) -> Any:
+        from crysmm_attn_plugin.hooks.digests import load_checkpoint  # torch
+
         config_class = getattr(host, CONFIG_CLASS[1])
         allowed = (config_class, *_pickle_needs(config_class))
         return load_checkpoint(request.checkpoint, allowed=allowed, unsafe=request.unsafe_load)
@@ -65,6 +87,8 @@ class CrysMMNetAdapter:
     def _model(
         self, request: HostRequest, host: Any, checkpoint: Any, run_config: dict[str, Any]
     ) -> nn.Module:
+        from crysmm_attn_plugin.hooks.digests import require_state_dict  # torch
+
         state = require_state_dict(checkpoint, request.checkpoint)
         values: Any = None
         if isinstance(checkpoint, dict):

@@ -1,15 +1,16 @@
-"""The built-in adapters."""
+"""The built-in adapters. Importing them imports no torch: seams are asked for before the host does."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from crysmm_attn_plugin.hooks.hosts.base import HostAdapter
+from crysmm_attn_plugin.hooks.contract.protocols import HostAdapter
+from crysmm_attn_plugin.hooks.contract.specs import hookimpl
+from crysmm_attn_plugin.hooks.hosts.alignn import AlignnAdapter
 from crysmm_attn_plugin.hooks.hosts.crysmmnet import CrysMMNetAdapter
-from crysmm_attn_plugin.hooks.specs import hookimpl
 
 
 @hookimpl
 def attn_host_adapters() -> Sequence[HostAdapter]:
-    """Hosts whose checkpoints ``crysmm-attn compare`` can test."""
-    return [CrysMMNetAdapter()]
+    """Hosts whose seams are known, and whose checkpoints ``crysmm-attn compare`` can test."""
+    return [CrysMMNetAdapter(), AlignnAdapter()]

@@ -10,7 +10,7 @@ from types import CodeType, FunctionType
 
 from torch import nn
 
-from crysmm_attn_plugin.hooks.specs import hookimpl
+from crysmm_attn_plugin.hooks.contract.specs import hookimpl
 from crysmm_attn_plugin.hooks.taps.base import Tap
 from crysmm_attn_plugin.hooks.taps.observe import FusedTap, ObserveTap
 from crysmm_attn_plugin.hooks.taps.second_call import SecondCallTap, request

@@ -1,0 +1,1 @@
+"""What anyone may add to a capture and its reports: hook specifications, and how implementations are called."""
