@@ -15,8 +15,21 @@ from crysmm_attn_plugin.builtin.languages import LANGUAGES as _LANGUAGES
 from crysmm_attn_plugin.builtin.metrics import METRICS, PRIMARY, TOKEN_CATEGORIES
 from crysmm_attn_plugin.descriptors import AlarmKind, Language, Metric
 
-__all__ = ["ALARMS", "BY_NAME", "LANGUAGES", "METRICS", "PRIMARY", "TOKEN_CATEGORIES", "REGISTRIES", "Registry", "added_metrics",
-           "descriptors_of", "forget", "known_languages", "learn"]  # fmt: skip
+__all__ = [
+    "ALARMS",
+    "BY_NAME",
+    "LANGUAGES",
+    "METRICS",
+    "PRIMARY",
+    "REGISTRIES",
+    "TOKEN_CATEGORIES",
+    "Registry",
+    "added_metrics",
+    "descriptors_of",
+    "forget",
+    "known_languages",
+    "learn",
+]  # fmt: skip
 
 log = logging.getLogger("crysmm_attn")
 T = TypeVar("T")

@@ -35,7 +35,8 @@ class _Parser(argparse.ArgumentParser):
         """One sentence and where to read on, exit code 2."""
         # argparse shows a value that a type refused by the type's own words
         message = " ".join(re.sub(r"^argument (\S+?)(/\S+)*: ", r"\1: ", message).split()).rstrip(".")
-        print(f"{self.prog}: error: {message}. See {self.prog} --help.", file=sys.stderr)
+        stop = "" if message.endswith("?") else "."
+        print(f"{self.prog}: error: {message}{stop} See {self.prog} --help.", file=sys.stderr)
         raise SystemExit(2)
 
 

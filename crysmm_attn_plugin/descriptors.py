@@ -79,9 +79,13 @@ class Metric:
         if not isinstance(self.labels, Mapping) or "en" not in self.labels:
             raise ValueError(f"metric {self.name}: labels must hold an English one, {{'en': ...}}")
         if self.expected_sign not in (-1, 0, 1):
-            raise ValueError(f"metric {self.name}: expected_sign must be -1, 0 or 1, got {self.expected_sign!r}")
+            raise ValueError(
+                f"metric {self.name}: expected_sign must be -1, 0 or 1, got {self.expected_sign!r}"
+            )
         if not 0 < self.sesoi_percent < 1e6:
-            raise ValueError(f"metric {self.name}: sesoi_percent must be positive, got {self.sesoi_percent!r}")
+            raise ValueError(
+                f"metric {self.name}: sesoi_percent must be positive, got {self.sesoi_percent!r}"
+            )
         unknown = set(self.needs) - {"elements", "tokens"}
         if unknown:
             raise ValueError(f"metric {self.name}: needs knows elements and tokens, not {sorted(unknown)}")
@@ -205,7 +209,9 @@ class AlarmKind:
         if not isinstance(self.texts, Mapping) or not all(isinstance(t, str) for t in self.texts.values()):
             raise ValueError(f"alarm {self.code}: texts must be language -> sentence")
         if self.severity not in ("note", "warning", "serious"):
-            raise ValueError(f"alarm {self.code}: severity is note, warning or serious, got {self.severity!r}")
+            raise ValueError(
+                f"alarm {self.code}: severity is note, warning or serious, got {self.severity!r}"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Code, texts and severity, JSON-ready."""

@@ -9,6 +9,8 @@ LANGUAGES: tuple[Language, ...] = (
     Language(
         "zh",
         "中文",
-        marks=Marks(stop="。", comma="，", list="、", semicolon="；", colon="：", space="", open="（", close="）"),
+        marks=Marks(
+            stop="。", comma="，", list="、", semicolon="；", colon="：", space="", open="（", close="）"
+        ),
     ),
 )

@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from crysmm_attn_plugin.hooks import busy
-from crysmm_attn_plugin.hooks.digests import unwrapped_name
 from crysmm_attn_plugin.hooks.contract.manager import PluginManager
+from crysmm_attn_plugin.hooks.digests import unwrapped_name
 from crysmm_attn_plugin.hooks.taps.base import ALWAYS, RawAttention, Tap
 from crysmm_attn_plugin.hooks.taps.guard import install_guarded
 from crysmm_attn_plugin.settings import Settings

@@ -23,9 +23,9 @@ from crysmm_attn_plugin.capture.ranks import shared_run_id
 from crysmm_attn_plugin.capture.window import OpenWindow
 from crysmm_attn_plugin.errors import CaptureError
 from crysmm_attn_plugin.hooks import busy
+from crysmm_attn_plugin.hooks.contract.manager import PluginManager, get_plugin_manager
 from crysmm_attn_plugin.hooks.digests import weight_digest
 from crysmm_attn_plugin.hooks.identity import tensors_in
-from crysmm_attn_plugin.hooks.contract.manager import PluginManager, get_plugin_manager
 from crysmm_attn_plugin.hooks.windows import listen
 from crysmm_attn_plugin.records import Window, WindowKind, WindowOutcome, WindowState
 from crysmm_attn_plugin.settings import Settings

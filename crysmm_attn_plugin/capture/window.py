@@ -19,8 +19,8 @@ from crysmm_attn_plugin.capture.models import ModelWatch, nothing_to_read, reini
 from crysmm_attn_plugin.capture.rows import reduce_call
 from crysmm_attn_plugin.errors import CaptureError
 from crysmm_attn_plugin.hooks import busy
-from crysmm_attn_plugin.hooks.identity import BatchInputs, identify
 from crysmm_attn_plugin.hooks.contract.manager import PluginManager
+from crysmm_attn_plugin.hooks.identity import BatchInputs, identify
 from crysmm_attn_plugin.hooks.taps.base import RawAttention, Tap
 from crysmm_attn_plugin.hooks.taps.second_call import copied
 from crysmm_attn_plugin.hooks.tokens import TokenizerWatch

@@ -93,7 +93,9 @@ def whole(smallest: int, largest: int) -> Callable[[str], int]:
     return read
 
 
-def number(low: float, high: float, *, low_too: bool = False, high_too: bool = False) -> Callable[[str], float]:
+def number(
+    low: float, high: float, *, low_too: bool = False, high_too: bool = False
+) -> Callable[[str], float]:
     """A finite number within limits; the limits themselves only where said."""
 
     def read(value: str) -> float:
@@ -103,9 +105,7 @@ def number(low: float, high: float, *, low_too: bool = False, high_too: bool = F
             raise argparse.ArgumentTypeError(f"{value!r} is no number") from None
         inside = (found >= low if low_too else found > low) and (found <= high if high_too else found < high)
         if not math.isfinite(found) or not inside:
-            words = (
-                f"{'at least' if low_too else 'more than'} {low:g} and {'at most' if high_too else 'less than'} {high:g}"
-            )
+            words = f"{'at least' if low_too else 'more than'} {low:g} and {'at most' if high_too else 'less than'} {high:g}"
             raise argparse.ArgumentTypeError(f"must be {words}, got {value}")
         return found
 
@@ -127,7 +127,9 @@ def choice(value: str, known: Sequence[str], what: str) -> str:
     """One of several words; a near miss is named."""
     if value in known:
         return value
-    raise argparse.ArgumentTypeError(f"unknown {what} {value!r}{near(value, known)}; known: {', '.join(known)}")
+    raise argparse.ArgumentTypeError(
+        f"unknown {what} {value!r}{near(value, known)}; known: {', '.join(known)}"
+    )
 
 
 def near(value: str, known: Sequence[str]) -> str:

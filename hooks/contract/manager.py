@@ -138,7 +138,9 @@ class PluginManager:
             return False
         if self.pm.has_plugin(name):
             holder = next((p.source for p in self.loaded if p.name == name and not p.error), "another")
-            self._left_out(name, source, f"a plugin of this name is loaded already ({holder}); rename one of them")
+            self._left_out(
+                name, source, f"a plugin of this name is loaded already ({holder}); rename one of them"
+            )
             return False
         if self.pm.is_registered(plugin):
             self._left_out(name, source, "the same object is registered under another name")
@@ -220,7 +222,9 @@ class PluginManager:
         for hook, registry in catalogue.REGISTRIES.items():
             impls = [i for i in getattr(self.pm.hook, hook).get_hookimpls() if i.plugin is plugin]
             for item in [x for i in impls if not (i.wrapper or i.hookwrapper) for x in i.function() or ()]:
-                wrong = _unusable(item, registry, name) or registry.add(item, "" if name in BUILT_IN else name)
+                wrong = _unusable(item, registry, name) or registry.add(
+                    item, "" if name in BUILT_IN else name
+                )
                 if wrong:
                     self._note(name, f"{wrong}; this one is left out")
 
@@ -249,7 +253,9 @@ class PluginManager:
         text = f"plugin {plugin} failed in {hook} and was skipped: {reason}"
         if reason.startswith("changed "):
             text = f"plugin {plugin} in {hook} {reason}"
-        if text not in self._told and len(self._told) < 1000:  # a hook may fail in each of thousands of batches
+        if (
+            text not in self._told and len(self._told) < 1000
+        ):  # a hook may fail in each of thousands of batches
             self._told.add(text)
             log.warning(text)
 
@@ -258,10 +264,9 @@ class PluginManager:
         self.timings[plugin, hook] = (calls + 1, total + seconds)
 
     def _on_account(self, owner: str, where: str, function: Callable[[], Any]) -> Any:
-        value = None
         with isolation.protected(functools.partial(self._failed, owner, where)):
-            value = function()
-        return value
+            return function()
+        return None
 
     def on_account(self, descriptor: str, where: str, function: Callable[[], Any]) -> Any:
         """Run a descriptor's function as its plugin's code: a part's ``make``, an alarm's ``check``, a tracker's ``log``."""
