@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -38,6 +39,25 @@ class CrystalWords:
     own: np.ndarray | None
     other: np.ndarray | None
     atoms: np.ndarray | None
+
+    @cached_property
+    def inside(self) -> np.ndarray:
+        """(tokens, scopes) ones where a token is in a scope."""
+        return (np.arange(len(self.order))[:, None] < self.ends).astype(np.float32)
+
+    @cached_property
+    def segments(self) -> np.ndarray:
+        """(scopes, tokens of all scopes laid end to end) ones where a token belongs to the scope."""
+        return np.repeat(np.eye(len(self.ends), dtype=np.float32), self.ends, axis=1)
+
+    @cached_property
+    def columns(self) -> np.ndarray:
+        """(tokens, scopes * columns): ones, special, plain, own and other, each zero outside its scope."""
+        parts = [np.ones((len(self.order), 1), bool), self.special[:, None], self.plain]
+        if self.own is not None and self.other is not None:
+            parts += [self.own, self.other]
+        each = np.concatenate(parts, 1, dtype=np.float32)
+        return (self.inside[:, :, None] * each[:, None]).reshape(len(each), -1)
 
 
 class BatchWords:

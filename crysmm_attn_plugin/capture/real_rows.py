@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from crysmm_attn_plugin.capture.batch_words import PLAIN, BatchWords, CrystalWords
-from crysmm_attn_plugin.metrics.attention import as_array, checked, normalised, real_places
+from crysmm_attn_plugin.metrics.attention import Places, as_array, count_of, real_places, row_means, row_sums
 from crysmm_attn_plugin.metrics.real_cells import MapSums, log_of
 from crysmm_attn_plugin.metrics.registry import Metric, asked, needs_of
 from crysmm_attn_plugin.records import AttentionCall
@@ -43,7 +43,6 @@ def reduce_real(
     *,
     wanted: frozenset[str],
     head_mean: bool,
-    on_fault: Callable[[str, str], None],
 ) -> Found:
     """Metrics of weights in the processor's memory.
 
@@ -53,10 +52,9 @@ def reduce_real(
         scopes: The first of ``batch_words.SCOPES``.
         wanted: Metric names; empty for all.
         head_mean: Also reduce head-averaged weights, as the last head.
-        on_fault: Told of a registered metric that failed.
     """
     with np.errstate(all="ignore"):
-        return _Reduction(call, words, len(scopes), wanted, head_mean, on_fault).run()
+        return _Reduction(call, words, len(scopes), wanted, head_mean).run()
 
 
 class _Reduction:
@@ -67,19 +65,16 @@ class _Reduction:
         n_scopes: int,
         wanted: frozenset[str],
         head_mean: bool,
-        on_fault: Callable[[str, str], None],
     ) -> None:
         self.array = as_array(call.weights)
         batch, heads, queries, keys = self.array.shape
-        self.rows = real_places(call.query_mask, batch, queries)
+        self.rows: list[Places] = real_places(call.query_mask, batch, queries)
         self.keys = real_places(call.key_mask, batch, keys)
         self.words: list[CrystalWords | None] = [None] * batch if n_scopes == 1 else list(words.crystals)
         self.reads_text = call.direction == "atom_to_text"
         self.ids = words.identity.ids
         self.n_scopes, self.n_heads, self.n_maps = n_scopes, heads, heads + head_mean
         self.metrics = asked(wanted)
-        self.own = [m for m in self.metrics if m.family == "cells"]
-        self.on_fault = on_fault
         #: where words are read: several scopes of keys; where they read: several choices of rows
         self.row_parts = 1 if self.reads_text else n_scopes
         self.key_parts = n_scopes if self.reads_text else 1
@@ -89,7 +84,6 @@ class _Reduction:
         shape = (batch, n_scopes)
         self.n_queries, self.n_keys = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
         self.masses = np.full((*shape, self.n_maps, len(MASSES)), np.nan, np.float32)
-        self.of_cells = {m.name: np.full((*shape, self.n_maps), np.nan, np.float32) for m in self.own}
         self.worst = 0.0
 
     def run(self) -> Found:
@@ -114,37 +108,38 @@ class _Reduction:
         names = (*(m.name for m in self.metrics), *self.mass_names)
         return Found(names, stacked, self.n_queries, self.n_keys, self.worst)
 
-    def _length(self, places: Any, axis: int) -> int:
-        length = self.array.shape[axis]
-        return len(range(*places.indices(length))) if isinstance(places, slice) else len(places)
+    def _length(self, places: Places, axis: int) -> int:
+        return count_of(places, self.array.shape[axis])
 
     def _padding(self, i: int) -> None:
         """The largest share of a real row on padded keys."""
         places, length = self.keys[i], self.array.shape[3]
-        padded: Any
-        if isinstance(places, slice):
-            padded = slice(places.stop, length)
-            if places.stop == length:
-                return
-        else:
-            padded = np.setdiff1d(np.arange(length), places)
-        lost = self.array[i][:, self.rows[i]][:, :, padded]
+        if isinstance(places, slice) and places.stop - places.start == length:
+            return
+        padded = np.ones(length, np.float32)
+        padded[places] = 0
+        lost = self.array[i][:, self.rows[i]] @ padded
         if lost.size:
-            self.worst = float(np.fmax(self.worst, lost.sum(-1, dtype=np.float32).max()))
+            self.worst = float(np.fmax(self.worst, lost.max()))
 
     def _words_read(self, i: int) -> None:
         """Rows are atoms, keys are tokens: every scope has keys of its own, the first of the ordered tokens."""
         known = self._matching(i, self.keys[i], 3)
-        w = np.take(self.array[i], self._positions(self.keys[i], known.order), axis=-1)[:, self.rows[i]]
-        heads, atoms, tokens = w.shape
+        read = self.array[i][:, self.rows[i]]
+        heads, atoms, _ = read.shape
+        tokens = len(known.order)
         self.n_queries[i], self.n_keys[i] = atoms, known.ends
         sums, n_scopes = self.sums, self.n_scopes
         mean = int(self.n_maps > heads)
         # the maps, the head-averaged map of each scope, and w ln w and w squared of them
         powers = sums.room("powers", 3, heads + mean * n_scopes, atoms, tokens)
         maps = powers[0]
-        maps[:heads] = w
-        shares = maps[:heads].reshape(-1, tokens) @ self._columns(known)
+        places = self._positions(self.keys[i], known.order)
+        if read.dtype == sums.dtype:
+            np.take(read, places, axis=-1, out=maps[:heads], mode="clip")
+        else:
+            maps[:heads] = np.take(read, places, axis=-1)
+        shares = maps[:heads].reshape(-1, tokens) @ known.columns
         shares = shares.reshape(heads, atoms, n_scopes, -1)
         if mean:
             inverse = 1 / shares[..., 0]
@@ -152,7 +147,7 @@ class _Reduction:
             maps[heads:] = averaged.transpose(
                 1, 0, 2
             )  # (scopes, atoms, tokens): sums of rows over their totals
-        lowest = float(maps[:heads].min()) if w.size else 0.0
+        lowest = float(maps[:heads].min()) if maps.size else 0.0
         self._sum(i, known, powers, lowest)
         if self.mass_names and atoms:
             self._masses(i, known, shares[..., 1:] / shares[..., :1])
@@ -169,7 +164,7 @@ class _Reduction:
             log_of(maps, powers[1], lowest)
             powers[1] *= maps
             np.multiply(maps, maps, out=powers[2])
-        inside = (np.arange(tokens)[:, None] < known.ends).astype(sums.dtype)
+        inside = known.inside
         found = (powers[:n].reshape(-1, tokens) @ inside).reshape(n, -1, atoms, n_scopes)
         rows = slice(sums.rows, sums.rows + n_scopes * n_maps * atoms)
         of_scope = sums.of_powers[:, rows].reshape(3, n_scopes, n_maps, atoms)
@@ -184,7 +179,6 @@ class _Reduction:
             if n_maps > heads:
                 cells[heads] = maps[heads + s, :, :end]
                 of_scope[:n, s, heads] = found[:, heads + s, :, s]
-            self._own_metrics(i, s, cells)
             if shares is not None:
                 total = of_scope[0, s].T[:, :, None]
                 np.divide(cells.transpose(1, 0, 2), total, out=shares[:, :, offsets[s] : offsets[s + 1]])
@@ -192,25 +186,9 @@ class _Reduction:
                 first = rows.start + s * n_maps * atoms
                 sums.order(cells.reshape(-1, end), slice(first, first + n_maps * atoms), positive=lowest >= 0)
         if shares is not None and atoms:
-            segments = np.zeros((n_scopes, shares.shape[2]), sums.dtype)
-            for s in range(n_scopes):
-                segments[s, offsets[s] : offsets[s + 1]] = 1
-            distances = sums.distances(shares, [atoms], segments)[0]  # (maps, scopes)
+            distances = sums.distances(shares, [atoms], known.segments)[0]  # (maps, scopes)
             sums.between[0, sums.maps : sums.maps + n_scopes * n_maps] = distances.T.ravel()
         sums.advance(n_scopes * n_maps, atoms)
-
-    def _columns(self, known: CrystalWords) -> np.ndarray:
-        """(tokens, scopes * columns): ones, categories, own and other element; zero outside a scope."""
-        parts = [np.ones((len(known.order), 1), bool)]
-        if self.mass_names:
-            parts += [known.special[:, None], known.plain]
-            if known.own is not None and known.other is not None:
-                parts += [known.own, known.other]
-        each = np.concatenate(parts, 1)
-        columns = np.zeros((len(each), len(known.ends), each.shape[1]), self.sums.dtype)
-        for s, end in enumerate(known.ends):
-            columns[:end, s] = each[:end]
-        return columns.reshape(len(each), -1)
 
     def _masses(self, i: int, known: CrystalWords, shares: np.ndarray) -> None:
         """Means over atoms of (heads, atoms, scopes, columns) shares."""
@@ -235,47 +213,28 @@ class _Reduction:
 
     def _words_read_by(self, i: int) -> None:
         """Rows are tokens (or nobody knows), keys are atoms: every scope is a choice of rows."""
-        known, places = self.words[i], self.rows[i]
+        known, places, keys = self.words[i], self.rows[i], self.keys[i]
         if known is not None:
             known = self._matching(i, places, 2)
             places = self._positions(places, known.order)
-        maps = self.array[i][:, places]
-        keys = self.keys[i]
+        maps = (
+            self.array[i][:, places] if isinstance(places, slice) else np.take(self.array[i], places, axis=1)
+        )
         maps = maps[:, :, keys] if isinstance(keys, slice) else np.take(maps, keys, axis=-1)
-        _, queries, n_keys = maps.shape
+        heads, queries, n_keys = maps.shape
         ends = (queries,) if known is None else known.ends
         self.n_queries[i, : len(ends)], self.n_keys[i, : len(ends)] = ends, n_keys
-        cells = self._cells(maps, maps.sum(-1, dtype=self.sums.dtype))
-        for s, end in enumerate(ends):
-            self._own_metrics(i, s, cells[:, :end])
-        self.sums.take(cells, [*ends, *([0] * (self.row_parts - len(ends)))])
-
-    def _cells(self, w: np.ndarray, totals: np.ndarray) -> np.ndarray:
-        """Rows divided by their totals, and the sum over heads (whose rows are divided by theirs later)."""
-        cells = self.sums.room("cells", self.n_maps, w.shape[1], w.shape[2])
-        np.divide(w, totals[..., None], out=cells[: self.n_heads])
-        if self.n_maps > self.n_heads:
-            np.add.reduce(cells[: self.n_heads], axis=0, out=cells[-1])
-        return cells
-
-    def _own_metrics(self, i: int, scope: int, cells: np.ndarray) -> None:
-        """Metrics that others registered; one that fails costs itself alone."""
-        for metric in list(self.own):
-            if not cells.size:
-                continue
-            try:
-                self.of_cells[metric.name][i, scope] = checked(
-                    metric, metric.compute(normalised(cells, cells.dtype.type)), len(cells)
-                )
-            except Exception as error:
-                self.own.remove(metric)
-                self.metrics = tuple(m for m in self.metrics if m is not metric)
-                self.on_fault(metric.name, f"the metric {metric.name!r} failed: {error}")
+        cells = self.sums.room("keys first", n_keys, self.n_maps, queries)
+        own = cells[:, :heads]
+        np.copyto(own, maps.transpose(2, 0, 1), casting="same_kind")
+        own /= np.add.reduce(own, axis=0)
+        if self.n_maps > heads:
+            np.add.reduce(own, axis=1, out=cells[:, heads])
+            cells[:, heads] /= heads
+        self.sums.take_short(cells, [*ends, *([0] * (self.row_parts - len(ends)))])
 
     def _of_metric(self, metric: Metric, parts: list[int]) -> np.ndarray:
         """(batch, scopes, maps) values."""
-        if metric.family == "cells":
-            return self.of_cells[metric.name]
         found = np.full((len(parts), self.n_scopes, self.n_maps), np.nan)
         there = np.arange(self.key_parts) < np.array(parts)[:, None]  # (batch, parts of keys)
         if metric.family == "maps":
@@ -288,7 +247,7 @@ class _Reduction:
         if self.row_parts > 1:
             return self._means_of_parts(values)
         lengths = np.repeat(self.n_queries[:, : self.key_parts][there], self.n_maps)
-        found[:, : self.key_parts][there] = (_sums(values, lengths) / lengths).reshape(-1, self.n_maps)
+        found[:, : self.key_parts][there] = row_means(values, lengths).reshape(-1, self.n_maps)
         return found
 
     def _means_of_parts(self, values: np.ndarray) -> np.ndarray:
@@ -296,10 +255,10 @@ class _Reduction:
         # rows between one end and the next, innermost first
         steps = np.diff(self.n_queries[:, ::-1], axis=1, prepend=0)
         steps = np.repeat(steps[:, None], self.n_maps, axis=1)  # (batch, maps, scopes)
-        sums = _sums(values, steps.ravel()).reshape(steps.shape).cumsum(-1)[..., ::-1]
+        sums = row_sums(values, steps.ravel()).reshape(steps.shape).cumsum(-1)[..., ::-1]
         return sums.swapaxes(1, 2) / self.n_queries[..., None]
 
-    def _matching(self, i: int, places: Any, axis: int) -> CrystalWords:
+    def _matching(self, i: int, places: Places, axis: int) -> CrystalWords:
         known = self.words[i]
         assert known is not None
         if (real := self._length(places, axis)) != len(known.order):
@@ -308,15 +267,5 @@ class _Reduction:
             )
         return known
 
-    def _positions(self, places: Any, order: np.ndarray) -> np.ndarray:
+    def _positions(self, places: Places, order: np.ndarray) -> np.ndarray:
         return order + places.start if isinstance(places, slice) else places[order]
-
-
-def _sums(values: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Sums over consecutive stretches, float64; zero for an empty one."""
-    sums = np.zeros(len(lengths))
-    there = lengths > 0
-    if there.any():
-        starts = (np.cumsum(lengths) - lengths)[there]
-        sums[there] = np.add.reduceat(values, starts, dtype=np.float64)
-    return sums

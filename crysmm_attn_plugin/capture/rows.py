@@ -15,7 +15,6 @@ from crysmm_attn_plugin.capture.padded_rows import padded_scopes, reduce_padded
 from crysmm_attn_plugin.capture.real_rows import reduce_real
 from crysmm_attn_plugin.metrics.attention import MetricContext
 from crysmm_attn_plugin.metrics.padded import check_shapes
-from crysmm_attn_plugin.metrics.registry import asked
 from crysmm_attn_plugin.records import HEAD_MEAN_FIRST, AttentionCall, BatchIdentity
 
 log = logging.getLogger("crysmm_attn")
@@ -116,15 +115,13 @@ def reduce_call(
     call = replace(call, weights=weights, query_mask=query_mask, key_mask=key_mask)
     heads = (*range(weights.shape[1]), *([HEAD_MEAN_FIRST] if head_mean else []))
     scopes = SCOPES if call.direction and words.any_known else SCOPES[:1]
-    tell = on_fault or _tell
-    if weights.device.type != "cpu" and not any(m.family == "cells" for m in asked(wanted)):
-        found = reduce_padded(call, words, scopes, wanted=wanted, head_mean=head_mean)
-    else:
-        here = replace(call, weights=weights.cpu(), query_mask=query_mask.cpu(), key_mask=key_mask.cpu())
-        found = reduce_real(here, words, scopes, wanted=wanted, head_mean=head_mean, on_fault=tell)
+    reduce = reduce_real if weights.device.type == "cpu" else reduce_padded
+    found = reduce(call, words, scopes, wanted=wanted, head_mean=head_mean)
     names, values = list(found.names), [found.values]
     if plugin_metrics is not None:
-        extra = _plugin_values(call, words, scopes, plugin_metrics, set(names), wanted, head_mean, tell)
+        extra = _plugin_values(
+            call, words, scopes, plugin_metrics, set(names), wanted, head_mean, on_fault or _tell
+        )
         names += extra
         shape = found.values.shape[:3]
         for value in extra.values():

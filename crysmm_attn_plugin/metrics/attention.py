@@ -6,7 +6,7 @@ variation distance. Half-precision weights are raised to single precision first 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,7 +14,7 @@ import torch
 
 from crysmm_attn_plugin.metrics.padded import check_shapes, padded_metrics
 from crysmm_attn_plugin.metrics.real_cells import MapSums
-from crysmm_attn_plugin.metrics.registry import Metric, asked, needs_of
+from crysmm_attn_plugin.metrics.registry import asked, needs_of
 from crysmm_attn_plugin.records import BatchIdentity
 
 #: Indices of a crystal's real rows or keys: a slice where padding stands behind.
@@ -61,7 +61,7 @@ def attention_metrics(
     Returns:
         Name -> (batch, heads) tensor, float32 (float64 for float64 weights): ``entropy`` (nats),
         ``normalized_entropy``, ``effective_tokens_hill``, ``effective_tokens_hill2``, ``effective_tokens_01``,
-        ``max_weight``, ``gini``, ``between_atom_tv`` and what plugins have registered. NaN where not defined: gini and
+        ``max_weight``, ``gini``, ``between_atom_tv``. NaN where not defined: gini and
         normalised entropy over a single key, anything over no key, no row, or a row whose real keys hold no weight.
 
     Raises:
@@ -73,24 +73,20 @@ def attention_metrics(
     array = as_array(weights)
     batch, heads, queries, keys = array.shape
     row_places, key_places = real_places(query_mask, batch, queries), real_places(key_mask, batch, keys)
-    counts = np.array([_count(p, queries) for p in row_places], np.intp)
+    counts = np.array([count_of(p, queries) for p in row_places], np.intp)
     dtype = np.float64 if array.dtype == np.float64 else np.float32
     metrics = asked(wanted)
     sums = MapSums(int(counts.sum()) * heads, batch * heads, needs_of(metrics), dtype)
-    own = [m for m in metrics if m.family == "cells"]
-    found = {m.name: np.full((batch, heads), np.nan, dtype) for m in metrics}
     with np.errstate(all="ignore"):
         for i in range(batch):
-            maps = real_cells(array[i], row_places[i], key_places[i])
-            sums.add(maps)
-            for metric in own if maps.size else ():
-                found[metric.name][i] = checked(metric, metric.compute(normalised(maps, dtype)), heads)
+            sums.add(real_cells(array[i], row_places[i], key_places[i]))
+        found = {}
         for metric in metrics:
+            value = metric.compute(sums)
             if metric.family == "rows":
-                found[metric.name] = row_means(metric.compute(sums), counts, heads).astype(dtype)
-            elif metric.family == "maps":
-                found[metric.name] = metric.compute(sums)[0].reshape(batch, heads)
-    return {name: torch.from_numpy(value) for name, value in found.items()}
+                value = row_means(value, np.repeat(counts, heads))
+            found[metric.name] = torch.from_numpy(value.reshape(batch, heads).astype(dtype))
+    return found
 
 
 def as_array(weights: torch.Tensor) -> np.ndarray:
@@ -123,42 +119,26 @@ def real_cells(maps: np.ndarray, rows: Places, keys: Places) -> np.ndarray:
     return chosen[:, :, keys] if isinstance(keys, slice) else np.take(chosen, keys, axis=-1)
 
 
-def normalised(maps: np.ndarray, dtype: type) -> np.ndarray:
-    """(heads, queries, keys) real cells in at least single precision, rows summing to one."""
-    w: np.ndarray = maps.astype(dtype)
-    return w / w.sum(-1, keepdims=True)
-
-
-def checked(metric: Metric, found: object, heads: int) -> np.ndarray:
-    """What a registered metric returned, as (heads,) numbers.
-
-    Raises:
-        ValueError: When it is something else.
-    """
-    value = np.asarray(found)
-    if value.shape != (heads,) or value.dtype.kind not in "fiub":
-        raise ValueError(
-            f"the metric {metric.name!r} must return {heads} numbers, one a head; got {value.dtype} of shape {value.shape}"
-        )
-    return value
-
-
-def row_means(values: np.ndarray, counts: Sequence[int] | np.ndarray, maps: int) -> np.ndarray:
-    """(crystals, maps) means over rows, float64; NaN without rows.
+def row_means(values: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Means over consecutive stretches of rows, float64; NaN for an empty one.
 
     Args:
-        values: (rows,) crystal by crystal, map by map.
-        counts: (crystals,) rows of each map of a crystal.
-        maps: Maps of each crystal.
+        values: (rows,).
+        lengths: Rows of each stretch.
     """
-    lengths = np.repeat(np.asarray(counts, np.intp), maps)
-    means = np.full(len(lengths), np.nan)
+    return row_sums(values, lengths) / lengths
+
+
+def row_sums(values: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Sums over consecutive stretches of rows, float64; zero for an empty one."""
+    sums = np.zeros(len(lengths))
     there = lengths > 0
     if there.any():
         starts = (np.cumsum(lengths) - lengths)[there]
-        means[there] = np.add.reduceat(values, starts, dtype=np.float64) / lengths[there]
-    return means.reshape(-1, maps)
+        sums[there] = np.add.reduceat(values, starts, dtype=np.float64)
+    return sums
 
 
-def _count(places: Places, length: int) -> int:
+def count_of(places: Places, length: int) -> int:
+    """How many positions there are."""
     return len(range(*places.indices(length))) if isinstance(places, slice) else len(places)

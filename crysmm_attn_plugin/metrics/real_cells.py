@@ -60,20 +60,11 @@ class MapSums:
         self.spread = np.full(n_rows, np.nan, self.dtype)
         self.n_keys = np.zeros(n_rows, self.dtype)
         self.between = np.full((parts, n_maps), np.nan, self.dtype)
-        #: the largest weights of each row, ascending
-        self.top = np.zeros((n_rows, TOP), self.dtype)
+        self.largest, self.above = (np.full(n_rows, np.nan, self.dtype) for _ in range(2))
         self.rows = self.maps = 0
         self._rooms: dict[str, np.ndarray] = {}
-
-    @property
-    def largest(self) -> np.ndarray:
-        return self.top[:, -1]
-
-    @property
-    def above(self) -> np.ndarray:
-        # rounding must not push a weight of exactly a tenth over the line
-        line = self.total * self.dtype.type(SHARE * (1 + 4 * np.finfo(self.dtype).eps))
-        return np.count_nonzero(self.top > line[:, None], axis=-1)
+        eps = np.finfo(self.dtype).eps
+        self._line, self._resolution = self.dtype.type(SHARE * (1 + 4 * eps)), 4 * eps
 
     def add(self, maps: np.ndarray) -> None:
         """Take one crystal's maps.
@@ -138,10 +129,52 @@ class MapSums:
             The lowest weight (zero when it was not looked for).
         """
         lowest = sort(flat, positive=positive)
-        keys = flat.shape[1]
-        self.top[at, -min(keys, TOP) :] = flat[:, -TOP:]
-        np.matmul(flat, ramps(keys, self.dtype)[1], out=self.spread[at])
+        self.largest[at] = flat[:, -1]
+        np.add.reduce(flat[:, -TOP:] > self.line(at)[:, None], axis=-1, out=self.above[at])
+        np.matmul(flat, ramps(flat.shape[1], self.dtype)[1], out=self.spread[at])
         return lowest
+
+    def line(self, at: slice) -> np.ndarray:
+        """What a weight of each row must be above to count; rounding must not push a tenth over it."""
+        return self.total[at] * self._line
+
+    def take_short(self, cells: np.ndarray, ends: Sequence[int]) -> None:
+        """As ``take``, for maps with few keys, given keys first, so that all work runs along their many rows.
+
+        Args:
+            cells: (keys, maps, queries), rows summing to one; left as they are.
+            ends: For each part, how many of the first rows it has.
+        """
+        keys, n_maps, queries = cells.shape
+        flat = cells.reshape(keys, -1)
+        at = slice(self.rows, self.rows + flat.shape[1])
+        if cells.size:
+            np.add.reduce(flat, axis=0, out=self.total[at])
+            self.n_keys[at] = keys
+            products = self.room("products", *flat.shape)
+            if "log" in self.needs:
+                log_of(flat, products, float(flat.min()))
+                products *= flat
+                np.add.reduce(products, axis=0, out=self.plogp[at])
+            if "squares" in self.needs:
+                np.multiply(flat, flat, out=products)
+                np.add.reduce(products, axis=0, out=self.squares[at])
+            if "order" in self.needs and keys <= FEW_ROWS:
+                np.maximum.reduce(flat, axis=0, out=self.largest[at])
+                np.add.reduce(flat > self.line(at), axis=0, out=self.above[at])
+                self.spread[at] = self._apart(flat)
+            elif "order" in self.needs:
+                ordered = self.room("ordered", flat.shape[1], keys)
+                np.copyto(ordered, flat.T)
+                self.order(ordered, at)
+            if "between" in self.needs:
+                np.copyto(columns := self.room("columns", *cells.shape), cells)
+                for i, m in sorted(enumerate(ends), key=lambda part: part[1]):
+                    if m:
+                        sort(columns[..., :m])
+                        of_rank = np.add.reduce(columns[..., :m], axis=0)
+                        self.between[i, self.maps : self.maps + n_maps] = self._inwards(of_rank)
+        self.advance(n_maps, queries)
 
     def distances(
         self, shares: np.ndarray, ends: Sequence[int], segments: np.ndarray | None = None
@@ -164,13 +197,7 @@ class MapSums:
         columns = None
         for i, m in sorted(enumerate(ends), key=lambda part: part[1]):
             if 0 < m <= FEW_ROWS:
-                pairs = np.zeros((n_maps, keys), self.dtype)
-                for shift in range(1, m):
-                    apart = np.subtract(
-                        shares[shift:m], shares[: m - shift], out=self.room("apart", m - shift, n_maps, keys)
-                    )
-                    pairs += np.add.reduce(np.abs(apart, out=apart), axis=0)
-                found[i] = pairs @ segments.T / m**2
+                found[i] = self._apart(shares[:m]) @ segments.T / m**2
             elif m:
                 if columns is None:
                     columns = self.room("columns", n_maps, keys, rows)
@@ -178,12 +205,26 @@ class MapSums:
                 # the first m rows in any order stay among the first rows of every later part
                 first = columns[..., :m]
                 sort(first)
-                of_rank = segments @ first  # (maps, segments, m)
-                half = m // 2  # largest minus smallest, and so on inwards
-                inwards = of_rank[..., m - half :] - of_rank[..., half - 1 :: -1]
-                found[i] = inwards @ ramps(m, self.dtype)[1][m - half :] / m**2
+                found[i] = self._inwards(segments @ first)
+        return found
+
+    def _inwards(self, of_rank: np.ndarray) -> np.ndarray:
+        """Mean distances from (..., rows) sums of the smallest, second smallest, ... value of every key."""
+        m = of_rank.shape[-1]
+        half = m // 2  # largest minus smallest, and so on inwards
+        inwards = of_rank[..., m - half :] - of_rank[..., :half][..., ::-1]
+        found = inwards @ ramps(m, self.dtype)[1][m - half :] / m**2
         # what is below the resolution of the sums is none
-        found[found < 4 * np.finfo(self.dtype).eps] = 0
+        return np.where(found < self._resolution, 0, found)
+
+    def _apart(self, values: np.ndarray) -> np.ndarray:
+        """Sum over unordered pairs along the first axis of absolute differences."""
+        n, *others = values.shape
+        found = np.zeros(others, self.dtype)
+        for shift in range(1, n):
+            apart = self.room("apart", n - shift, *others)
+            np.subtract(values[shift:], values[: n - shift], out=apart)
+            found += np.add.reduce(np.abs(apart, out=apart), axis=0)
         return found
 
     def advance(self, n_maps: int, queries: int) -> None:

@@ -1,4 +1,4 @@
-"""The metrics of a map, registered: name, what they are computed from, which family they belong to."""
+"""The metrics of a map: name, what they are computed from, which family they belong to."""
 
 from __future__ import annotations
 
@@ -17,17 +17,16 @@ class Metric:
 
     Attributes:
         name: Column name.
-        compute: By family. ``rows``: from ``MapSums`` to (rows,) values, averaged over a crystal's real rows afterwards.
-            ``maps``: from ``MapSums`` to (parts, maps). ``cells``: from one crystal's (heads, queries, keys) array, real
-            cells only, rows summing to one, to (heads,) values.
-        needs: What a metric of rows or maps is computed from, of ``real_cells.NEEDS``.
-        family: What it is computed from.
+        compute: From ``MapSums``, by family. ``rows``: (rows,) values, averaged over a crystal's real rows afterwards.
+            ``maps``: (parts, maps).
+        needs: What it is computed from, of ``real_cells.NEEDS``: what no wanted metric needs is not worked out.
+        family: What it is a number of.
     """
 
     name: str
-    compute: Callable[..., np.ndarray]
-    needs: frozenset[str] = frozenset()
-    family: Literal["rows", "maps", "cells"] = "cells"
+    compute: Callable[[MapSums], np.ndarray]
+    needs: frozenset[str]
+    family: Literal["rows", "maps"]
 
 
 def entropy(sums: MapSums) -> np.ndarray:
@@ -74,47 +73,22 @@ def _of(family: Literal["rows", "maps"], compute: Callable[[MapSums], np.ndarray
     return Metric(compute.__name__, compute, frozenset(needs), family)
 
 
-_REGISTERED: dict[str, Metric] = {
-    metric.name: metric
-    for metric in (
-        _of("rows", entropy, "log"),
-        _of("rows", normalized_entropy, "log"),
-        _of("rows", effective_tokens_hill, "log"),
-        _of("rows", effective_tokens_hill2, "squares"),
-        _of("rows", effective_tokens_01, "order"),
-        _of("rows", max_weight, "order"),
-        _of("rows", gini, "order"),
-        _of("maps", between_atom_tv, "between"),
-    )
-}
-
-
-def registered() -> tuple[Metric, ...]:
-    """Every metric, in the order of registration."""
-    return tuple(_REGISTERED.values())
-
-
-def register(metric: Metric) -> None:
-    """Add a metric.
-
-    Raises:
-        ValueError: When the name is taken.
-    """
-    if metric.name in _REGISTERED:
-        raise ValueError(
-            f"a metric named {metric.name!r} is registered already; give yours a name of its own."
-        )
-    _REGISTERED[metric.name] = metric
-
-
-def unregister(name: str) -> None:
-    """Take a metric out again; nothing happens when it is not there."""
-    _REGISTERED.pop(name, None)
+#: Metrics that need no words, in the order of their columns. Plugins add theirs by the hook ``attn_batch_metrics``.
+BUILT_IN: tuple[Metric, ...] = (
+    _of("rows", entropy, "log"),
+    _of("rows", normalized_entropy, "log"),
+    _of("rows", effective_tokens_hill, "log"),
+    _of("rows", effective_tokens_hill2, "squares"),
+    _of("rows", effective_tokens_01, "order"),
+    _of("rows", max_weight, "order"),
+    _of("rows", gini, "order"),
+    _of("maps", between_atom_tv, "between"),
+)
 
 
 def asked(wanted: Collection[str] | None) -> tuple[Metric, ...]:
-    """Registered metrics among the wanted names; all when None or empty."""
-    return tuple(m for m in registered() if not wanted or m.name in wanted)
+    """Built-in metrics among the wanted names; all when None or empty."""
+    return tuple(m for m in BUILT_IN if not wanted or m.name in wanted)
 
 
 def needs_of(metrics: Collection[Metric]) -> frozenset[str]:
