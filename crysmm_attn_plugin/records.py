@@ -159,6 +159,10 @@ class WindowOutcome:
     alarms: tuple[Alarm, ...] = ()
 
 
+#: Before the hex digits of a weight digest: which algorithm made them. Digests without it are BLAKE2b's, of older runs.
+DIGEST_PREFIX = "x3"
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """Weights with a name: digest, the files that hold them, and what the host said about them.
@@ -178,6 +182,11 @@ class Checkpoint:
     epoch: int | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     untrained: tuple[str, ...] = ()
+
+    @property
+    def algorithm(self) -> str:
+        """What made the digest: digests of two algorithms say nothing about whether the weights are the same."""
+        return "xxh3" if self.digest.startswith(DIGEST_PREFIX) else "blake2b"
 
 
 @dataclass(frozen=True)

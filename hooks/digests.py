@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+import xxhash
 
 from crysmm_attn_plugin.errors import UsageError
+from crysmm_attn_plugin.records import DIGEST_PREFIX
 
 #: Keys under which hosts keep the weights, in the order they are tried.
 STATE_KEYS = ("model", "model_state_dict", "state_dict", "model_state")
@@ -27,18 +28,27 @@ def unwrapped_name(name: str) -> str:
 
 
 def weight_digest(state: Mapping[str, Any]) -> str:
-    """32 hex digits that change when any tensor, name, type or shape does.
+    """``x3`` and 32 hex digits that change when any tensor, name, type or shape does.
+
+    The digits are XXH3-128 of every tensor's name, type, shape and bytes, sorted by name: fast, and chance alone does not make
+    two weights alike. ``x3`` names the algorithm, so that a digest of another one is never taken for other weights
+    (``records.Checkpoint.algorithm``).
 
     Args:
-        state: A state dict; entries that are not tensors are left out, wrapper prefixes are ignored.
+        state: A state dict; entries that are not tensors are left out, wrapper prefixes are ignored. Layout in memory and
+            device do not count.
     """
-    digest = hashlib.blake2b(digest_size=16)
+    digest = xxhash.xxh3_128()
     tensors = {unwrapped_name(k): v for k, v in state.items() if isinstance(v, torch.Tensor)}
     for name in sorted(tensors):
-        tensor = tensors[name].detach().cpu().contiguous()
+        tensor = tensors[name].detach()
         digest.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes() if tensor.numel() else b"")
-    return digest.hexdigest()
+        flat = tensor.cpu().reshape(-1)
+        if flat.numel():
+            if flat.stride(0) != 1:  # a single element may keep any stride
+                flat = flat.clone(memory_format=torch.contiguous_format)
+            digest.update(flat.view(torch.uint8).numpy())
+    return DIGEST_PREFIX + digest.hexdigest()
 
 
 def find_state_dict(checkpoint: Any) -> Mapping[str, Any] | None:

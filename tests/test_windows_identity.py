@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from crysmm_attn_plugin.hooks.digests import (
 from crysmm_attn_plugin.hooks.identity import BatchInputs, belongs, identify
 from crysmm_attn_plugin.hooks.tokens import TokenizerWatch, labels_of
 from crysmm_attn_plugin.hooks.windows import listen
+from crysmm_attn_plugin.records import Checkpoint
 
 # -- loops over loaders ----------------------------------------------------------------------------------------
 
@@ -514,12 +516,20 @@ def net(seed: int = 0) -> CrystalTextNet:
 
 def test_a_digest_names_weights_and_nothing_else() -> None:
     digest = weight_digest(net().state_dict())
-    assert len(digest) == 32
+    assert re.fullmatch("x3[0-9a-f]{32}", digest)
     assert digest == weight_digest(net().state_dict())
     assert digest == weight_digest(dict(reversed(net().state_dict().items())))
     assert digest == weight_digest(nn.DataParallel(net()).state_dict())
     assert digest == weight_digest(torch.compile(net()).state_dict())
     assert digest != weight_digest(net(1).state_dict())
+    spread = {name: torch.stack([t, t], -1)[..., 0] for name, t in net().state_dict().items()}
+    assert not all(t.is_contiguous() for t in spread.values())
+    assert digest == weight_digest(spread)
+
+
+def test_digests_of_two_algorithms_are_told_apart() -> None:
+    assert Checkpoint(weight_digest(net().state_dict())).algorithm == "xxh3"
+    assert Checkpoint("0f" * 16).algorithm == "blake2b"
 
 
 def test_a_digest_changes_with_the_last_bit_the_type_the_name_and_the_shape() -> None:

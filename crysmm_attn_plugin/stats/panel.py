@@ -105,6 +105,11 @@ def build_panel(
             raise UsageError(f"arm {arm!r} has no run; give at least one run folder for it.")
         kept, chosen = _one_run_per_checkpoint(arm, members, checkpoint, split, warnings)
         runs[arm], checkpoints[arm] = kept, chosen
+    if len({c.algorithm for chosen in checkpoints.values() for c in chosen}) > 1:
+        warnings.append(
+            "some runs were captured by an older version that names weights by another digest: whether two of them hold the "
+            "same weights cannot be told. Capture these again to have it checked."
+        )
     pairs = [(arm, r, c.digest) for arm in runs for r, c in zip(runs[arm], checkpoints[arm])]
     samples = [_samples(r, digest, split) for _, r, digest in pairs]
     present = [_crystals_by_module(r, digest, split) for _, r, digest in pairs]
