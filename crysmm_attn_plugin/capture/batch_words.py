@@ -75,7 +75,7 @@ class BatchWords:
         self.elements: Sequence[Sequence[str] | None] = identity.elements or [None] * n
         self.crystals = [
             None
-            if labels is None or not read_text(labels, elements).trusted
+            if labels is None or not read_text(labels, elements or ()).trusted
             else crystal_words(labels, elements)
             for labels, elements in zip(self.tokens, self.elements)
         ]
@@ -107,7 +107,7 @@ def crystal_words(labels: TokenLabels, elements: Sequence[str] | None) -> Crysta
     Raises:
         ValueError: When less than 90 % of the tokens stand in the text.
     """
-    reading = read_text(labels, elements)
+    reading = read_text(labels, elements or ())
     categories, mentioned = reading.categories, reading.elements
     if categories is None or mentioned is None:
         raise ValueError(
