@@ -23,7 +23,7 @@ NOWHERE: Span = (-1, -1)
 TRUSTED_SHARE = 0.9
 
 #: Below this share of agreeing characters, what lies between agreements is not taken for a rewriting.
-_SAME_TEXT = 0.8
+SAME_TEXT = 0.8
 _AHEAD_TOKENS, _AHEAD_TEXT = 48, 160
 _REWRITTEN = 24
 _HOLE = "\0"
@@ -187,7 +187,7 @@ class _Matcher:
     def result(self) -> Alignment:
         real = sum(c != _HOLE for c in self.a)
         agreeing = sum(j >= 0 for j in self.at) / real if real else 1.0
-        bridged = self._bridged() if agreeing >= _SAME_TEXT or not real else {}
+        bridged = self._bridged() if agreeing >= SAME_TEXT or not real else {}
         offsets: list[Span] = []
         count = found = 0
         floor = 0
@@ -210,8 +210,13 @@ class _Matcher:
         """Spans of the tokens that lie between two agreements: rewritten by the host, or unknown to the tokenizer."""
         spans: dict[int, Span] = {}
         for i0, i1, j0, j1 in self.regions:
-            if j1 <= j0 or i1 <= i0 or j1 - j0 > 2 * _REWRITTEN or i1 - i0 > _REWRITTEN:
+            if i1 <= i0 or j1 - j0 > 2 * _REWRITTEN or i1 - i0 > _REWRITTEN:
                 continue
+            if j1 == j0:
+                # a sign spelled out by its own first letter (Å, angstrom) is the only addition that has a place
+                if j0 == 0 or self.text[self.b_index[j0 - 1]].isascii():
+                    continue
+                j0 -= 1
             inside = [k for k, (low, high) in enumerate(self.ranges) if low < i1 and high > i0 and low < high]
             start, end = self.b_index[j0], self.b_index[j1 - 1] + 1
             if not any(self.pieces.unknown[k] for k in inside):
