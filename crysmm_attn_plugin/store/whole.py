@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xxhash
 from safetensors import SafetensorError, safe_open
@@ -172,14 +173,21 @@ class Files:
         return file
 
     def table(self, entry: Entry, columns: Sequence[str] | None = None) -> pa.Table:
-        """A table's rows.
+        """A table's rows; texts are unpacked only once it is known how long they get.
 
         Raises:
             Flaw: As ``parquet``.
         """
-        file = self.parquet(entry)
+        layout = self.parquet(entry).schema
+        leaves = [layout.column(i) for i in range(len(layout))]
+        file = self.parquet(entry, [c.path for c in leaves if c.physical_type == "BYTE_ARRAY"])
+        size = os.path.getsize(self.root / entry.path)
         try:
-            return file.read(columns=None if columns is None else list(columns), use_threads=False)
+            coded = file.read(columns=None if columns is None else list(columns), use_threads=False)
+            length = sum(_text_length(chunk) for column in coded.columns for chunk in column.chunks)
+            if length > UNPACKED_START + MOST_UNPACKED * size:
+                raise Flaw(f"would unpack to {length:,} bytes of text from {size:,}; it is not read")
+            return coded.cast(pa.schema([pa.field(f.name, _plain_type(f.type)) for f in coded.schema]))
         except BROKEN as error:
             raise Flaw(f"is not a readable table ({_short(error)})") from error
 
@@ -216,6 +224,23 @@ class Files:
                 list(handle.keys())
         except BROKEN as error:
             raise Flaw(f"holds no readable maps ({_short(error)})") from error
+
+
+def _text_length(array: pa.Array) -> int:
+    """Bytes of an array's texts once each row holds its own."""
+    if pa.types.is_list(array.type):
+        return _text_length(array.flatten())
+    if not pa.types.is_dictionary(array.type):
+        return 0
+    lengths = pc.binary_length(array.dictionary).to_numpy(zero_copy_only=False).astype(np.int64)
+    codes = array.indices.drop_null().to_numpy(zero_copy_only=False)
+    return int(lengths @ np.bincount(codes, minlength=len(lengths))) if len(lengths) else 0
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_list(kind):
+        return pa.list_(_plain_type(kind.value_type))
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 def _short(error: Exception) -> str:
