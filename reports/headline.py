@@ -11,6 +11,10 @@ WORDS = {
     "supported": ("✓", "Supported", "支持假设"),
     "partial": ("◐", "Partly supported", "部分支持假设"),
     "contradicted": ("✕", "Contradicted", "与假设相反"),
+    "partly_contradicted": ("◑", "Partly contradicted", "部分与假设相反"),
+    "checkpoints_differ": ("≠", "These checkpoints differ", "检查点有差异"),
+    "checkpoints_alike": ("≈", "These checkpoints are alike", "检查点无实质差异"),
+    "estimates_only": ("~", "Estimates, no verdict", "仅为估计，不作判定"),
     "conflicting": ("⇄", "Conflicting", "结果相互矛盾"),
     "negligible": ("≈", "Negligible", "差异可忽略"),
     "inconclusive": ("?", "Inconclusive", "尚无定论"),
@@ -20,8 +24,18 @@ _READING = {
     "supported": ("attention is more concentrated on all primary metrics", "各项主要指标均更集中"),
     "partial": ("attention is more concentrated on some primary metrics", "部分主要指标更集中"),
     "contradicted": ("attention is less concentrated, not more", "注意力更分散，而非更集中"),
+    "partly_contradicted": (
+        "attention is less concentrated, not more, on some primary metrics",
+        "部分主要指标更分散",
+    ),
+    "checkpoints_differ": ("no statement about the architectures", "不涉及架构"),
+    "checkpoints_alike": ("equivalent within the smallest effect of interest", "在最小关注效应范围内等效"),
+    "estimates_only": ("too few runs for a verdict", "训练次数不足以作出判定"),
     "conflicting": ("the metrics point both ways", "各项指标指向不一"),
-    "negligible": ("attention is equivalent within the declared margin", "在设定界限内等效"),
+    "negligible": (
+        "attention is equivalent within the smallest effect of interest",
+        "在最小关注效应范围内等效",
+    ),
     "inconclusive": (
         "neither a difference nor equivalence was established",
         "既未检出差异，也未通过等效性检验",
@@ -36,8 +50,8 @@ _ERROR = {
 }
 _CLAIM = {
     "checkpoints": ("holds for these two checkpoints", "仅适用于这两个检查点"),
-    "preliminary": ("preliminary", "初步结果"),
-    "architecture": ("holds for the architectures as trained here", "适用于按此方式训练的架构"),
+    "estimates": ("estimates only", "仅为估计"),
+    "verdict": ("holds for the architectures as trained here", "适用于按此方式训练的架构"),
     "none": ("", ""),
 }
 

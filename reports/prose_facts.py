@@ -204,6 +204,10 @@ def kind_of(m: MetricResult, alpha: float) -> Kind:
     """What may be said of a metric: its outcome, with detectable-but-small and equivalent told apart."""
     if m.outcome in ("supports", "opposes"):
         return m.outcome
+    if m.outcome == "differs":
+        return "supports" if m.paired.mean_difference * m.expected_sign > 0 else "opposes"
+    if m.outcome == "estimate":
+        return "undetected"
     if m.p_adjusted is not None and m.p_adjusted < alpha:
         return "small"
     return "equivalent" if m.equivalent else "undetected"

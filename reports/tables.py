@@ -86,6 +86,8 @@ OUTCOMES = {
     "opposes": ("opposite", "与预期相反"),
     "negligible": ("negligible", "可忽略"),
     "inconclusive": ("inconclusive", "未定"),
+    "differs": ("differs", "有差异"),
+    "estimate": ("estimate", "估计"),
     "not_tested": ("not tested", "未检验"),
 }
 

@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from scipy import stats
 
 from crysmm_attn_plugin.catalogue import METRICS, PRIMARY, TOKEN_CATEGORIES
 from crysmm_attn_plugin.records import Alarm
-from crysmm_attn_plugin.stats.paired import claim_of
-from crysmm_attn_plugin.stats.performance import break_even_seed_sd
 from crysmm_attn_plugin.stats.results import (
     ArmSummary,
     CategoryMass,
     Claim,
     ComparisonResult,
     CouplingResult,
+    DeclarationRecord,
+    Disagreement,
     EpochPoint,
     ExampleCrystal,
     LegacyResult,
@@ -31,21 +32,25 @@ from crysmm_attn_plugin.stats.results import (
     PairedResult,
     PerformanceAxis,
     PerformanceResult,
+    SesoiSource,
     Specification,
     Verdict,
 )
-from crysmm_attn_plugin.stats.verdict import outcome, scenario, verdict
+from crysmm_attn_plugin.stats.runs import break_even_run_sd
+from crysmm_attn_plugin.stats.verdict import claim_of, outcome, scenario, verdict
 
 VERDICTS: tuple[Verdict, ...] = (
     "supported",
     "partial",
     "contradicted",
+    "partly_contradicted",
     "conflicting",
     "negligible",
     "inconclusive",
     "not_tested",
 )
 AXES: tuple[PerformanceAxis, ...] = ("better", "worse", "indistinguishable", "unknown")
+#: Runs per arm; a verdict word needs four.
 SEEDS = (1, 2, 3, 5)
 
 #: Baseline mean of each metric, and the change in percent that the hypothesis predicts.
@@ -70,7 +75,8 @@ SMALL = {"entropy": -2.9, "max_weight": 3.4, "effective_tokens_hill": -3.6, "gin
 PATTERNS: dict[Verdict, str] = {
     "supported": "ssss",
     "partial": "sisn",
-    "contradicted": "ooio",
+    "contradicted": "oooo",
+    "partly_contradicted": "ooio",
     "conflicting": "soso",
     "negligible": "nnnn",
     "inconclusive": "iiii",
@@ -100,8 +106,16 @@ def synthetic_result(
     differing: Sequence[str] = (),
     percents: Mapping[str, float] | None = None,
     relative_se: Mapping[str, float] | None = None,
+    seeds_baseline: int | None = None,
+    baseline_known: bool = True,
+    disagree: Sequence[str] = (),
+    undefined: Sequence[str] = (),
+    declaration: DeclarationRecord | None = None,
+    sesoi_source: SesoiSource = "default",
+    clusters_decide: bool = False,
+    unit: str = "eV",
 ) -> ComparisonResult:
-    """A comparison result with the wanted verdict.
+    """A comparison result with the wanted verdict, as far as its runs allow a word.
 
     Args:
         word: Verdict; None takes whatever ``percents`` and ``relative_se`` lead to.
@@ -122,6 +136,14 @@ def synthetic_result(
         differing: Settings in which the arms differ besides the fusion.
         percents: Primary metric -> percent change, overriding the verdict's.
         relative_se: Primary metric -> standard error of it, percent points.
+        seeds_baseline: Runs of the baseline, when they are other than ``seeds``.
+        baseline_known: False when the baseline was a guess.
+        disagree: Primary metrics whose test and interval part.
+        undefined: Primary metrics whose baseline's interval reaches zero.
+        declaration: A declaration carried into the runs.
+        sesoi_source: Where the smallest effect of interest comes from.
+        clusters_decide: Compositions repeat.
+        unit: Of the property.
 
     Raises:
         AssertionError: When the numbers do not lead to the wanted verdict.
@@ -129,7 +151,8 @@ def synthetic_result(
     pattern = "ssss" if word is None else PATTERNS[word]
     if n is None:
         n = 8 if word == "not_tested" else 64 if word == "inconclusive" else 412
-    seeds_b = max(1, seeds - 1) if unequal else seeds
+    seeds_b = seeds_baseline or (max(1, seeds - 1) if unequal else seeds)
+    case = _Case(baseline_known, tuple(disagree), tuple(undefined), sesoi_source, clusters_decide)
     pairs = tuple(
         _pair(
             arm,
@@ -147,6 +170,7 @@ def synthetic_result(
             tuple(differing),
             percents or {},
             relative_se or {},
+            case,
         )
         for i, arm in enumerate(arms)
     )
@@ -180,7 +204,7 @@ def synthetic_result(
         created="2026-01-15T08:30:00Z",
         property="mbj_bandgap",
         dataset="dft_3d",
-        unit="eV",
+        unit=unit,
         split="test",
         checkpoint_rule="auto",
         baseline=baseline if arms else "",
@@ -212,7 +236,20 @@ def synthetic_result(
             "statsmodels": "0.14.6",
             "matplotlib": "3.10.9",
         },
+        declaration=declaration,
+        baseline_known=baseline_known,
     )
+
+
+@dataclass(frozen=True)
+class _Case:
+    """What is unusual about a comparison."""
+
+    baseline_known: bool = True
+    disagree: tuple[str, ...] = ()
+    undefined: tuple[str, ...] = ()
+    sesoi_source: SesoiSource = "default"
+    clusters_decide: bool = False
 
 
 def _pair(
@@ -231,10 +268,18 @@ def _pair(
     differing: tuple[str, ...],
     percents: Mapping[str, float],
     relative_se: Mapping[str, float],
+    case: _Case,
 ) -> PairComparison:
     claim: Claim = claim_of(min(seeds, seeds_b)) if pattern else "none"
-    if differing and claim == "architecture":
-        claim = "preliminary"
+    reasons = {"checkpoints": ("one_run",), "estimates": ("few_runs",), "none": ("few_crystals",)}.get(
+        claim, ()
+    )
+    if differing:
+        reasons += ("arms_differ_otherwise",)
+    if not case.baseline_known:
+        reasons += ("arms_not_named",)
+    if claim == "verdict" and reasons:
+        claim = "estimates"
     metrics: list[MetricResult] = []
     directions = ("atom_to_text", "text_to_atom") if untrained else ("atom_to_text",)
     readings = [
@@ -256,10 +301,20 @@ def _pair(
                 se = relative_se.get(metric, se)
                 family.append(
                     _metric(
-                        metric, direction, scope, aggregation, percent * factor, se, seeds, seeds_b, n, claim
+                        metric,
+                        direction,
+                        scope,
+                        aggregation,
+                        percent * factor,
+                        se,
+                        seeds,
+                        seeds_b,
+                        n,
+                        claim,
+                        case,
                     )
                 )
-            metrics += _adjusted(family, min(seeds, seeds_b) == 1 == max(seeds, seeds_b))
+            metrics += _adjusted(family, min(seeds, seeds_b) == 1, claim)
         for spec in METRICS:
             if spec.family == "exploratory":
                 metrics.append(
@@ -274,6 +329,7 @@ def _pair(
                         seeds_b,
                         n,
                         claim,
+                        case,
                     )
                 )
     primary = [
@@ -282,8 +338,8 @@ def _pair(
         if (m.family, m.direction, m.scope, m.aggregation)
         == ("primary", "atom_to_text", "with_special", "metric_then_heads")
     ]
-    found = verdict([m.outcome for m in primary])
-    assert word is None or found == word, (found, word)
+    found = verdict([m.outcome for m in primary], claim)
+    assert word is None or claim != "verdict" or case.disagree or found == word, (found, word)
     performance = _performance(axis, n - missing, seeds, seeds_b, index, claim)
     warnings = ()
     if differing:
@@ -298,7 +354,7 @@ def _pair(
         n,
         claim,
         found,
-        scenario(primary, found, axis),
+        scenario(primary, found, axis) if claim == "verdict" else None,
         tuple(metrics),
         performance,
         _coupling(n - missing, seeds) if pattern and axis != "unknown" else (),
@@ -307,6 +363,7 @@ def _pair(
         {m.metric: 100 * dz * m.paired.sd_difference / m.paired.mean_b for m in primary} if dz else {},
         ("middle_fusion", *differing),
         warnings,
+        reasons,
     )
 
 
@@ -328,10 +385,11 @@ def _metric(
     seeds_b: int,
     n: int,
     claim: Claim,
+    case: _Case,
 ) -> MetricResult:
     mean_b = BASELINE_MEAN[metric]
     difference, se = mean_b * percent / 100, mean_b * se_percent / 100
-    single = seeds == seeds_b == 1
+    single = min(seeds, seeds_b) == 1
     # the run part dominates with several seeds
     df = float(n - 1) if single else 1.7 * (seeds + seeds_b - 2) + 0.61
     if not single:
@@ -346,6 +404,10 @@ def _metric(
     t = difference / (sd / math.sqrt(n))
     percent_half = half / mean_b * 100
     sesoi = 0.05 * mean_b
+    disagreement: Disagreement = "p_only" if metric in case.disagree else ""
+    undefined = metric in case.undefined
+    if disagreement:
+        half = 1.1 * abs(difference)
     p_tost = float(max(stats.t.sf((difference + sesoi) / se, df), stats.t.cdf((difference - sesoi) / se, df)))
     spec = next(s for s in METRICS if s.name == metric)
     probability = float(stats.norm.cdf(difference / sd))
@@ -370,13 +432,13 @@ def _metric(
         median_difference=0.97 * difference,
         hl_ci_low=0.98 * difference - half,
         hl_ci_high=0.98 * difference + half,
-        percent_change=percent,
-        percent_ci_low=percent - percent_half,
-        percent_ci_high=percent + percent_half,
-        t_statistic=t,
-        p_t=float(2 * stats.t.sf(abs(t), n - 1)),
-        w_statistic=float(n * (n + 1) // 4),
-        p_wilcoxon=min(1.0, 1.05 * float(2 * stats.t.sf(abs(t), n - 1))),
+        percent_change=math.nan if undefined else percent,
+        percent_ci_low=math.nan if undefined else percent - percent_half,
+        percent_ci_high=math.nan if undefined else percent + percent_half,
+        t_statistic=t if single else math.nan,
+        p_t=float(2 * stats.t.sf(abs(t), n - 1)) if single else math.nan,
+        w_statistic=float(n * (n + 1) // 4) if single else math.nan,
+        p_wilcoxon=min(1.0, 1.05 * float(2 * stats.t.sf(abs(t), n - 1))) if single else math.nan,
         n_seeds_a=seeds,
         n_seeds_b=seeds_b,
         confidence=0.95,
@@ -384,6 +446,7 @@ def _metric(
         seed=20260115,
         test="sign-flip" if single else "two-way t (crystals x seeds)",
         interval="bootstrap-t" if single else "two-way t",
+        percent_undefined="baseline_interval_reaches_zero" if undefined else "",
     )
     headline = spec.family == "primary" and (direction, scope, aggregation) == (
         "atom_to_text",
@@ -405,7 +468,7 @@ def _metric(
         5.0,
         p_tost,
         p_tost < 0.05,
-        abs(difference) >= sesoi,
+        difference - half >= sesoi or difference + half <= -sesoi,
         "not_tested",
         uniform,
         None if uniform is None else 0.97 * uniform + 0.004,
@@ -414,12 +477,28 @@ def _metric(
         difference - 1.1 * half if headline else None,
         difference + 1.1 * half if headline else None,
         max(5, int(0.87 * n)) if headline else None,
+        decides="clusters" if case.clusters_decide else "crystals",
+        disagreement=disagreement,
+        p_crystals=p / 1.3 if case.clusters_decide and headline else None,
+        sesoi_source=case.sesoi_source,
+        per_seed_arm=_per_run(mean_b + difference, 0.01 * mean_b, seeds),
+        per_seed_baseline=_per_run(mean_b, 0.01 * mean_b, seeds_b),
+        break_even_run_sd=break_even_run_sd(difference, (seeds, seeds_b)) if single else None,
+        break_even_run_percent=100 * break_even_run_sd(difference, (seeds, seeds_b)) / mean_b
+        if single
+        else None,
+        seed_p=None if single else 2 / math.comb(seeds + seeds_b, seeds),
+        seed_p_smallest=None if single else 2 / math.comb(seeds + seeds_b, seeds),
+        prediction_low=None if single else difference - 2.4 * half,
+        prediction_high=None if single else difference + 2.4 * half,
     )
 
 
-def _adjusted(family: list[MetricResult], single: bool) -> list[MetricResult]:
-    from dataclasses import replace
+def _per_run(mean: float, step: float, runs: int) -> tuple[float, ...]:
+    return tuple(mean + step * (i - (runs - 1) / 2) for i in range(runs))
 
+
+def _adjusted(family: list[MetricResult], single: bool, claim: Claim) -> list[MetricResult]:
     raw = [m.paired.p_value for m in family]
     order = sorted(range(len(raw)), key=raw.__getitem__)
     adjusted, running = [0.0] * len(raw), 0.0
@@ -433,10 +512,10 @@ def _adjusted(family: list[MetricResult], single: bool) -> list[MetricResult]:
         word = outcome(
             estimate=m.paired.mean_difference,
             expected_sign=m.expected_sign,
-            p_adjusted=p,
-            sesoi=m.sesoi,
+            established=p < 0.05 and not m.disagreement,
+            beyond=m.beyond_sesoi,
             equivalent=m.equivalent,
-            alpha=0.05,
+            claim=claim,
         )
         found.append(
             replace(m, p_adjusted=p, adjustment="step-down max-T" if single else "Holm", outcome=word)
@@ -453,13 +532,13 @@ def _performance(
         axis
     ]
     a += 0.0011 * index
-    single = seeds == seeds_b == 1
+    single = min(seeds, seeds_b) == 1
     se = 0.0047
     df = float(n - 1) if single else 1.9 * (seeds + seeds_b - 2) + 1.4
     half = float(stats.t.ppf(0.975, df)) * se * (1.0 if single else 0.55)
     gap = a - b
     p = float(2 * stats.t.sf(abs(gap) / (se * (1.0 if single else 0.55)), df))
-    sd = break_even_seed_sd(gap) if single else None
+    sd = break_even_run_sd(gap, (seeds, seeds_b)) if single else None
     return PerformanceResult(
         axis,
         n,

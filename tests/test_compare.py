@@ -16,6 +16,7 @@ from crysmm_attn_plugin.stats import compare_paired, holm, max_t_step_down
 from crysmm_attn_plugin.stats.compare import compare
 from crysmm_attn_plugin.stats.panel import AGGREGATIONS, SCOPES, Cell, build_panel
 from crysmm_attn_plugin.stats.results import ComparisonResult, PairComparison
+from crysmm_attn_plugin.stats.verdict import HYPOTHESIS_WORDS
 from crysmm_attn_plugin.store.files import plain
 from crysmm_attn_plugin.store.reader import Run
 
@@ -24,12 +25,28 @@ RESAMPLES = 999
 
 
 def arms_of(
-    out: Path, treated: Mapping[str, np.ndarray], base: Mapping[str, np.ndarray], **options: object
+    out: Path,
+    treated: Mapping[str, np.ndarray],
+    base: Mapping[str, np.ndarray],
+    runs: int = 1,
+    **options: object,
 ) -> dict[str, list[Run]]:
+    """Both arms with so many runs, which agree to a thousandth of a nat."""
     return {
-        "full": [write_run(out, "full", treated, **options)],  # type: ignore[arg-type]
-        "no_middle": [write_run(out, "no_middle", base, **options)],  # type: ignore[arg-type]
+        arm: [
+            write_run(
+                out, arm, nudged(values, 2 * seed + (arm == "full") if seed else 0), seed=seed, **options
+            )  # type: ignore[arg-type]
+            for seed in range(runs)
+        ]
+        for arm, values in (("full", treated), ("no_middle", base))
     }
+
+
+def nudged(values: Mapping[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:
+    """The same values from another training run; run 0's are as they are."""
+    shift = 0.0005 * np.random.default_rng(seed).standard_normal() if seed else 0.0
+    return {name: v * (1 + shift) for name, v in values.items()}
 
 
 def judged(arms: Mapping[str, list[Run]], **options: object) -> tuple[ComparisonResult, PairComparison]:
@@ -68,15 +85,44 @@ def constructed(word: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]
     "word", ["supported", "contradicted", "negligible", "inconclusive", "partial", "conflicting"]
 )
 def test_constructed_arms_get_the_verdict_the_rules_say(word: str, tmp_path: Path) -> None:
-    result, pair = judged(arms_of(tmp_path, *constructed(word)))
+    result, pair = judged(arms_of(tmp_path, *constructed(word), runs=4))
     assert pair.verdict == word
     assert [m.metric for m in pair.primary()] == list(PRIMARY)
-    assert {m.adjustment for m in pair.primary()} == {"step-down max-T"}
-    assert (pair.claim, pair.n, result.n_crystals) == ("checkpoints", N, N)
+    assert {m.adjustment for m in pair.primary()} == {"Holm"}
+    assert (pair.claim, pair.n, result.n_crystals) == ("verdict", N, N)
+    assert pair.claim_reasons == ()
+    for m in pair.primary():
+        assert (m.seed_p_smallest, len(m.per_seed_arm)) == (pytest.approx(2 / 70), 4)
+        assert m.prediction_low < m.paired.ci_low
+        assert m.prediction_high > m.paired.ci_high
+
+
+@pytest.mark.parametrize("word", ["supported", "contradicted", "negligible", "partial", "conflicting"])
+@pytest.mark.parametrize("runs", [1, 2, 3])
+def test_fewer_than_four_runs_an_arm_say_no_word_about_the_hypothesis(
+    word: str, runs: int, tmp_path: Path
+) -> None:
+    _, pair = judged(arms_of(tmp_path, *constructed(word), runs=runs))
+    assert pair.verdict not in HYPOTHESIS_WORDS
+    assert not {m.outcome for m in pair.metrics} & {"supports", "opposes"}
+    assert pair.scenario is None
+    if runs == 1:
+        expected = "checkpoints_alike" if word == "negligible" else "checkpoints_differ"
+        assert (pair.claim, pair.verdict, pair.claim_reasons) == ("checkpoints", expected, ("one_run",))
+        for m in pair.primary():
+            gap = abs(m.paired.mean_difference)
+            assert m.break_even_run_sd == pytest.approx(gap / (1.959964 * math.sqrt(2)), rel=1e-5)
+    else:
+        assert (pair.claim, pair.verdict, pair.claim_reasons) == (
+            "estimates",
+            "estimates_only",
+            ("few_runs",),
+        )
+        assert {m.outcome for m in pair.primary()} == {"estimate"}
 
 
 def test_swapping_the_arms_turns_supported_into_contradicted_and_every_sign(tmp_path: Path) -> None:
-    arms = arms_of(tmp_path, *constructed("supported"))
+    arms = arms_of(tmp_path, *constructed("supported"), runs=4)
     there = compare(arms, baseline="no_middle", n_resamples=RESAMPLES)[0].pairs[0]
     back = compare(arms, baseline="full", n_resamples=RESAMPLES)[0].pairs[0]
     assert (there.verdict, back.verdict) == ("supported", "contradicted")
@@ -88,11 +134,13 @@ def test_swapping_the_arms_turns_supported_into_contradicted_and_every_sign(tmp_
 
 
 def test_a_change_smaller_than_the_declared_smallest_effect_supports_nothing(tmp_path: Path) -> None:
-    arms = arms_of(tmp_path, *constructed("supported"))
+    arms = arms_of(tmp_path, *constructed("supported"), runs=4)
     assert judged(arms)[1].verdict == "supported"
-    _, pair = judged(arms, sesoi_percent={"entropy": 90.0})
+    result, pair = judged(arms, sesoi_percent={"entropy": 90.0})
     entropy = pair.metric("entropy")
     assert (entropy.beyond_sesoi, entropy.outcome, entropy.sesoi_percent) == (False, "negligible", 90.0)
+    assert (entropy.sesoi_source, pair.metric("gini").sesoi_source) == ("changed", "default")
+    assert result.changed_defaults == {"smallest effect of entropy": "90 %"}
     assert entropy.sesoi == pytest.approx(0.9 * entropy.paired.mean_b)
     assert pair.verdict == "partial"
 
@@ -157,7 +205,7 @@ def seeded(
 
 @pytest.mark.parametrize(
     ("seeds", "claim"),
-    [((1, 1), "checkpoints"), ((2, 3), "preliminary"), ((1, 5), "checkpoints"), ((4, 6), "architecture")],
+    [((1, 1), "checkpoints"), ((2, 3), "estimates"), ((1, 5), "checkpoints"), ((4, 6), "verdict")],
 )
 def test_the_claim_follows_the_arm_with_fewer_seeds(
     seeds: tuple[int, int], claim: str, tmp_path: Path
@@ -167,7 +215,7 @@ def test_the_claim_follows_the_arm_with_fewer_seeds(
     found = pair.metric("entropy").paired
     assert (found.n_seeds_a, found.n_seeds_b) == seeds
     assert [a.n_seeds for a in result.arms] == list(seeds)
-    if max(seeds) > 1:
+    if min(seeds) > 1:
         assert found.test == "two-way t (crystals x seeds)"
         assert {m.adjustment for m in pair.primary()} == {"Holm"}
         assert [m.p_adjusted for m in pair.primary()] == pytest.approx(
@@ -187,17 +235,13 @@ def test_runs_that_vary_widen_the_interval_and_every_sensitivity(tmp_path: Path)
 
     assert width(varying) > 3 * width(steady)
     found = varying.metric("entropy")
-    # by composition as well: clusters of crystals do not make training runs agree
-    assert found.p_cluster is not None
-    assert found.ci_cluster_low is not None
-    assert found.ci_cluster_high is not None
-    assert found.ci_cluster_high - found.ci_cluster_low > 0.8 * width(varying)
-    assert found.p_cluster > 0.1 * found.paired.p_value
+    # no composition repeats: there are no clusters
+    assert (found.decides, found.n_clusters, found.p_cluster) == ("crystals", None, None)
     assert varying.detectable_dz is not None
     assert steady.detectable_dz is not None
     assert varying.detectable_dz > 3 * steady.detectable_dz
     spec = next(s for s in varying.specifications if s.metric == "entropy" and s.subset == "all crystals")
-    assert spec.p_value == pytest.approx(found.paired.p_value, rel=1e-6)
+    assert spec.p_value == pytest.approx(found.paired.p_value, rel=0.3)
 
 
 def test_the_same_weights_captured_twice_are_one_seed(tmp_path: Path) -> None:
@@ -223,7 +267,8 @@ def test_arms_that_differ_in_more_than_the_fusion_make_no_claim_about_it(tmp_pat
         for arm, shift, rate in (("full", -0.6, 1e-3), ("no_middle", 0.0, 1e-4))
     }  # fmt: skip
     _, pair = judged(arms)
-    assert pair.claim == "preliminary"
+    assert (pair.claim, pair.verdict) == ("estimates", "estimates_only")
+    assert pair.claim_reasons == ("arms_differ_otherwise",)
     assert set(pair.differing_settings) == {"model.use_middle_fusion", "learning_rate"}
     assert any("learning_rate" in w and "fusion" in w for w in pair.warnings)
 
@@ -330,7 +375,7 @@ def test_arms_with_holes_at_different_crystals_are_not_flipped_jointly(tmp_path:
     assert {m.adjustment for pair in result.pairs for m in pair.primary()} == {"Holm"}
 
 
-def test_composition_clusters_are_a_sensitivity_of_the_primary_family(tmp_path: Path) -> None:
+def test_clusters_decide_where_compositions_repeat(tmp_path: Path) -> None:
     treated, base = constructed("supported")
     formulas = [f"A{i % 20 + 1}B" for i in range(N)]
     _, pair = judged(arms_of(tmp_path, treated, base, formulas=formulas))
@@ -339,10 +384,26 @@ def test_composition_clusters_are_a_sensitivity_of_the_primary_family(tmp_path: 
         np.float32(treated["entropy"]).astype(float), np.float32(base["entropy"]).astype(float),
         clusters=formulas, n_resamples=RESAMPLES,
     )  # fmt: skip
-    assert found.n_clusters == 20
-    assert found.p_cluster == expected.p_value
-    assert found.ci_cluster_low == pytest.approx(expected.ci_low, rel=1e-4)
-    assert pair.metric("between_atom_tv").p_cluster is None
+    plain_one = compare_paired(
+        np.float32(treated["entropy"]).astype(float), np.float32(base["entropy"]).astype(float),
+        n_resamples=RESAMPLES,
+    )  # fmt: skip
+    assert (found.n_clusters, found.decides) == (20, "clusters")
+    assert found.p_cluster == found.paired.p_value == expected.p_value
+    assert found.ci_cluster_low == found.paired.ci_low == pytest.approx(expected.ci_low, rel=1e-4)
+    assert (found.p_crystals, found.ci_crystals_low) == (
+        plain_one.p_value, pytest.approx(plain_one.ci_low, rel=1e-4),
+    )  # fmt: skip
+    assert {m.decides for m in pair.metrics} == {"clusters"}
+    assert pair.performance.decides == "clusters"
+
+
+def test_too_few_compositions_carry_no_claim(tmp_path: Path) -> None:
+    formulas = [f"A{i % 4 + 1}B" for i in range(N)]
+    _, pair = judged(arms_of(tmp_path, *constructed("supported"), formulas=formulas))
+    assert (pair.claim, pair.verdict) == ("none", "not_tested")
+    assert "few_clusters" in pair.claim_reasons
+    assert any("4 compositions" in w for w in pair.warnings)
 
 
 # -- several arms, specifications, errors --------------------------------------------------------------------
@@ -360,8 +421,8 @@ def test_several_arms_share_one_baseline_and_one_family(tmp_path: Path) -> None:
     assert [p.arm for p in result.pairs] == ["full", "no_text", "no_global"]
     assert {p.baseline for p in result.pairs} == {"no_middle"}
     words = {p.arm: p.verdict for p in result.pairs}
-    assert (words["full"], words["no_global"]) == ("supported", "contradicted")
-    assert words["no_text"] in ("negligible", "inconclusive")
+    assert (words["full"], words["no_global"]) == ("checkpoints_differ", "checkpoints_differ")
+    assert words["no_text"] in ("checkpoints_alike", "inconclusive")
     # twelve tests are corrected together, so no p is below that of the pair alone
     alone = compare(
         {k: arms[k] for k in ("no_text", "no_middle")}, baseline="no_middle", n_resamples=RESAMPLES
@@ -444,7 +505,7 @@ def test_errors_are_the_second_axis_with_both_denominators(tmp_path: Path) -> No
     assert p.break_even_seed_sd == pytest.approx(
         (far.mean() - close.mean()) / (1.959964 * math.sqrt(2)), rel=1e-5
     )
-    assert (pair.verdict, pair.scenario) == ("supported", 1)
+    assert (pair.verdict, pair.scenario) == ("checkpoints_differ", None)
     assert result.arms[0].mae == pytest.approx(close.mean())
 
 
@@ -549,9 +610,8 @@ def test_labels_shuffled_within_crystals_are_not_supported(tmp_path: Path) -> No
         a = {k: np.where(swap, base[k], treated[k]) for k in base}
         b = {k: np.where(swap, treated[k], base[k]) for k in base}
         words.append(judged(arms_of(tmp_path / str(draw), a, b))[1].verdict)
-    # the chance of a false word is .05 a draw, half of it for each direction
-    assert words.count("supported") <= 2
-    assert sum(w in ("supported", "partial", "contradicted", "conflicting") for w in words) <= 4
+    # the chance of a false word is .05 a draw
+    assert words.count("checkpoints_differ") <= 4
 
 
 def test_two_seeds_of_one_arm_against_each_other_are_not_supported(tmp_path: Path) -> None:
@@ -565,7 +625,7 @@ def test_two_seeds_of_one_arm_against_each_other_are_not_supported(tmp_path: Pat
             for arm in ("full", "no_middle")
         }
         words.append(judged(arms)[1].verdict)
-    assert words.count("supported") <= 1
+    assert words.count("checkpoints_differ") <= 1
 
 
 def test_one_seed_may_be_fooled_by_its_run_and_four_are_not(tmp_path: Path) -> None:
@@ -584,7 +644,14 @@ def test_one_seed_may_be_fooled_by_its_run_and_four_are_not(tmp_path: Path) -> N
             ]
             for arm in ("full", "no_middle")
         }  # fmt: skip
-        significant = ("supported", "contradicted", "partial", "conflicting")
+        significant = (
+            "checkpoints_differ",
+            "supported",
+            "contradicted",
+            "partial",
+            "partly_contradicted",
+            "conflicting",
+        )
         single += judged({arm: runs[:1] for arm, runs in arms.items()})[1].verdict in significant
         several += judged(arms)[1].verdict in significant
     assert single >= 4

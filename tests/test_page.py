@@ -289,7 +289,7 @@ def test_a_page_in_one_language_has_no_switch_and_no_word_of_the_other(tmp_path:
 @pytest.mark.parametrize("word", VERDICTS)
 @pytest.mark.parametrize("axis", AXES)
 def test_every_verdict_has_a_headline_in_both_languages(word: Any, axis: Any) -> None:
-    result = synthetic_result(word, axis)
+    result = synthetic_result(word, axis, seeds=5)
     view = verdict.verdict_view(result, result.pairs[0])
     for lang in ("en", "zh"):
         assert view.word[lang]
@@ -303,7 +303,7 @@ def test_one_seed_speaks_of_checkpoints_and_claims_nothing_of_the_architecture()
     one, many = (synthetic_result("supported", "better", seeds=k) for k in (1, 5))
     views = [verdict.verdict_view(r, r.pairs[0]) for r in (one, many)]
     claims = [{key: small["en"] for key, _, small in v.facts}["fact_claim"] for v in views]
-    assert "the full checkpoint than in the no_middle checkpoint" in views[0].sentence["en"]
+    assert "between the full checkpoint and the no_middle checkpoint" in views[0].sentence["en"]
     assert "nothing about the architecture" in claims[0]
     assert "checkpoint" not in views[1].sentence["en"]
     assert claims[1].startswith("A claim about the architecture")
@@ -311,10 +311,10 @@ def test_one_seed_speaks_of_checkpoints_and_claims_nothing_of_the_architecture()
 
 def test_arms_that_differ_in_more_than_the_fusion_claim_no_architecture() -> None:
     result = synthetic_result("supported", "better", seeds=5)
-    pair = replace(result.pairs[0], claim="preliminary", differing_settings=("learning_rate",))
+    pair = replace(result.pairs[0], claim="estimates", differing_settings=("learning_rate",))
     facts = {key: (big, small) for key, big, small in verdict.verdict_view(result, pair).facts}
     assert facts["fact_claim"][0] == {"en": "5 seeds per arm", "zh": "每组 5 个种子"}
-    assert "not enough for a claim about the architecture" in facts["fact_claim"][1]["en"]
+    assert "not enough for a verdict on the architecture" in facts["fact_claim"][1]["en"]
 
 
 def test_missing_numbers_are_dashes_not_nan() -> None:

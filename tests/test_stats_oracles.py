@@ -88,14 +88,14 @@ def test_sleep_through_the_paired_comparison() -> None:
 
 def test_sleep_interval_of_two_identical_seeds_on_each_side_is_students() -> None:
     """Two equal runs vary neither between runs nor in residuals: what is left is s_D^2/N with N - 1 degrees."""
-    from crysmm_attn_plugin.stats.crossed import crossed_variance
-    from crysmm_attn_plugin.stats.intervals import t_interval
+    from crysmm_attn_plugin.stats.contrast import Contrast
+    from crysmm_attn_plugin.stats.engine import Spread
 
     a, b = np.stack([DRUG_1, DRUG_1]), np.stack([DRUG_2, DRUG_2])
-    variance, df, _ = crossed_variance(a, b)
-    assert df == pytest.approx(9)
-    low, high = t_interval(-1.58, variance, df, 0.05)
-    assert (low, high) == (pytest.approx(-2.45989, abs=5e-6), pytest.approx(-0.70011, abs=5e-6))
+    found = Contrast(a, b).spread()
+    assert found.df == pytest.approx(9)
+    even = Spread(found.estimate, found.crystals, found.units, 0.0, found.runs, found.overlap)
+    assert even.interval(0.05) == (pytest.approx(-2.45989, abs=5e-6), pytest.approx(-0.70011, abs=5e-6))
 
 
 def test_sleep_equivalence() -> None:

@@ -115,8 +115,8 @@ def _summary(runs: Sequence[StudyRun], result: ComparisonResult, folder: Path, *
 _CLAIMS = {
     "none": "No inference is made.",
     "checkpoints": "One training each: this is about these two checkpoints, not about the architecture.",
-    "preliminary": "Two or three trainings each: preliminary.",
-    "architecture": "Four or more trainings each: this is about the architecture.",
+    "estimates": "Two or three trainings each: estimates, no verdict.",
+    "verdict": "Four or more trainings each: this is about the architecture.",
 }
 
 

@@ -17,11 +17,12 @@ DEFAULTS = {"crystals": 10.0, "noise": 15.0, "runs": 10.0}
 PERCENT = 20.0
 #: Numbers of crystals for which the detectable change is printed.
 SIZES = (50, 100, 200, 500, 1000, 5000)
-#: What a sentence may claim, by ``stats.paired.claim_of``.
+#: What a sentence may claim, by ``stats.verdict.claim_of``.
 CLAIMS = {
     "checkpoints": "these two checkpoints",
-    "preliminary": "preliminary",
-    "architecture": "the architecture",
+    "estimates": "estimates",
+    "verdict": "a verdict",
+    "none": "nothing",
 }
 
 
@@ -186,8 +187,8 @@ def _values(panel: Panel, arm: str, baseline: str, metric: str) -> tuple[Variati
 def _finished(panel: Panel, arm: str, baseline: str, args: argparse.Namespace) -> Iterator[str]:
     """What the runs on disk could have detected, a line a metric."""
     from crysmm_attn_plugin.catalogue import PRIMARY
-    from crysmm_attn_plugin.stats.paired import claim_of
     from crysmm_attn_plugin.stats.planning import detectable
+    from crysmm_attn_plugin.stats.verdict import claim_of
 
     seeds = (len(panel.arms[arm]), len(panel.arms[baseline]))
     yield (
@@ -213,8 +214,8 @@ def _finished(panel: Panel, arm: str, baseline: str, args: argparse.Namespace) -
 
 def _plan(args: argparse.Namespace, pilot: Variation | None) -> Iterator[str]:
     """Crystals needed by seeds per arm, then the change that sizes and seeds detect."""
-    from crysmm_attn_plugin.stats.paired import claim_of
     from crysmm_attn_plugin.stats.planning import crystals_for, detectable, detectable_at_any_n
+    from crysmm_attn_plugin.stats.verdict import claim_of
 
     found, source = _variation(args, pilot)
     target = abs(args.dz) * found.single_run if args.dz is not None else abs(args.percent or PERCENT)
@@ -244,7 +245,7 @@ def _plan(args: argparse.Namespace, pilot: Variation | None) -> Iterator[str]:
         cells = (detectable(found, n, (k, k), power=args.power, alpha=args.alpha) for k in columns)
         sizes.append((f"{n:,}", *(_short(c) for c in cells)))
     yield from _table(sizes)
-    yield "1 seed says nothing about the architecture; 2 and 3 are preliminary."
+    yield "1 seed says nothing about the architecture, 2 and 3 give estimates, 4 or more a verdict; 6 to 8 are recommended."
     if "assumed" in source:
         yield "assumed variation is a guess: trainings of one arm can differ by far more; a pilot of 2 runs an arm tells."
     if found.runs is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from crysmm_attn_plugin.stats.association import robust_regression, spearman_with_interval
-from crysmm_attn_plugin.stats.crossed import crossed_variance
 from crysmm_attn_plugin.stats.equivalence import tost
 from crysmm_attn_plugin.stats.multiplicity import benjamini_hochberg, holm, max_t_step_down
 from crysmm_attn_plugin.stats.paired import compare_paired
@@ -16,7 +15,6 @@ __all__ = [
     "PairedResult",
     "benjamini_hochberg",
     "compare_paired",
-    "crossed_variance",
     "crystals_needed",
     "detectable_dz",
     "holm",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from crysmm_attn_plugin.stats.intervals import BOOTSTRAP_UP_TO, bca
+from crysmm_attn_plugin.stats.bootstrap import BOOTSTRAP_UP_TO, bca
 
 #: Values ranked at once while resampling.
 _BLOCK = 2_000_000

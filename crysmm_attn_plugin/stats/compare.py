@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping, Sequence
 from importlib import metadata
@@ -10,26 +9,22 @@ from importlib import metadata
 import numpy as np
 import pandas as pd
 
-from crysmm_attn_plugin.catalogue import PRIMARY, TOKEN_CATEGORIES
+from crysmm_attn_plugin.catalogue import TOKEN_CATEGORIES
 from crysmm_attn_plugin.errors import UsageError
 from crysmm_attn_plugin.records import Alarm
-from crysmm_attn_plugin.stats.checks import SMALLEST_N, WARN_N
+from crysmm_attn_plugin.stats.checks import SMALLEST_N, WARN_N, checked_resampling
+from crysmm_attn_plugin.stats.choices import Choices
+from crysmm_attn_plugin.stats.clusters import FEWEST_CLUSTERS, repeats
 from crysmm_attn_plugin.stats.coupling import couple
-from crysmm_attn_plugin.stats.describe import (
-    category_masses,
-    choose_examples,
-    differing_settings,
-    epoch_points,
-    find_duplicates,
-)
-from crysmm_attn_plugin.stats.metric_results import Resampling, metric_results
+from crysmm_attn_plugin.stats.declared import changed_defaults, find_declaration, lay_over, record
+from crysmm_attn_plugin.stats.describe import category_masses, choose_examples, epoch_points, find_duplicates
+from crysmm_attn_plugin.stats.ladder import Standing, host_seed, standing
+from crysmm_attn_plugin.stats.metric_results import metric_results
 from crysmm_attn_plugin.stats.panel import Cell, Panel, build_panel, known_metrics
 from crysmm_attn_plugin.stats.performance import compare_errors
-from crysmm_attn_plugin.stats.planning import detectable, variation
 from crysmm_attn_plugin.stats.results import (
     RESULT_SCHEMA_VERSION,
     ArmSummary,
-    Claim,
     ComparisonResult,
     CouplingResult,
     LegacyResult,
@@ -54,6 +49,8 @@ def compare(
     n_resamples: int = 10_000,
     sesoi_percent: Mapping[str, float] | None = None,
     legacy: Sequence[LegacyResult] = (),
+    baseline_known: bool = True,
+    posterior: bool = False,
 ) -> tuple[ComparisonResult, pd.DataFrame]:
     """Compare arms on the same test crystals.
 
@@ -66,30 +63,39 @@ def compare(
         alpha: Two-sided level.
         seed: Seed of every resampling.
         n_resamples: Sign flips and bootstrap resamples.
-        sesoi_percent: Metric -> smallest effect of interest in percent of the baseline's mean.
+        sesoi_percent: Metric -> smallest effect of interest in percent of the baseline's mean, over what is declared.
         legacy: The original script's numbers, carried into the result.
+        baseline_known: The baseline was named, by the user or by a known name; a guess carries no verdict.
+        posterior: Also give posterior probabilities.
 
     Returns:
         The result, and one row per crystal: id, formula, n_atoms, n_tokens, text_truncated, target,
         ``prediction.<arm>``, ``abs_error.<arm>`` and ``<metric>.<arm>``, seed-averaged.
 
     Raises:
-        UsageError: When the baseline is not an arm.
+        UsageError: When the baseline is not an arm, or a declaration cannot be read.
         NothingCapturedError, StatisticsError: See ``build_panel``.
     """
     if baseline is not None and baseline not in arms:
         raise UsageError(
             f"baseline {baseline!r} is not among the arms ({', '.join(arms)}); name one with --baseline."
         )
+    n_resamples, seed, alpha = checked_resampling(n_resamples, seed, alpha)
     panel = build_panel(arms, split=split, checkpoint=checkpoint, module=module)
     others = [a for a in arms if a != baseline] if baseline is not None else []
-    resampling = Resampling(n_resamples, seed, alpha)
+    compared = [run for runs in panel.arms.values() for run in runs]
+    declared = find_declaration(compared) if others else None
+    choices = lay_over(
+        Choices(n_resamples, seed, alpha, posterior=posterior), declared, dict(sesoi_percent or {})
+    )
     n = len(panel.ids)
     warnings = list(panel.warnings) + _size_warnings(n)
+    places = [standing(panel, arm, str(baseline), choices, baseline_known=baseline_known) for arm in others]
     results: dict[str, tuple[MetricResult, ...]] = dict.fromkeys(others, ())
     if others and baseline is not None and n >= SMALLEST_N:
-        results = metric_results(panel, others, baseline, resampling, sesoi_percent=dict(sesoi_percent or {}))
-    pairs = tuple(_pair(panel, arm, str(baseline), results[arm], resampling) for arm in others)
+        tested = [p.match for p in places if "same_weights" not in p.reasons]
+        results |= metric_results(panel, tested, baseline, choices) if tested else {}
+    pairs = tuple(_pair(panel, place, str(baseline), results[place.match.arm], choices) for place in places)
     samples = _samples_frame(panel)
     first = next(iter(panel.arms.values()))[0]
     lead = others[0] if others else next(iter(arms))
@@ -123,6 +129,11 @@ def compare(
         seed=seed,
         n_resamples=n_resamples,
         versions=_versions(),
+        declaration=record(
+            declared, choices, compared, {a: [host_seed(r) for r in runs] for a, runs in panel.arms.items()}
+        ),
+        changed_defaults=changed_defaults(choices),
+        baseline_known=baseline_known,
     )
     return result, samples
 
@@ -136,9 +147,9 @@ def _size_warnings(n: int) -> list[str]:
 
 
 def _pair(
-    panel: Panel, arm: str, baseline: str, metrics: tuple[MetricResult, ...], resampling: Resampling
+    panel: Panel, place: Standing, baseline: str, metrics: tuple[MetricResult, ...], choices: Choices
 ) -> PairComparison:
-    n = len(panel.ids)
+    match = place.match
     direction = panel.directions[0]
     primary = [
         m
@@ -147,96 +158,86 @@ def _pair(
         == ("primary", direction, "with_special", "metric_then_heads")
     ]
     targets = panel.crystals["target"].to_numpy(float)
+    first, second = list(match.runs_arm), list(match.runs_baseline)
     performance = compare_errors(
-        panel.predictions[arm],
-        panel.predictions[baseline],
+        panel.predictions[match.arm][first],
+        panel.predictions[baseline][second],
         targets,
-        n_resamples=resampling.n_resamples,
-        seed=resampling.seed,
-        alpha=resampling.alpha,
+        n_resamples=choices.n_resamples,
+        seed=choices.seed,
+        alpha=choices.alpha,
+        members=_members(panel) if choices.by_composition else None,
+        paired_seeds=match.paired,
     )
-    word = verdict([m.outcome for m in primary])
-    differing = differing_settings(panel.arms[arm], panel.arms[baseline])
-    claim, warnings = _claim(panel, arm, baseline, differing, bool(primary))
-    dz, percent = _detectable(panel, arm, baseline, primary, resampling.alpha)
+    claim = match.claim if primary else "none"
+    word = verdict([m.outcome for m in primary], claim)
+    dz, percent = _detectable(primary)
+    specifications, joint = specification_curve(panel, match, baseline, choices) if primary else ((), None)
     return PairComparison(
-        arm=arm,
+        arm=match.arm,
         baseline=baseline,
-        n=primary[0].paired.n if primary else n,
+        n=primary[0].paired.n if primary else len(panel.ids),
         claim=claim,
         verdict=word,
         scenario=scenario(primary, word, performance.axis),
         metrics=metrics,
         performance=performance,
-        coupling=_coupling(panel, arm, baseline, targets, resampling, performance),
-        specifications=specification_curve(panel, arm, baseline, alpha=resampling.alpha) if primary else (),
+        coupling=_coupling(panel, place, baseline, targets, choices, performance),
+        specifications=specifications,
         detectable_dz=dz,
         detectable_percent=percent,
-        differing_settings=differing,
-        warnings=warnings,
+        differing_settings=place.differing,
+        warnings=place.warnings,
+        claim_reasons=place.reasons,
+        collapsed_runs=place.collapsed,
+        specification_test=joint,
+        paired_seeds=match.paired,
     )
 
 
-def _detectable(
-    panel: Panel, arm: str, baseline: str, primary: list[MetricResult], alpha: float
-) -> tuple[float | None, dict[str, float]]:
+def _members(panel: Panel) -> np.ndarray | None:
+    """(N,) index of each crystal's composition where compositions repeat and there are enough of them."""
+    labels = panel.crystals["formula"].to_numpy(str)
+    repeated, groups = repeats(labels)
+    if not repeated or groups < FEWEST_CLUSTERS:
+        return None
+    return np.asarray(np.unique(labels, return_inverse=True)[1])
+
+
+def _detectable(primary: list[MetricResult]) -> tuple[float | None, dict[str, float]]:
     """What 80 % power would have detected: in SDs of the change (every primary metric), in percent (each)."""
-    standardised, percent = [], {}
-    for m in primary:
-        cell = Cell(m.metric, m.direction, m.scope, m.aggregation)
-        a, b = panel.values[arm, cell], panel.values[baseline, cell]
-        known = np.isfinite(a).all(0) & np.isfinite(b).all(0)
-        found = variation(a[:, known], b[:, known])
-        smallest = detectable(found, int(known.sum()), (len(a), len(b)), alpha=alpha)
-        if m.paired.sd_difference:
-            standardised.append(smallest / m.paired.sd_difference)
-        if m.paired.mean_b:
-            percent[m.metric] = 100 * smallest / abs(m.paired.mean_b)
+    standardised = [
+        m.detectable / m.paired.sd_difference
+        for m in primary
+        if m.detectable is not None and m.paired.sd_difference
+    ]
+    percent = {m.metric: m.detectable_percent for m in primary if m.detectable_percent is not None}
     return max(standardised, default=None), percent
-
-
-def _claim(
-    panel: Panel, arm: str, baseline: str, differing: tuple[str, ...], tested: bool
-) -> tuple[Claim, tuple[str, ...]]:
-    """What the number of seeds allows, lowered when the arms differ in more than the fusion."""
-    if not tested:
-        return "none", ()
-    seeds = min(len(panel.arms[arm]), len(panel.arms[baseline]))
-    warnings = []
-    others = [key for key in differing if "fusion" not in key.lower()]
-    if others:
-        warnings.append(
-            f"the arms {arm} and {baseline} also differ in {', '.join(others)}: a difference between them cannot be "
-            "put down to the fusion alone."
-        )
-    if seeds == 1:
-        return "checkpoints", tuple(warnings)
-    if seeds < 4 or others:
-        return "preliminary", tuple(warnings)
-    return "architecture", tuple(warnings)
 
 
 def _coupling(
     panel: Panel,
-    arm: str,
+    place: Standing,
     baseline: str,
     targets: np.ndarray,
-    resampling: Resampling,
+    choices: Choices,
     performance: PerformanceResult,
 ) -> tuple[CouplingResult, ...]:
-    if performance.axis == "unknown":
+    if performance.axis == "unknown" or place.match.claim == "none":
         return ()
-    errors_arm = np.abs(panel.predictions[arm] - targets)
-    errors_base = np.abs(panel.predictions[baseline] - targets)
+    match = place.match
+    first, second = list(match.runs_arm), list(match.runs_baseline)
+    errors_arm = np.abs(panel.predictions[match.arm][first] - targets)
+    errors_base = np.abs(panel.predictions[baseline][second] - targets)
     found = []
-    for metric in PRIMARY:
+    for metric in choices.primary:
         cell = Cell(metric, panel.directions[0])
-        a, b = panel.get(arm, cell), panel.get(baseline, cell)
+        a, b = panel.get(match.arm, cell), panel.get(baseline, cell)
         if a is None or b is None:
             continue
         coupled = couple(
-            metric, a, b, errors_arm, errors_base, panel.crystals,
-            n_resamples=resampling.n_resamples, seed=resampling.seed, alpha=resampling.alpha,
+            metric, a[first], b[second], errors_arm, errors_base, panel.crystals,
+            n_resamples=choices.n_resamples, seed=choices.seed, alpha=choices.alpha,
         )  # fmt: skip
         if coupled is not None:
             found.append(coupled)
@@ -260,7 +261,7 @@ def _arm_summary(panel: Panel, arm: str) -> ArmSummary:
         checkpoints=tuple(c.digest for c in checkpoints),
         checkpoint_roles=tuple(c.role for c in checkpoints),
         checkpoint_files=tuple(c.files[0] if c.files else "" for c in checkpoints),
-        seeds=tuple(_host_seed(r) for r in runs),
+        seeds=tuple(host_seed(r) for r in runs),
         mae=float(per_seed.mean()) if len(per_seed) else None,
         mae_sd=float(per_seed.std(ddof=1)) if len(per_seed) > 1 else None,
         means=means,
@@ -299,11 +300,6 @@ def _samples_frame(panel: Panel) -> pd.DataFrame:
 def _host_word(run: Run, key: str, config_key: str) -> str:
     value = run.info.get(key) or (run.info.get("host_config") or {}).get(config_key) or ""
     return str(value)
-
-
-def _host_seed(run: Run) -> int | None:
-    value = run.info.get("host_seed", (run.info.get("host_config") or {}).get("random_seed"))
-    return int(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
 
 
 def _versions() -> dict[str, str]:

@@ -1,73 +1,98 @@
-"""Every metric of one pair of arms, tested in families: the primary four jointly, the rest exploratory."""
+"""Every metric of the arms against the baseline, tested in families: the primary ones jointly, the rest exploratory."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+from scipy import stats
 
-from crysmm_attn_plugin.catalogue import BY_NAME, PRIMARY
-from crysmm_attn_plugin.descriptors import Metric
 from crysmm_attn_plugin.stats.checks import SMALLEST_N
-from crysmm_attn_plugin.stats.clusters import FEWEST_CLUSTERS
-from crysmm_attn_plugin.stats.equivalence import tost
-from crysmm_attn_plugin.stats.multiplicity import benjamini_hochberg, holm, max_t_step_down
-from crysmm_attn_plugin.stats.paired import compare_paired
+from crysmm_attn_plugin.stats.choices import Choices
+from crysmm_attn_plugin.stats.clusters import FEWEST_CLUSTERS, members_of, repeats
+from crysmm_attn_plugin.stats.equivalence import claims_equivalence
+from crysmm_attn_plugin.stats.multiplicity import benjamini_hochberg, holm
+from crysmm_attn_plugin.stats.paired import Analysis, analyse
 from crysmm_attn_plugin.stats.panel import AGGREGATIONS, SCOPES, Cell, Panel, known_metrics
-from crysmm_attn_plugin.stats.results import MetricResult, PairedResult
+from crysmm_attn_plugin.stats.planning import detectable, variation
+from crysmm_attn_plugin.stats.results import (
+    Claim,
+    Disagreement,
+    MetricResult,
+    PairedResult,
+    Posterior,
+    Trimmed,
+)
+from crysmm_attn_plugin.stats.runs import break_even_run_sd
 from crysmm_attn_plugin.stats.verdict import outcome
+
+#: Share of the crystals that a trimmed mean leaves out at each end.
+TRIM = 0.2
 
 
 @dataclass(frozen=True)
-class Resampling:
-    """How numbers are resampled and judged."""
+class Match:
+    """The runs of one pair of arms, in the order in which they are compared, and what they may say.
 
-    n_resamples: int = 10_000
-    seed: int = 0
-    alpha: float = 0.05
+    Attributes:
+        arm: Name.
+        runs_arm, runs_baseline: Indices into the panel's runs.
+        paired: Run j of one belongs to run j of the other.
+        claim: What may be claimed.
+    """
+
+    arm: str
+    runs_arm: tuple[int, ...]
+    runs_baseline: tuple[int, ...]
+    paired: bool
+    claim: Claim
+
+    @property
+    def single(self) -> bool:
+        """One arm has a single run: the comparison is of these checkpoints."""
+        return min(len(self.runs_arm), len(self.runs_baseline)) == 1
 
 
 @dataclass
 class _Row:
-    arm: str
+    match: Match
     cell: Cell
-    paired: PairedResult
-    differences: np.ndarray
+    a: np.ndarray
+    b: np.ndarray
     members: np.ndarray
+    decides: Analysis | None = None
+    by_cluster: bool = False
+    n_clusters: int = 0
     p_adjusted: float | None = None
     adjustment: str = ""
+    family: tuple[str, str, str] = field(default=("", "", ""))
 
 
 def metric_results(
-    panel: Panel,
-    arms: Sequence[str],
-    baseline: str,
-    resampling: Resampling,
-    *,
-    sesoi_percent: dict[str, float] | None = None,
+    panel: Panel, matches: Sequence[Match], baseline: str, choices: Choices
 ) -> dict[str, tuple[MetricResult, ...]]:
     """Results of every arm against the baseline.
 
-    The four primary metrics of all arms form one family for each direction, scope and aggregation; the family of
-    the panel's first direction, with special tokens, metric first, carries the verdict, the others are sensitivity
-    analyses adjusted within themselves. All other metrics are one exploratory family (Benjamini-Hochberg).
+    The primary metrics of all arms form one family for each direction, scope and aggregation; the family of the panel's
+    first direction, with special tokens, metric first, carries the verdict, the others are sensitivity analyses adjusted
+    within themselves. All other metrics are one exploratory family (Benjamini-Hochberg).
 
     Returns:
         Arm -> results, primary first.
     """
     rows: list[_Row] = []
-    for arm in arms:
+    for match in matches:
         for direction in panel.directions:
             for scope in SCOPES:
                 for aggregation in AGGREGATIONS:
-                    rows += _family_rows(panel, arm, baseline, direction, scope, aggregation, resampling)
-    _adjust(rows, resampling)
-    declared = sesoi_percent or {}
-    results: dict[str, list[MetricResult]] = {arm: [] for arm in arms}
+                    rows += _family_rows(panel, match, baseline, (direction, scope, aggregation), choices)
+    _analyse(panel, rows, choices)
+    results: dict[str, list[MetricResult]] = {match.arm: [] for match in matches}
     for row in rows:
-        results[row.arm].append(_result(panel, row, baseline, resampling, declared))
-    order = {name: i for i, name in enumerate(BY_NAME)}
+        results[row.match.arm].append(_result(panel, row, baseline, choices))
+    order = {name: i for i, name in enumerate(dict.fromkeys([*choices.primary, *known_metrics(panel)]))}
     return {
         arm: tuple(sorted(found, key=lambda m: (m.family != "primary", order.get(m.metric, len(order)))))
         for arm, found in results.items()
@@ -75,95 +100,118 @@ def metric_results(
 
 
 def _family_rows(
-    panel: Panel,
-    arm: str,
-    baseline: str,
-    direction: str,
-    scope: str,
-    aggregation: str,
-    resampling: Resampling,
+    panel: Panel, match: Match, baseline: str, reading: tuple[str, str, str], choices: Choices
 ) -> list[_Row]:
-    cells = [Cell(m, direction, scope, aggregation) for m in known_metrics(panel)]
-    cells = [c for c in cells if panel.get(arm, c) is not None and panel.get(baseline, c) is not None]
-    primary = [c for c in cells if c.metric in PRIMARY]
+    found = []
+    for metric in known_metrics(panel):
+        cell = Cell(metric, *reading)
+        a, b = panel.get(match.arm, cell), panel.get(baseline, cell)
+        if a is not None and b is not None:
+            found.append((cell, a[list(match.runs_arm)], b[list(match.runs_baseline)]))
+    finite = {cell: np.isfinite(a).all(0) & np.isfinite(b).all(0) for cell, a, b in found}
+    primary = [cell for cell, _, _ in found if cell.metric in choices.primary]
     if not primary:
         return []
     # one set of crystals for the whole primary family, so that its metrics can be flipped jointly
-    together = np.ones(len(panel.ids), bool)
-    for cell in primary:
-        together &= _finite(panel, arm, baseline, cell)
+    together = np.logical_and.reduce([finite[cell] for cell in primary])
     rows = []
-    for cell in cells:
-        members = together if cell in primary else _finite(panel, arm, baseline, cell)
-        if members.sum() < SMALLEST_N:
-            continue
-        a, b = panel.values[arm, cell][:, members], panel.values[baseline, cell][:, members]
-        paired = compare_paired(
-            a, b, n_resamples=resampling.n_resamples, seed=resampling.seed, alpha=resampling.alpha
-        )
-        rows.append(_Row(arm, cell, paired, a.mean(0) - b.mean(0), members))
+    for cell, a, b in found:
+        members = together if cell in primary else finite[cell]
+        if members.sum() >= SMALLEST_N:
+            rows.append(_Row(match, cell, a[:, members], b[:, members], members, family=reading))
     return rows
 
 
-def _finite(panel: Panel, arm: str, baseline: str, cell: Cell) -> np.ndarray:
-    a, b = panel.values[arm, cell], panel.values[baseline, cell]
-    return np.isfinite(a).all(0) & np.isfinite(b).all(0)
-
-
-def _adjust(rows: list[_Row], resampling: Resampling) -> None:
-    families: dict[tuple[str, str, str], list[_Row]] = {}
-    exploratory = []
+def _analyse(panel: Panel, rows: list[_Row], choices: Choices) -> None:
+    """Fill in every row's analysis and adjusted p: all rows over the same crystals are resampled together."""
+    together: dict[tuple[bytes, bool, bool], list[_Row]] = {}
     for row in rows:
-        if row.cell.metric in PRIMARY:
-            families.setdefault((row.cell.direction, row.cell.scope, row.cell.aggregation), []).append(row)
-        else:
-            exploratory.append(row)
-    for family in families.values():
-        single = all(max(r.paired.n_seeds_a, r.paired.n_seeds_b) == 1 for r in family)
-        # flips are joint only over the same crystals, not over as many
-        same = all(np.array_equal(r.members, family[0].members) for r in family)
-        if single and same:
-            matrix = np.column_stack([r.differences for r in family])
-            adjusted = max_t_step_down(matrix, n_resamples=resampling.n_resamples, seed=resampling.seed)
-            name = "step-down max-T"
-        else:
-            adjusted, name = holm([r.paired.p_value for r in family]), "Holm"
-        for row, p in zip(family, adjusted):
+        key = (np.packbits(row.members).tobytes(), row.match.single, row.match.paired)
+        together.setdefault(key, []).append(row)
+    adjusted: set[int] = set()
+    for group in together.values():
+        labels = panel.crystals["formula"].to_numpy(str)[group[0].members]
+        repeated, count = repeats(labels)
+        by_cluster = repeated and count >= FEWEST_CLUSTERS and choices.by_composition
+        families = _complete_families(group, rows, choices)
+        found, p_values = analyse(
+            [(r.a, r.b) for r in group],
+            members=members_of(labels, len(labels)) if by_cluster else None,
+            by_cluster=by_cluster,
+            families=families,
+            n_resamples=choices.n_resamples,
+            seed=choices.seed,
+            alpha=choices.alpha,
+            paired_seeds=group[0].match.paired,
+        )
+        for row, analysis in zip(group, found):
+            row.decides, row.by_cluster, row.n_clusters = analysis, by_cluster, count if repeated else 0
+        for family, values in zip(families, p_values):
+            for i, p in zip(family, values):
+                group[i].p_adjusted, group[i].adjustment = float(p), "step-down max-T"
+                adjusted.add(id(group[i]))
+    _adjust([r for r in rows if id(r) not in adjusted], choices)
+
+
+def _complete_families(group: list[_Row], rows: list[_Row], choices: Choices) -> list[list[int]]:
+    """Primary families of one run an arm that lie wholly in the group: flips are joint only over the same crystals."""
+    if not group[0].match.single:
+        return []
+    families: dict[tuple[str, str, str], list[int]] = {}
+    for i, row in enumerate(group):
+        if row.cell.metric in choices.primary:
+            families.setdefault(row.family, []).append(i)
+    whole = {
+        reading: sum(r.family == reading and r.cell.metric in choices.primary for r in rows)
+        for reading in families
+    }
+    return [members for reading, members in families.items() if len(members) == whole[reading]]
+
+
+def _adjust(rows: list[_Row], choices: Choices) -> None:
+    families: dict[tuple[str, str, str], list[_Row]] = {}
+    for row in rows:
+        key = row.family if row.cell.metric in choices.primary else ("", "", "")
+        families.setdefault(key, []).append(row)
+    for key, family in families.items():
+        correct, name = (holm, "Holm") if key[0] else (benjamini_hochberg, "Benjamini-Hochberg")
+        values = [r.decides.paired.p_value for r in family if r.decides]
+        for row, p in zip(family, correct(values)):
             row.p_adjusted, row.adjustment = float(p), name
-    if exploratory:
-        for row, p in zip(exploratory, benjamini_hochberg([r.paired.p_value for r in exploratory])):
-            row.p_adjusted, row.adjustment = float(p), "Benjamini-Hochberg"
 
 
-def _result(
-    panel: Panel, row: _Row, baseline: str, resampling: Resampling, declared: dict[str, float]
-) -> MetricResult:
-    cell, paired = row.cell, row.paired
-    a, b = panel.values[row.arm, cell][:, row.members], panel.values[baseline, cell][:, row.members]
-    spec = BY_NAME.get(cell.metric) or Metric(cell.metric, {"en": cell.metric})
-    percent = declared.get(cell.metric, spec.sesoi_percent)
+def _result(panel: Panel, row: _Row, baseline: str, choices: Choices) -> MetricResult:
+    if row.decides is None:
+        raise AssertionError("every row is analysed")
+    cell, paired, spread = row.cell, row.decides.paired, row.decides.spread
+    alpha = choices.alpha
+    percent, source = choices.smallest_effect(cell.metric)
     sesoi = abs(paired.mean_b) * percent / 100 if paired.mean_b else None
-    p_tost = None
-    if sesoi:
-        p_tost = tost(a, b, -sesoi, sesoi)
-    equivalent = p_tost is not None and p_tost < resampling.alpha
-    estimate = paired.mean_difference
+    p_tost = spread.p_equivalence(-sesoi, sesoi) if sesoi else None
+    equivalent = p_tost is not None and p_tost < alpha and claims_equivalence(spread)
+    beyond = sesoi is not None and (paired.ci_low >= sesoi or paired.ci_high <= -sesoi)
+    disagreement = disagreement_of(paired.p_value, paired.ci_low, paired.ci_high, alpha)
+    established = row.p_adjusted is not None and row.p_adjusted < alpha and not disagreement
     headline = (
-        spec.family == "primary"
-        and cell.scope == "with_special"
-        and cell.aggregation == "metric_then_heads"
+        choices.family(cell.metric) == "primary"
+        and (cell.scope, cell.aggregation) == ("with_special", "metric_then_heads")
         and cell.direction == panel.directions[0]
     )
-    cluster, n_clusters = None, 0
-    if headline:
-        cluster, n_clusters = _by_composition(panel, row, a, b, resampling)
+    seeds = (len(row.a), len(row.b))
+    smallest = detectable(variation(row.a, row.b), paired.n, seeds, alpha=alpha) if headline else None
+    bottom = abs(paired.mean_b)
+    even = break_even_run_sd(paired.mean_difference, seeds) if row.match.single else None
+    enough = row.n_clusters >= FEWEST_CLUSTERS
+    other = _other_units(panel, row, choices) if headline and enough else None
+    crystals = other if row.by_cluster else None
+    cluster = (paired if row.by_cluster else other) if enough else None
     return MetricResult(
         metric=cell.metric,
         direction=cell.direction,
         scope=cell.scope,
         aggregation=cell.aggregation,
-        family=spec.family,
-        expected_sign=spec.expected_sign,
+        family=choices.family(cell.metric),
+        expected_sign=choices.expected_sign(cell.metric),
         paired=paired,
         p_adjusted=row.p_adjusted,
         adjustment=row.adjustment,
@@ -171,42 +219,100 @@ def _result(
         sesoi_percent=percent,
         p_tost=p_tost,
         equivalent=equivalent,
-        beyond_sesoi=bool(sesoi is not None and abs(estimate) >= sesoi),
+        beyond_sesoi=beyond,
         outcome=outcome(
-            estimate=estimate,
-            expected_sign=spec.expected_sign,
-            p_adjusted=row.p_adjusted,
-            sesoi=sesoi,
+            estimate=paired.mean_difference,
+            expected_sign=choices.expected_sign(cell.metric),
+            established=established,
+            beyond=beyond or sesoi is None,
             equivalent=equivalent,
-            alpha=resampling.alpha,
+            claim=row.match.claim,
         ),
-        uniform_mean=uniform_mean(panel, row.arm, cell),
-        reinitialised_mean_a=_mean(panel.reinitialised.get((row.arm, cell))),
+        uniform_mean=uniform_mean(panel, row.match.arm, cell),
+        reinitialised_mean_a=_mean(panel.reinitialised.get((row.match.arm, cell))),
         reinitialised_mean_b=_mean(panel.reinitialised.get((baseline, cell))),
         p_cluster=cluster.p_value if cluster else None,
         ci_cluster_low=cluster.ci_low if cluster else None,
         ci_cluster_high=cluster.ci_high if cluster else None,
-        n_clusters=n_clusters if cluster else None,
+        n_clusters=row.n_clusters or None,
+        decides="clusters" if row.by_cluster else "crystals",
+        disagreement=disagreement,
+        p_crystals=crystals.p_value if crystals else None,
+        ci_crystals_low=crystals.ci_low if crystals else None,
+        ci_crystals_high=crystals.ci_high if crystals else None,
+        sesoi_source=source,
+        per_seed_arm=tuple(row.a.mean(1).tolist()),
+        per_seed_baseline=tuple(row.b.mean(1).tolist()),
+        break_even_run_sd=even,
+        break_even_run_percent=100 * even / bottom if even is not None and bottom else None,
+        seed_p=_known(paired.seed_p),
+        seed_p_smallest=_known(paired.seed_p_smallest),
+        prediction_low=_known(paired.prediction_low),
+        prediction_high=_known(paired.prediction_high),
+        detectable=smallest,
+        detectable_percent=100 * smallest / bottom if smallest is not None and bottom else None,
+        trimmed=trimmed(row.a.mean(0) - row.b.mean(0), alpha)
+        if headline and row.match.single and not row.by_cluster
+        else None,
+        posterior=posterior(row.decides, sesoi) if choices.posterior and sesoi else None,
     )
 
 
-def _by_composition(
-    panel: Panel, row: _Row, a: np.ndarray, b: np.ndarray, resampling: Resampling
-) -> tuple[PairedResult | None, int]:
-    """The same comparison with crystals of one reduced formula as one cluster, and how many clusters there are."""
+def disagreement_of(p: float, low: float, high: float, alpha: float) -> Disagreement:
+    """Where test and interval part: the null hypothesis of sign flips is symmetry, the interval follows skewness."""
+    apart = low > 0 or high < 0
+    if p < alpha and not apart:
+        return "p_only"
+    return "interval_only" if apart and p >= alpha else ""
+
+
+def trimmed(differences: np.ndarray, alpha: float) -> Trimmed | None:
+    """20 % trimmed mean of paired differences with its t interval (Tukey and McLaughlin 1963; Yuen 1974).
+
+    Returns:
+        None where the middle differences do not vary.
+    """
+    ordered = np.sort(differences)
+    n = len(ordered)
+    cut = int(TRIM * n)
+    middle = ordered[cut : n - cut]
+    winsorised = np.clip(ordered, middle[0], middle[-1])
+    se = float(winsorised.std(ddof=1)) / ((1 - 2 * cut / n) * math.sqrt(n))
+    if se == 0:
+        return None
+    mean, df = float(middle.mean()), len(middle) - 1
+    half = float(stats.t.ppf(1 - alpha / 2, df)) * se
+    return Trimmed(mean, mean - half, mean + half, float(2 * stats.t.sf(abs(mean) / se, df)))
+
+
+def posterior(analysis: Analysis, sesoi: float) -> Posterior:
+    """Posterior probabilities of a change below -``sesoi``, within, and above it.
+
+    With flat priors on the change and on the logarithms of the variances the posterior of a mean is the distribution that
+    its intervals belong to; the one-sided p of a bound is the probability beyond it. So it says what the interval says.
+    """
+    below, above = analysis.spread.p_above(-sesoi), analysis.spread.p_below(sesoi)
+    return Posterior(below, max(0.0, 1 - below - above), above)
+
+
+def _other_units(panel: Panel, row: _Row, choices: Choices) -> PairedResult:
+    """The same comparison with the units that do not decide."""
     labels = panel.crystals["formula"].to_numpy(str)[row.members]
-    groups = len(np.unique(labels))
-    if groups < FEWEST_CLUSTERS:
-        return None, groups
-    found = compare_paired(
-        a,
-        b,
-        clusters=labels,
-        n_resamples=resampling.n_resamples,
-        seed=resampling.seed,
-        alpha=resampling.alpha,
+    members = None if row.by_cluster else members_of(labels, len(labels))
+    found, _ = analyse(
+        [(row.a, row.b)],
+        members=members,
+        by_cluster=not row.by_cluster,
+        n_resamples=choices.n_resamples,
+        seed=choices.seed,
+        alpha=choices.alpha,
+        paired_seeds=row.match.paired,
     )
-    return found, groups
+    return found[0].paired
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def uniform_mean(panel: Panel, arm: str, cell: Cell) -> float | None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from crysmm_attn_plugin.errors import StatisticsError
-from crysmm_attn_plugin.stats.signflip import EXACT_UP_TO, flipped_sums
+from crysmm_attn_plugin.stats.signflip import joint_flips
 
 
 def max_t_step_down(
@@ -39,31 +39,10 @@ def max_t_step_down(
         raise StatisticsError(
             f"max-T needs finite differences (crystals, metrics); got shape {differences.shape} with {bad} not finite."
         )
-    n, m = differences.shape
-    lengths = np.sqrt((differences**2).sum(0))
-    live = lengths > 0
-    adjusted = np.ones(m)
-    if not live.any():
-        return adjusted
-    # |t| grows with |sum| / sqrt(sum of squares), and signs leave the squares alone: no need to studentise each flip
-    values = differences[:, live] / lengths[live]
-    order = np.argsort(-np.abs(values.sum(0)), kind="stable")
-    values = np.ascontiguousarray(values[:, order])
-    observed = np.abs(values.sum(0)) - 1e-10 * np.abs(values).sum(0)
-    counts = np.zeros(len(order))
-    total = 0
-    for sums in flipped_sums(values, n_resamples=n_resamples, seed=seed, chunk=chunk):
-        flipped = np.abs(sums)
-        # successive maxima from the least significant metric upwards
-        for column in range(len(order) - 2, -1, -1):
-            np.maximum(flipped[:, column], flipped[:, column + 1], out=flipped[:, column])
-        counts += (flipped >= observed).sum(0)
-        total += len(sums)
-    p = counts / total if n <= EXACT_UP_TO else (counts + 1) / (total + 1)
-    found = np.empty(len(order))
-    found[order] = np.maximum.accumulate(p)
-    adjusted[live] = np.minimum(found, 1)
-    return adjusted
+    _, adjusted = joint_flips(
+        differences, [range(differences.shape[1])], n_resamples=n_resamples, seed=seed, chunk=chunk
+    )
+    return adjusted[0]
 
 
 def holm(p_values: ArrayLike) -> np.ndarray:

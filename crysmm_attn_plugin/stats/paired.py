@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from crysmm_attn_plugin.errors import StatisticsError
 from crysmm_attn_plugin.stats import effects
-from crysmm_attn_plugin.stats.checks import WARN_N, paired_arrays, paired_differences
-from crysmm_attn_plugin.stats.clusters import FEWEST_CLUSTERS, ClusterResult, cluster_sensitivity
-from crysmm_attn_plugin.stats.crossed import VarianceParts, crossed_variance
-from crysmm_attn_plugin.stats.intervals import bootstrap_t, ratio_interval, t_interval, widened
-from crysmm_attn_plugin.stats.results import Claim, PairedResult
-from crysmm_attn_plugin.stats.signflip import EXACT_UP_TO, sign_flip
+from crysmm_attn_plugin.stats.bootstrap import BOOTSTRAP_UP_TO
+from crysmm_attn_plugin.stats.checks import SMALLEST_N, WARN_N, checked_resampling, paired_arrays
+from crysmm_attn_plugin.stats.clusters import members_of
+from crysmm_attn_plugin.stats.contrast import Contrast, resample
+from crysmm_attn_plugin.stats.engine import Spread, residual_variance
+from crysmm_attn_plugin.stats.results import PairedResult
+from crysmm_attn_plugin.stats.runs import run_permutation
+from crysmm_attn_plugin.stats.signflip import EXACT_UP_TO, joint_flips
+from crysmm_attn_plugin.stats.verdict import claim_of
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """One comparison: what a reader sees, and the spread that every further question is asked of.
+
+    Attributes:
+        units: (units,) sums of the differences by crystal or cluster, whose signs are flipped.
+    """
+
+    paired: PairedResult
+    spread: Spread
+    units: np.ndarray
 
 
 def compare_paired(
@@ -29,15 +48,13 @@ def compare_paired(
 ) -> PairedResult:
     """Compare arm ``a`` with arm ``b`` over the same crystals.
 
-    With one run each: sign-flip test (exact up to 20 crystals) and bootstrap-t interval of the mean difference. With
-    several seeds: t test with the crossed crystals x seeds variance; its interval takes the part that is due to
-    crystals from bootstrap-t, so that skewed changes keep their skewed interval. With ``clusters``: flips and standard
-    errors by cluster.
+    With one run in an arm the claim is about these checkpoints: sign-flip test (exact up to 20 crystals) and bootstrap-t
+    interval of the mean difference. With several runs in both: the two-way interval of ``stats.engine``, and p is the level
+    at which it reaches 0. With ``clusters``: flips, resamples and variance by cluster.
 
     Args:
         a, b: (N,) or (k, N) values, seeds x crystals; k may differ between arms.
-        clusters: (N,) labels of crystals that belong together. With several seeds the cluster variance takes the
-            place of s_D^2/N.
+        clusters: (N,) labels of crystals that belong together.
         n_resamples: Sign flips and bootstrap resamples.
         seed: Seed of both.
         alpha: Level; the intervals' confidence is 1 - alpha.
@@ -45,94 +62,125 @@ def compare_paired(
         paired_seeds: Seed j of one arm belongs to seed j of the other.
 
     Returns:
-        ``PairedResult``; differences are a - b, percent changes divide by mean(b).
+        ``PairedResult``; differences are a - b, percent changes divide by mean(b). Below 10 crystals every number is
+        given with a warning and the claim is ``none``.
 
     Raises:
-        StatisticsError: On fewer than 10 crystals, unequal numbers of crystals, values that are not finite, or
-            clusters that do not fit.
+        StatisticsError: On one crystal, unequal numbers of crystals, values that are not finite, clusters that do not fit,
+            or options out of their range.
     """
-    first, second = paired_arrays(a, b)
-    alpha = 1 - confidence if confidence is not None else alpha
-    if not 0 < alpha < 1:
-        raise StatisticsError(f"the confidence of an interval must lie between 0 and 1, got {1 - alpha:g}.")
-    n = first.shape[1]
-    mean_a, mean_b = first.mean(0), second.mean(0)
-    differences = paired_differences(mean_a, mean_b)
-    single = max(len(first), len(second)) == 1
-    mean, sd = float(differences.mean()), effects.spread(differences)
-    variance, df, parts = crossed_variance(first, second, paired_seeds=paired_seeds)
-    warnings = []
-    if n < WARN_N:
-        warnings.append(
-            f"{n} crystals are fewer than {WARN_N}; the interval is wide and small effects go unseen"
-        )
-    if parts.borrowed:
-        warnings.append(
-            "one arm has a single seed: its variation between runs is taken to be that of the other arm, and the claim "
-            "stays with these checkpoints"
-        )
-    if sd == 0:
-        test, interval = "exact sign-flip" if n <= EXACT_UP_TO else "sign-flip", "none (no variation)"
-        p = sign_flip(differences, n_resamples=n_resamples, seed=seed)
-        low = high = mean
-        warnings.append("every crystal has the same difference; there is no variation to put an interval on")
-    if clusters is not None:
-        labels = np.asarray(clusters)
-        if labels.shape != (n,):
-            raise StatisticsError(
-                f"clusters must have one label for each of the {n} crystals, got {labels.shape}."
-            )
-        found = cluster_sensitivity(differences, labels, n_resamples=n_resamples, seed=seed, alpha=alpha)
-        if found is None:
-            raise StatisticsError(
-                f"{len(np.unique(labels))} clusters are too few; at least {FEWEST_CLUSTERS} are needed."
-            )
-        if single:
-            p, low, high, df = found.p_value, found.ci_low, found.ci_high, float(found.n_clusters - 1)
-            test, interval = "sign-flip by cluster", "cluster-robust t"
-        else:
-            variance, df = _with_clusters(variance, df, parts, found, n)
-            p = _two_sided(mean, variance, df)
-            low, high = t_interval(mean, variance, df, alpha)
-            test, interval = "two-way t (clusters x seeds)", "two-way cluster-robust t"
-    elif sd == 0 and (single or variance == 0):
-        pass
-    elif single:
-        p = sign_flip(differences, n_resamples=n_resamples, seed=seed)
-        low, high, interval = bootstrap_t(differences, alpha=alpha, n_resamples=n_resamples, seed=seed)
-        test = "exact sign-flip" if n <= EXACT_UP_TO else "sign-flip"
+    level = alpha if confidence is None else 1 - confidence if _is_number(confidence) else confidence
+    n_resamples, seed, level = checked_resampling(n_resamples, seed, level)
+    first, second = paired_arrays(a, b, smallest=2)
+    members = None if clusters is None else members_of(clusters, first.shape[1])
+    found, _ = analyse(
+        [(first, second)], members=members, by_cluster=clusters is not None, n_resamples=n_resamples, seed=seed,
+        alpha=level, paired_seeds=paired_seeds,
+    )  # fmt: skip
+    return found[0].paired
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+
+
+def analyse(
+    pairs: Sequence[tuple[np.ndarray, np.ndarray]],
+    *,
+    members: np.ndarray | None = None,
+    by_cluster: bool = False,
+    families: Sequence[Sequence[int]] = (),
+    n_resamples: int,
+    seed: int,
+    alpha: float,
+    paired_seeds: bool = False,
+) -> tuple[list[Analysis], list[np.ndarray]]:
+    """Several metrics of the same crystals and runs: resampled and flipped together.
+
+    Args:
+        pairs: (k_a, N) and (k_b, N) values of each metric.
+        members: (N,) cluster index, or None.
+        by_cluster: Name the methods after clusters, also where each holds one crystal.
+        families: Indices of metrics whose p-values are adjusted together by step-down max-T (one run in an arm).
+        n_resamples, seed, alpha, paired_seeds: As in ``compare_paired``.
+
+    Returns:
+        One analysis a metric, and the adjusted p of every family (empty with several runs: see ``multiplicity.holm``).
+    """
+    contrasts = [Contrast(a, b, members=members, paired_seeds=paired_seeds) for a, b in pairs]
+    resample(contrasts, n_resamples=n_resamples, seed=seed)
+    several = contrasts[0].runs is not None
+    matrix = np.column_stack([_unit_sums(c) for c in contrasts])
+    adjusted: list[np.ndarray] = []
+    p_values: np.ndarray | None = None
+    if not several:
+        p_values, adjusted = joint_flips(matrix, families, n_resamples=n_resamples, seed=seed)
+    found = []
+    for i, ((a, b), contrast) in enumerate(zip(pairs, contrasts)):
+        spread = contrast.spread()
+        p = spread.p_value() if p_values is None else float(p_values[i])
+        paired = _result(
+            a, b, contrast, spread, p, by_cluster=by_cluster, n_resamples=n_resamples, seed=seed, alpha=alpha,
+        )  # fmt: skip
+        found.append(Analysis(paired, spread, matrix[:, i]))
+    return found, adjusted
+
+
+def _unit_sums(contrast: Contrast) -> np.ndarray:
+    if contrast.members is None:
+        return contrast.differences
+    return np.bincount(contrast.members, weights=contrast.differences)
+
+
+def _result(
+    a: np.ndarray,
+    b: np.ndarray,
+    contrast: Contrast,
+    spread: Spread,
+    p: float,
+    *,
+    by_cluster: bool,
+    n_resamples: int,
+    seed: int,
+    alpha: float,
+) -> PairedResult:
+    n, d = contrast.n, contrast.differences
+    runs = contrast.runs
+    low, high = spread.interval(alpha)
+    test, interval = _names(contrast, spread, by_cluster)
+    hl, hl_low, hl_high = effects.hodges_lehmann(d, alpha)
+    sizes = _sizes(a, b, contrast, spread)
+    nothing = math.nan
+    predicted, permuted = (nothing, nothing), (nothing, nothing)
+    if runs is None:
+        t, p_t = _t_test(spread.estimate, effects.spread(d), n)
+        w, p_wilcoxon = _wilcoxon(d)
     else:
-        p = _two_sided(mean, variance, df)
-        low, high, _ = bootstrap_t(differences, alpha=alpha, n_resamples=n_resamples, seed=seed)
-        low, high = widened(mean, low, high, _beyond_crystals(variance, df, parts, n, alpha))
-        test, interval = "two-way t (crystals x seeds)", "two-way t, skew-adjusted"
-    t, p_t = _t_test(mean, sd, n)
-    w, p_wilcoxon = _wilcoxon(differences)
-    hl, hl_low, hl_high = effects.hodges_lehmann(differences, alpha)
-    if not single:
-        hl_low, hl_high = widened(hl, hl_low, hl_high, _beyond_crystals(variance, df, parts, n, alpha))
-    percent, percent_low, percent_high = _percent(
-        first, second, None if single else (low, high), alpha=alpha, n_resamples=n_resamples, seed=seed
-    )
+        t, p_t, w, p_wilcoxon = (nothing,) * 4
+        extra = spread.beyond_crystals(alpha)
+        hl_low, hl_high = hl - float(np.hypot(hl - hl_low, extra)), hl + float(np.hypot(hl_high - hl, extra))
+        predicted = spread.interval(alpha, new_run=True)
+        permuted = run_permutation(*runs, paired=contrast.paired, n_resamples=n_resamples, seed=seed)
+    percent, percent_low, percent_high, undefined = percent_change(contrast, (low, high), b, alpha)
     return PairedResult(
         n=n,
-        mean_difference=mean,
+        mean_difference=spread.estimate,
         ci_low=low,
         ci_high=high,
         p_value=p,
-        g_z=effects.g_z(differences),
-        d_av=effects.d_av(mean_a, mean_b),
-        rank_biserial=effects.rank_biserial(differences),
+        g_z=sizes[0],
+        d_av=sizes[1],
+        rank_biserial=sizes[2],
         hodges_lehmann=hl,
-        prob_superiority=effects.prob_superiority(differences),
-        df=df,
-        claim=claim_of(min(len(first), len(second))),
-        mean_a=float(mean_a.mean()),
-        mean_b=float(mean_b.mean()),
-        sd_a=float(mean_a.std(ddof=1)),
-        sd_b=float(mean_b.std(ddof=1)),
-        sd_difference=sd,
-        median_difference=float(np.median(differences)),
+        prob_superiority=sizes[3],
+        df=spread.df,
+        claim="none" if n < SMALLEST_N else claim_of(min(len(a), len(b))),
+        mean_a=float(contrast.first.mean()),
+        mean_b=contrast.mean_b,
+        sd_a=float(contrast.first.std(ddof=1)),
+        sd_b=float(contrast.second.std(ddof=1)),
+        sd_difference=effects.spread(d),
+        median_difference=float(np.median(d)),
         hl_ci_low=hl_low,
         hl_ci_high=hl_high,
         percent_change=percent,
@@ -142,46 +190,90 @@ def compare_paired(
         p_t=p_t,
         w_statistic=w,
         p_wilcoxon=p_wilcoxon,
-        n_seeds_a=len(first),
-        n_seeds_b=len(second),
+        n_seeds_a=len(a),
+        n_seeds_b=len(b),
         confidence=1 - alpha,
         n_resamples=n_resamples,
         seed=seed,
         test=test,
         interval=interval,
-        warnings=tuple(warnings),
+        warnings=_warnings(n, contrast, spread, len(a), len(b)),
+        percent_undefined=undefined,
+        prediction_low=predicted[0],
+        prediction_high=predicted[1],
+        seed_p=permuted[0],
+        seed_p_smallest=permuted[1],
+    )  # fmt: skip
+
+
+def _names(contrast: Contrast, spread: Spread, by_cluster: bool) -> tuple[str, str]:
+    """Names of the test and of the interval."""
+    skewed = spread.draws is not None
+    if contrast.runs is not None:
+        if by_cluster:
+            return "two-way t (clusters x seeds)", "two-way t by cluster" + (
+                ", skew-adjusted" if skewed else ""
+            )
+        return "two-way t (crystals x seeds)", "two-way t" + (", skew-adjusted" if skewed else "")
+    test = "sign-flip by cluster" if by_cluster else "sign-flip"
+    if not by_cluster and contrast.units <= EXACT_UP_TO:
+        test = "exact sign-flip"
+    if not spread.varies:
+        return test, "none (no variation)"
+    name = "bootstrap-t" if contrast.units <= BOOTSTRAP_UP_TO else "t"
+    return test, f"{name} by cluster" if by_cluster else name
+
+
+def _warnings(n: int, contrast: Contrast, spread: Spread, k_a: int, k_b: int) -> tuple[str, ...]:
+    warnings = []
+    if n < SMALLEST_N:
+        warnings.append(
+            f"{n} crystals are fewer than {SMALLEST_N}: these are the numbers, but nothing is inferred from them"
+        )
+    elif n < WARN_N:
+        warnings.append(
+            f"{n} crystals are fewer than {WARN_N}; the interval is wide and small effects go unseen"
+        )
+    if min(k_a, k_b) == 1 < max(k_a, k_b):
+        warnings.append(
+            "one arm has a single run: how much its training varies is not known, so the comparison is of these checkpoints"
+        )
+    if not spread.varies:
+        warnings.append("every crystal has the same difference; there is no variation to put an interval on")
+    return tuple(warnings)
+
+
+def _sizes(
+    a: np.ndarray, b: np.ndarray, contrast: Contrast, spread: Spread
+) -> tuple[float, float, float, float]:
+    """g_z, d_av, rank-biserial correlation, probability of superiority.
+
+    With several runs in both arms they are those of a new crystal under new runs: the variation between runs is in the
+    standard deviations, and ranks and signs are averaged over all pairs of runs.
+    """
+    d = contrast.differences
+    if contrast.runs is None:
+        return (
+            effects.g_z(d), effects.d_av(contrast.first, contrast.second), effects.rank_biserial(d),
+            effects.prob_superiority(d),
+        )  # fmt: skip
+    inside = [residual_variance(x) * (1 - 1 / len(x)) for x in (a, b)]
+    arms = [float(x.mean(0).var(ddof=1)) + r for x, r in zip((a, b), inside)]
+    between = [float(means.var(ddof=1)) for means in contrast.runs]
+    if contrast.paired:
+        change = residual_variance(a - b) * (1 - 1 / len(a)) + float((a - b).mean(1).var(ddof=1))
+    else:
+        change = sum(inside) + sum(between)
+    total = float(d.var(ddof=1)) + change
+    mean = spread.estimate
+    correction = effects.hedges_correction(max(spread.df, 2.0))
+    pairs = [(x, y) for x in a for y in b] if not contrast.paired else list(zip(a, b))
+    return (
+        float(correction * mean / np.sqrt(total)) if total > 0 else 0.0 if mean == 0 else math.nan,
+        float(mean / np.sqrt((sum(arms) + sum(between)) / 2)) if sum(arms) + sum(between) > 0 else 0.0,
+        float(np.mean([effects.rank_biserial(x - y) for x, y in pairs])),
+        float(np.mean([effects.prob_superiority(x - y) for x, y in pairs])),
     )
-
-
-def claim_of(seeds: int) -> Claim:
-    """What a sentence may claim with this many seeds in the arm that has fewer."""
-    if seeds < 2:
-        return "checkpoints"
-    return "preliminary" if seeds < 4 else "architecture"
-
-
-def _two_sided(mean: float, variance: float, df: float) -> float:
-    if variance == 0:
-        return float(mean == 0)
-    return float(2 * stats.t.sf(abs(mean) / np.sqrt(variance), df))
-
-
-def _beyond_crystals(variance: float, df: float, parts: VarianceParts, n: int, alpha: float) -> float:
-    """Squared half-width that the two-way t interval has beyond the t interval over crystals alone."""
-    quantile = 1 - alpha / 2
-    both = float(stats.t.ppf(quantile, df)) ** 2 * variance
-    return max(both - float(stats.t.ppf(quantile, n - 1)) ** 2 * parts.crystals, 0.0)
-
-
-def _with_clusters(
-    variance: float, df: float, parts: VarianceParts, found: ClusterResult, n: int
-) -> tuple[float, float]:
-    """Crossed variance with the clusters' variance in place of the crystals', never below either part."""
-    # what Satterthwaite's denominator holds for the runs
-    run_bottom = max(variance**2 / df - parts.crystals**2 / (n - 1), 0.0)
-    total = max(found.variance + parts.runs - parts.overlap, found.variance, parts.runs)
-    bottom = run_bottom + found.variance**2 / (found.n_clusters - 1)
-    return total, total**2 / bottom if bottom > 0 else float(found.n_clusters - 1)
 
 
 def _t_test(mean: float, sd: float, n: int) -> tuple[float, float]:
@@ -198,30 +290,41 @@ def _wilcoxon(differences: np.ndarray) -> tuple[float, float]:
     return float(found.statistic), float(found.pvalue)
 
 
-def _percent(
-    a: np.ndarray,
-    b: np.ndarray,
-    interval: tuple[float, float] | None,
-    *,
-    alpha: float,
-    n_resamples: int,
-    seed: int,
-) -> tuple[float, float, float]:
-    """100 (mean(a)/mean(b) - 1) with its interval.
+def percent_change(
+    contrast: Contrast, interval: tuple[float, float], b: np.ndarray, alpha: float
+) -> tuple[float, float, float, str]:
+    """100 (mean(a)/mean(b) - 1) with Fieller's interval from the same model, and why there is none.
 
-    BCa for one run each. With several runs the baseline's mean is itself so uncertain that an interval of the ratio
-    may leave out 0 where that of the difference holds it: the difference's ``interval`` is then given in percent of
-    the observed mean of b, so that both say the same.
+    It holds 0 exactly when the difference's interval does. Where the baseline's own interval reaches 0 the ratio may be
+    anything, and no percent is given.
+
+    Args:
+        contrast: Both arms.
+        interval: Of the difference.
+        b: (k, N) baseline values.
+        alpha: 1 - confidence.
     """
-    bottom = float(b.mean())
+    bottom = contrast.mean_b
+    nothing = (math.nan,) * 3
     if bottom == 0:
-        return (float("nan"),) * 3
-    ratio = float(a.mean()) / bottom
-    if interval is None:
-        low, high = ratio_interval(a[0], b[0], alpha=alpha, n_resamples=n_resamples, seed=seed)
-    else:
-        low, high = 1 + interval[0] / bottom, 1 + interval[1] / bottom
+        return (*nothing, "baseline_is_zero")
+    alone = contrast.baseline_spread()
+    low_b, high_b = alone.interval(alpha)
+    if low_b <= 0 <= high_b:
+        return (*nothing, "baseline_interval_reaches_zero")
+    low, high = contrast.ratio(alpha)
+    if not np.isfinite(low + high):
+        return (*nothing, "baseline_interval_reaches_zero")
     # a negative denominator turns the ratio around; report change relative to its size
-    sign = np.sign(bottom)
-    values = sorted([100 * sign * (low - 1), 100 * sign * (high - 1)])
-    return float(100 * sign * (ratio - 1)), float(values[0]), float(values[1])
+    sign = float(np.sign(bottom))
+    estimate = 100 * contrast.mean / abs(bottom)
+    ends = sorted([100 * sign * (low - 1), 100 * sign * (high - 1)])
+    # the search ends within 1e-7 of a width: keep the sides of 0 that the difference's interval has
+    tiny = 1e-9 * (abs(estimate) + (ends[1] - ends[0]))
+    if interval[0] > 0:
+        ends[0] = max(ends[0], tiny)
+    elif interval[1] < 0:
+        ends[1] = min(ends[1], -tiny)
+    else:
+        ends = [min(ends[0], 0.0), max(ends[1], 0.0)]
+    return estimate, float(ends[0]), float(ends[1]), ""

@@ -6,19 +6,16 @@ import math
 
 import numpy as np
 
-from crysmm_attn_plugin.stats.paired import compare_paired
-from crysmm_attn_plugin.stats.results import PerformanceResult
+from crysmm_attn_plugin.stats.checks import SMALLEST_N
+from crysmm_attn_plugin.stats.metric_results import disagreement_of
+from crysmm_attn_plugin.stats.paired import analyse
+from crysmm_attn_plugin.stats.results import PerformanceAxis, PerformanceResult
+from crysmm_attn_plugin.stats.runs import break_even_run_sd
 
 
-def break_even_seed_sd(gap: float) -> float:
-    """Seed SD of MAE at which a gap between two single runs is at the edge of seed noise.
-
-    Two runs differ by N(0, 2 sd^2); the gap equals 1.96 standard deviations of that at this sd.
-
-    Args:
-        gap: |MAE_a - MAE_b|, in the target's unit.
-    """
-    return abs(gap) / (1.959963984540054 * math.sqrt(2.0))
+def break_even_seed_sd(gap: float, runs: tuple[int, int] = (1, 1)) -> float:
+    """Seed SD of MAE at which a gap between these runs is at the edge of seed noise; see ``runs.break_even_run_sd``."""
+    return break_even_run_sd(gap, runs)
 
 
 def compare_errors(
@@ -29,13 +26,16 @@ def compare_errors(
     n_resamples: int,
     seed: int,
     alpha: float,
+    members: np.ndarray | None = None,
+    paired_seeds: bool = False,
 ) -> PerformanceResult:
     """Paired comparison of absolute errors.
 
     Args:
         predictions_arm, predictions_baseline: (k, N) raw predictions.
         targets: (N,) targets, same unit.
-        n_resamples, seed, alpha: As in ``compare_paired``.
+        n_resamples, seed, alpha, paired_seeds: As in ``compare_paired``.
+        members: (N,) cluster index of each crystal where compositions repeat.
 
     Returns:
         Axis ``unknown`` when fewer than 10 crystals have a target and every prediction.
@@ -54,27 +54,44 @@ def compare_errors(
     difference = mae_arm - mae_base
     gain = -100 * difference / mae_base if mae_base else None
     other = -100 * difference / mae_arm if mae_arm else None
-    sd = break_even_seed_sd(difference) if max(len(error_arm), len(error_base)) == 1 else None
+    runs = (len(error_arm), len(error_base))
+    sd = break_even_seed_sd(difference, runs) if min(runs) == 1 else None
     percent = 100 * sd / mae_arm if sd is not None and mae_arm else None
     per_seed = (tuple(error_arm.mean(1).tolist()), tuple(error_base.mean(1).tolist()))
-    if n < 10:
+    if n < SMALLEST_N:
         return PerformanceResult(
             "unknown", n, mae_arm, mae_base, difference, None, None, None, gain, None, None, other, sd, percent,
             *per_seed,
         )  # fmt: skip
-    paired = compare_paired(error_arm, error_base, n_resamples=n_resamples, seed=seed, alpha=alpha)
+    groups = None if members is None else np.unique(members[known], return_inverse=True)[1]
+    by_cluster = groups is not None and int(groups.max()) + 1 < n
+    found, _ = analyse(
+        [(error_arm, error_base)],
+        members=groups if by_cluster else None,
+        by_cluster=by_cluster,
+        n_resamples=n_resamples,
+        seed=seed,
+        alpha=alpha,
+        paired_seeds=paired_seeds,
+    )
+    paired = found[0].paired
     # a skewed difference can have a small p and an interval that holds 0: then no side is taken
-    if paired.p_value < alpha and not paired.ci_low <= 0 <= paired.ci_high:
+    disagreement = disagreement_of(paired.p_value, paired.ci_low, paired.ci_high, alpha)
+    axis: PerformanceAxis = "indistinguishable"
+    if paired.p_value < alpha and not disagreement:
         axis = "better" if difference < 0 else "worse"
-    else:
-        axis = "indistinguishable"
     return PerformanceResult(
-        axis,  # type: ignore[arg-type]
-        n, mae_arm, mae_base, difference, paired.ci_low, paired.ci_high, paired.p_value,
+        axis, n, mae_arm, mae_base, difference, paired.ci_low, paired.ci_high, paired.p_value,
         gain, _negated(paired.percent_ci_high), _negated(paired.percent_ci_low), other, sd, percent,
-        *per_seed, paired.claim,
+        *per_seed, paired.claim, disagreement, "clusters" if by_cluster else "crystals",
+        _known(paired.seed_p), _known(paired.seed_p_smallest), _known(paired.prediction_low),
+        _known(paired.prediction_high),
     )  # fmt: skip
 
 
 def _negated(value: float) -> float | None:
     return None if math.isnan(value) else -value
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None

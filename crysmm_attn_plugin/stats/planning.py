@@ -4,31 +4,42 @@ The mean difference over N crystals and k_a, k_b seeds has the variance
 
     V = (crystals^2 + noise^2 (1/k_a + 1/k_b)) / N + runs^2 (1/k_a + 1/k_b),
 
-which ``crossed`` estimates. With few seeds that estimate, and with it the degrees of freedom, scatters widely: power from
-the noncentral t distribution at the expected values is far too high (.62 for .47 with 2 seeds). So the power is the mean
-over the sampling distribution of the mean squares, which are independent multiples of chi-squared in the normal two-way
-layout (Searle, Casella and McCulloch 1992, chapter 4). With one seed an arm the claim is about two checkpoints: the run
-term is left out, noise counts as variation between crystals, and the power is that of the paired t test.
+and is tested by the interval of ``engine``. With few seeds that interval's width scatters, so the power is the mean over the
+sampling distribution of the mean squares, which are independent multiples of chi-squared in the normal two-way layout
+(Searle, Casella and McCulloch 1992, chapter 4). A pilot's own mean squares scatter as much: two runs an arm may show a tenth
+of the variation that there is. So the parts are drawn from their fiducial distribution given the pilot, and the power is the
+mean over both; from the pilot's estimates alone, plans for .80 reached .50 to .59. With one seed an arm the claim is about
+two checkpoints: the run term is left out, noise counts as variation between crystals, and the power is that of the paired t
+test.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 from scipy import stats
 
 from crysmm_attn_plugin.stats.checks import paired_arrays
-from crysmm_attn_plugin.stats.crossed import residual_variance
+from crysmm_attn_plugin.stats.engine import residual_variance
 from crysmm_attn_plugin.stats.power import t_power
 
 #: No plan asks for more crystals than this.
 LARGEST_N = 1_000_000
 #: Draws of the mean squares; a power of two, as Sobol points want.
 DRAWS = 2048
+
+
+@dataclass(frozen=True)
+class Pilot:
+    """What the parts of a variation were estimated from; ``known`` parts were given and do not scatter."""
+
+    n: int
+    seeds: tuple[int, int]
+    known: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -39,11 +50,13 @@ class Variation:
         crystals: Of the true change between arms over crystals.
         noise: Of one crystal's value between training runs of one arm, beyond the run's own mean.
         runs: Of a training run's mean within one arm; None when no arm has two runs.
+        pilot: Where they come from; None when they are given and certain.
     """
 
     crystals: float
     noise: float
     runs: float | None
+    pilot: Pilot | None = None
 
     @property
     def single_run(self) -> float:
@@ -56,8 +69,11 @@ class Variation:
 
     def scaled(self, factor: float) -> Variation:
         """Every part times ``factor``."""
-        return Variation(
-            self.crystals * factor, self.noise * factor, None if self.runs is None else self.runs * factor
+        return replace(
+            self,
+            crystals=self.crystals * factor,
+            noise=self.noise * factor,
+            runs=None if self.runs is None else self.runs * factor,
         )
 
 
@@ -72,19 +88,20 @@ def variation(a: np.ndarray, b: np.ndarray) -> Variation:
         0 and part of ``crystals``, and ``runs`` is None.
 
     Raises:
-        StatisticsError: As ``compare_paired``.
+        StatisticsError: As ``compare_paired`` below 10 crystals.
     """
     first, second = paired_arrays(a, b)
     n = first.shape[1]
+    pilot = Pilot(n, (len(first), len(second)))
     total = float((first.mean(0) - second.mean(0)).var(ddof=1))
     repeated = [values for values in (first, second) if len(values) > 1]
     if not repeated:
-        return Variation(math.sqrt(total), 0.0, None)
+        return Variation(math.sqrt(total), 0.0, None, pilot)
     weights = [len(values) - 1 for values in repeated]
     noise = float(np.average([residual_variance(v) for v in repeated], weights=weights))
     runs = float(np.average([v.mean(1).var(ddof=1) for v in repeated], weights=weights)) - noise / n
     crystals = total - noise / len(first) - noise / len(second)
-    return Variation(math.sqrt(max(crystals, 0.0)), math.sqrt(noise), math.sqrt(max(runs, 0.0)))
+    return Variation(math.sqrt(max(crystals, 0.0)), math.sqrt(noise), math.sqrt(max(runs, 0.0)), pilot)
 
 
 def planned_power(
@@ -92,51 +109,75 @@ def planned_power(
 ) -> float:
     """Power to detect a true mean ``difference`` (same unit as ``found``) with n crystals and seeds per arm.
 
+    With a single seed in one arm the comparison is of checkpoints and the runs' variation is left out.
+
     Raises:
         ValueError: When several seeds are planned and the variation between runs is not known.
     """
-    k_a, k_b = seeds
-    crystals = found.spread(seeds) ** 2 / n
-    if max(seeds) == 1:
-        return t_power(_ratio(difference, crystals), n - 1, alpha)
-    if found.runs is None:
+    if min(seeds) == 1 and found.pilot is None:
+        return t_power(_ratio(difference, found.spread(seeds) ** 2 / n), n - 1, alpha)
+    if min(seeds) > 1 and found.runs is None:
         raise ValueError("the variation between training runs is not known")
-    mean_sd = math.sqrt(crystals + found.runs**2 * (1 / k_a + 1 / k_b))
-    if mean_sd == 0:
-        return float(difference != 0)
-    half = _half_widths(found, n, seeds, alpha)
-    reached = stats.norm.sf((half - abs(difference)) / mean_sd) + stats.norm.cdf(
-        (-half - abs(difference)) / mean_sd
-    )
-    return float(reached.mean())
+    half, mean_sd = _half_widths(found, n, seeds, alpha)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        reached = stats.norm.sf((half - abs(difference)) / mean_sd)
+        reached = reached + stats.norm.cdf((-half - abs(difference)) / mean_sd)
+    certain = mean_sd == 0
+    return float(np.where(certain, float(difference != 0), reached).mean())
 
 
 @lru_cache(maxsize=32)
-def _half_widths(found: Variation, n: int, seeds: tuple[int, int], alpha: float) -> np.ndarray:
-    """(draws,) half-widths of the two-way t interval, from draws of what ``crossed_variance`` finds."""
-    k_a, k_b = seeds
+def _half_widths(
+    found: Variation, n: int, seeds: tuple[int, int], alpha: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Half widths of the engine's interval and SDs of the mean, (draws,) each."""
     u = _uniform()
-    noise, between = found.noise**2, (found.runs or 0.0) ** 2
-    crystals = found.spread(seeds) ** 2 / n * _mean_square(u[:, 0], n - 1)
-    runs = overlap = bottom = np.zeros(len(u))
-    known = [k for k in seeds if k > 1]
-    for column, k in enumerate(known):
-        row_means = (between + noise / n) * _mean_square(u[:, 1 + 2 * column], k - 1)
-        residual = noise * _mean_square(u[:, 2 + 2 * column], (k - 1) * (n - 1))
-        # a single run beside several borrows their variation
-        share = 1 / k if len(known) == 2 else 1 / k_a + 1 / k_b
-        runs = runs + row_means * share
-        bottom = bottom + (row_means * share) ** 2 / (k - 1)
-        overlap = overlap + residual * share / n
-    variance = np.maximum(np.maximum(crystals + runs - overlap, crystals), runs)
-    df = variance**2 / (bottom + crystals**2 / (n - 1))
-    return np.asarray(stats.t.ppf(1 - alpha / 2, df) * np.sqrt(variance))
+    crystals, noise, between = _parts(found, u)
+    k_a, k_b = seeds
+    share = 1 / k_a + 1 / k_b
+    single = min(seeds) == 1
+    c_true = (crystals + noise * share) / n
+    mean_sd = np.sqrt(c_true + (0.0 if single else between * share))
+    quantile = 1 - alpha / 2
+    c = c_true * _mean_square(u[:, 0], n - 1)
+    t2 = float(stats.t.ppf(quantile, n - 1)) ** 2
+    runs = overlap = np.zeros(len(u))
+    if not single:
+        for column, k in enumerate(seeds):
+            row_means = (between + noise / n) * _mean_square(u[:, 1 + 2 * column], k - 1)
+            residual = noise * _mean_square(u[:, 2 + 2 * column], (k - 1) * (n - 1))
+            runs = runs + float(stats.t.ppf(quantile, k - 1)) ** 2 * row_means / k
+            overlap = overlap + residual / (n * k)
+    squared = np.maximum(runs + np.maximum(c - overlap, 0) * t2, c * t2)
+    return np.sqrt(squared), mean_sd
+
+
+def _parts(found: Variation, u: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Variances of crystals, noise and runs, (draws,) each: fixed without a pilot, else given the pilot's mean squares."""
+    ones = np.ones(len(u))
+    crystals, noise, runs = found.crystals**2 * ones, found.noise**2 * ones, (found.runs or 0.0) ** 2 * ones
+    pilot = found.pilot
+    if pilot is None:
+        return crystals, noise, runs
+    n, seeds = pilot.n, pilot.seeds
+    repeats = sum(k - 1 for k in seeds)
+    share = 1 / seeds[0] + 1 / seeds[1]
+    total = (found.crystals**2 + found.noise**2 * share) / _mean_square(u[:, 5], n - 1)
+    if repeats:
+        row_means = (runs + noise / n) / _mean_square(u[:, 7], repeats)
+        if "noise" not in pilot.known:
+            noise = noise / _mean_square(u[:, 6], repeats * (n - 1))
+        if "runs" not in pilot.known:
+            runs = np.maximum(row_means - noise / n, 0)
+    if "crystals" not in pilot.known:
+        crystals = np.maximum(total - noise * share, 0)
+    return crystals, noise, runs
 
 
 @lru_cache(maxsize=1)
 def _uniform() -> np.ndarray:
-    """(DRAWS, 5) low-discrepancy points, the same at every call, so that power is smooth in what it depends on."""
-    return np.asarray(stats.qmc.Sobol(5, seed=0).random(DRAWS))
+    """(DRAWS, 8) low-discrepancy points, the same at every call, so that power is smooth in what it depends on."""
+    return np.asarray(stats.qmc.Sobol(8, seed=0).random(DRAWS))
 
 
 def _mean_square(u: np.ndarray, df: int) -> np.ndarray:
@@ -183,7 +224,8 @@ def detectable(
     Raises:
         ValueError: As ``planned_power``.
     """
-    unit = math.hypot(found.single_run / math.sqrt(n), found.runs or 0.0)
+    checkpoints = min(seeds) == 1
+    unit = math.hypot(found.single_run / math.sqrt(n), 0.0 if checkpoints else found.runs or 0.0)
     return _smallest(lambda d: planned_power(d, found, n, seeds, alpha=alpha), unit, power)
 
 
@@ -191,7 +233,7 @@ def detectable_at_any_n(found: Variation, k: int, *, power: float = 0.8, alpha: 
     """What k seeds an arm detect with endless crystals: the floor that training runs set."""
     if not found.runs:
         return 0.0
-    alone = Variation(0.0, 0.0, found.runs)
+    alone = replace(found, crystals=0.0, noise=0.0)
     return _smallest(lambda d: planned_power(d, alone, LARGEST_N, (k, k), alpha=alpha), found.runs, power)
 
 
@@ -200,8 +242,12 @@ def _smallest(power_of: Callable[[float], float], unit: float, power: float) -> 
     if not unit:
         return 0.0
     low, high = 0.0, unit * 1e-3
+    if power_of(high) >= power:
+        return 0.0 if power_of(unit * 1e-12) >= power else high
     while power_of(high) < power:  # from below: far above the answer the noncentral t distribution is NaN
         low, high = high, high * 2
+        if high > unit * 1e12:
+            return math.inf
     while high - low > 1e-7 * high:
         middle = (low + high) / 2
         low, high = (low, middle) if power_of(middle) >= power else (middle, high)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from crysmm_attn_plugin.stats.crossed import residual_variance
+from crysmm_attn_plugin.stats.engine import residual_variance
 
 
 def seed_reliability(a: np.ndarray, b: np.ndarray) -> float | None:

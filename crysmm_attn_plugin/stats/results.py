@@ -14,166 +14,53 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from crysmm_attn_plugin.records import Alarm
+from crysmm_attn_plugin.stats.result_parts import (
+    Claim as Claim,
+)
+from crysmm_attn_plugin.stats.result_parts import (
+    CouplingResult as CouplingResult,
+)
+from crysmm_attn_plugin.stats.result_parts import (
+    Disagreement as Disagreement,
+)
+from crysmm_attn_plugin.stats.result_parts import (
+    MetricResult as MetricResult,
+)
+from crysmm_attn_plugin.stats.result_parts import (
+    Outcome as Outcome,
+)
+from crysmm_attn_plugin.stats.result_parts import (
+    PairedResult as PairedResult,
+)
+from crysmm_attn_plugin.stats.result_parts import (
+    PerformanceAxis as PerformanceAxis,
+)
+from crysmm_attn_plugin.stats.result_parts import (
+    PerformanceResult as PerformanceResult,
+)
+from crysmm_attn_plugin.stats.result_parts import (
+    Posterior as Posterior,
+)
+from crysmm_attn_plugin.stats.result_parts import (
+    SesoiSource as SesoiSource,
+)
+from crysmm_attn_plugin.stats.result_parts import (
+    Specification as Specification,
+)
+from crysmm_attn_plugin.stats.result_parts import (
+    SpecificationTest as SpecificationTest,
+)
+from crysmm_attn_plugin.stats.result_parts import (
+    Trimmed as Trimmed,
+)
+from crysmm_attn_plugin.stats.result_parts import (
+    Units as Units,
+)
+from crysmm_attn_plugin.stats.result_parts import (
+    Verdict as Verdict,
+)
 
 RESULT_SCHEMA_VERSION = 1
-
-Outcome = Literal["supports", "opposes", "negligible", "inconclusive", "not_tested"]
-Verdict = Literal[
-    "supported", "partial", "contradicted", "conflicting", "negligible", "inconclusive", "not_tested"
-]
-PerformanceAxis = Literal["better", "worse", "indistinguishable", "unknown"]
-#: What a sentence may claim: two checkpoints (1 seed), preliminary (2 to 3 seeds), architecture (4 or more).
-Claim = Literal["checkpoints", "preliminary", "architecture", "none"]
-
-
-@dataclass(frozen=True)
-class PairedResult:
-    """Paired comparison of one metric: a - b over N crystals. See ``stats.compare_paired``.
-
-    ``ci_*`` is bootstrap-t for the mean with one run each, two-way t interval with several seeds.
-    """
-
-    n: int
-    mean_difference: float
-    ci_low: float
-    ci_high: float
-    p_value: float
-    g_z: float
-    d_av: float
-    rank_biserial: float
-    hodges_lehmann: float
-    prob_superiority: float
-    df: float
-    claim: Claim
-    mean_a: float
-    mean_b: float
-    sd_a: float
-    sd_b: float
-    sd_difference: float
-    median_difference: float
-    hl_ci_low: float
-    hl_ci_high: float
-    percent_change: float
-    percent_ci_low: float
-    percent_ci_high: float
-    t_statistic: float
-    p_t: float
-    w_statistic: float
-    p_wilcoxon: float
-    n_seeds_a: int
-    n_seeds_b: int
-    confidence: float
-    n_resamples: int
-    seed: int
-    test: str
-    interval: str
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class MetricResult:
-    """One metric x direction x scope of one pair of arms.
-
-    Attributes:
-        scope: ``with_special``, ``without_special`` or ``without_stopwords``.
-        aggregation: ``metric_then_heads`` (primary) or ``heads_then_metric`` (the original script's order).
-        family: ``primary`` (one family, max-T adjusted) or ``exploratory`` (Benjamini-Hochberg).
-        sesoi: Smallest effect of interest in the metric's own unit; ``sesoi_percent`` the same in percent.
-        p_tost: Larger of the two one-sided p-values; ``equivalent`` when below alpha.
-        uniform_mean: The metric under uniform attention, same crystals; ``reinitialised_*`` under fresh weights.
-        p_cluster, n_clusters: Sensitivity with composition clusters.
-    """
-
-    metric: str
-    direction: str
-    scope: str
-    aggregation: str
-    family: str
-    expected_sign: int
-    paired: PairedResult
-    p_adjusted: float | None
-    adjustment: str
-    sesoi: float | None
-    sesoi_percent: float | None
-    p_tost: float | None
-    equivalent: bool
-    beyond_sesoi: bool
-    outcome: Outcome
-    uniform_mean: float | None = None
-    reinitialised_mean_a: float | None = None
-    reinitialised_mean_b: float | None = None
-    p_cluster: float | None = None
-    ci_cluster_low: float | None = None
-    ci_cluster_high: float | None = None
-    n_clusters: int | None = None
-
-
-@dataclass(frozen=True)
-class PerformanceResult:
-    """Mean absolute error of both arms on the same crystals; difference is arm - baseline (negative = better).
-
-    Attributes:
-        relative_gain: (MAE_baseline - MAE_arm) / MAE_baseline, in percent: denominator is the baseline.
-        relative_gain_other_denominator: the same numerator over MAE_arm, in percent, for reconciliation.
-        break_even_seed_sd: Seed SD of MAE above which the gap would be within seed noise (one run each).
-    """
-
-    axis: PerformanceAxis
-    n: int
-    mae_arm: float | None
-    mae_baseline: float | None
-    difference: float | None
-    ci_low: float | None
-    ci_high: float | None
-    p_value: float | None
-    relative_gain: float | None
-    relative_gain_ci_low: float | None
-    relative_gain_ci_high: float | None
-    relative_gain_other_denominator: float | None
-    break_even_seed_sd: float | None
-    break_even_percent: float | None
-    per_seed_mae_arm: tuple[float, ...] = ()
-    per_seed_mae_baseline: tuple[float, ...] = ()
-    claim: Claim = "none"
-
-
-@dataclass(frozen=True)
-class CouplingResult:
-    """Change in one metric against change in absolute error, over crystals."""
-
-    metric: str
-    n: int
-    spearman: float
-    ci_low: float
-    ci_high: float
-    p_value: float
-    coefficient: float | None
-    coefficient_se: float | None
-    coefficient_p: float | None
-    coefficient_ci_low: float | None = None
-    coefficient_ci_high: float | None = None
-    r_squared: float | None = None
-    reliability: float | None = None
-    ceiling: float | None = None
-    co_varied: bool = False
-
-
-@dataclass(frozen=True)
-class Specification:
-    """One way of asking the same question: one point of the specification curve."""
-
-    metric: str
-    direction: str
-    scope: str
-    aggregation: str
-    subset: str
-    n: int
-    mean_difference: float
-    ci_low: float
-    ci_high: float
-    percent_change: float
-    g_z: float
-    p_value: float
 
 
 @dataclass(frozen=True)
@@ -226,6 +113,10 @@ class PairComparison:
     detectable_percent: Mapping[str, float] = field(default_factory=dict)
     differing_settings: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    claim_reasons: tuple[str, ...] = ()
+    collapsed_runs: tuple[str, ...] = ()
+    specification_test: SpecificationTest | None = None
+    paired_seeds: bool = False
 
     def primary(
         self, direction: str = "atom_to_text", scope: str = "with_special"
@@ -298,6 +189,36 @@ class CategoryMass:
 
 
 @dataclass(frozen=True)
+class DeclarationRecord:
+    """What was declared before looking, and what the analysis did otherwise.
+
+    Attributes:
+        date: When the declaration was written, UTC.
+        digest: SHA-256 of its content.
+        hypothesis: In words; ``directions`` per metric, -1 or 1; ``smallest_effects`` in percent.
+        seeds: Training seeds planned; empty when not declared.
+        clusters: ``composition`` or ``none``.
+        before_first_capture: Every compared run started after ``date``.
+        first_capture: Start of the earliest compared run.
+        changed: What the analysis did otherwise than declared (``digest`` when the file itself was changed).
+    """
+
+    date: str
+    digest: str
+    path: str
+    hypothesis: str
+    directions: Mapping[str, int]
+    smallest_effects: Mapping[str, float]
+    primary_metrics: tuple[str, ...]
+    seeds: tuple[int, ...]
+    paired_seeds: bool
+    clusters: str
+    before_first_capture: bool
+    first_capture: str
+    changed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class ComparisonResult:
     """Everything a report prints. Saved as ``result.json``.
 
@@ -333,6 +254,9 @@ class ComparisonResult:
     seed: int
     n_resamples: int
     versions: Mapping[str, str]
+    declaration: DeclarationRecord | None = None
+    changed_defaults: Mapping[str, str] = field(default_factory=dict)
+    baseline_known: bool = True
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, JSON-ready (NaN becomes null)."""

@@ -6,7 +6,7 @@ equally likely (Fisher 1935). The same flips serve every metric, so joint tests 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -153,6 +153,53 @@ def flipped_sums(
         else:
             bits: np.ndarray = np.unpackbits(packed, axis=1, count=n).astype(kind)
             yield total - 2 * (bits @ values).astype(float)
+
+
+def joint_flips(
+    differences: np.ndarray,
+    families: Sequence[Sequence[int]] = (),
+    *,
+    n_resamples: int,
+    seed: int,
+    chunk: int | None = None,
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Two-sided p of every column's mean, and step-down max-T p within families, from one set of flips.
+
+    The flips are those of ``sign_flip`` and ``max_t_step_down`` with the same seed; drawing them once serves all columns.
+
+    Args:
+        differences: (N, M), one column a metric, the same units in every row.
+        families: Columns that are adjusted together.
+        n_resamples, seed: Of the flips when N is above ``EXACT_UP_TO``.
+
+    Returns:
+        (M,) p, and one array a family. Columns of zeros have p 1.
+    """
+    n, m = differences.shape
+    lengths = np.sqrt((differences**2).sum(0))
+    # signs leave a column's sum of squares alone: |sum| over its root orders assignments as |t| does
+    values = differences / np.where(lengths > 0, lengths, 1)
+    observed = np.abs(values.sum(0)) - 1e-10 * np.abs(values).sum(0)
+    orders = [np.asarray(f)[np.argsort(-observed[list(f)], kind="stable")] for f in families]
+    extreme = np.zeros(m)
+    joint = [np.zeros(len(order)) for order in orders]
+    total = 0
+    for sums in flipped_sums(values, n_resamples=n_resamples, seed=seed, chunk=chunk):
+        np.abs(sums, out=sums)
+        extreme += (sums >= observed).sum(0)
+        for order, count in zip(orders, joint):
+            # successive maxima from the least significant metric upwards
+            highest = np.maximum.accumulate(sums[:, order[::-1]], axis=1)[:, ::-1]
+            count += (highest >= observed[order]).sum(0)
+        total += len(sums)
+    more = 0 if n <= EXACT_UP_TO else 1
+    p = np.where(lengths > 0, (extreme + more) / (total + more), 1.0)
+    adjusted = []
+    for family, order, count in zip(families, orders, joint):
+        stepped = np.minimum(np.maximum.accumulate((count + more) / (total + more)), 1)
+        place = dict(zip(order.tolist(), stepped))
+        adjusted.append(np.array([place[c] if lengths[c] > 0 else 1.0 for c in family]))
+    return p, adjusted
 
 
 def _sums_by_table(differences: np.ndarray, packed: np.ndarray) -> np.ndarray:

@@ -1,57 +1,104 @@
-"""The same question asked in every defensible way: one row per specification."""
+"""The same question asked in every defensible way: one row per specification, and one joint test of them all.
+
+The joint test follows Simonsohn, Simmons and Nelson (2020): the arms' labels are exchanged, crystal by crystal (signs) with
+one run in an arm and run by run with several in both, the whole curve is computed again, and p is the share of exchanges
+whose specifications agree at least as strongly in either direction.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from math import comb
+from typing import Literal
 
 import numpy as np
-from scipy import stats
 
-from crysmm_attn_plugin.catalogue import BY_NAME, PRIMARY
-from crysmm_attn_plugin.stats.checks import SMALLEST_N, paired_differences
-from crysmm_attn_plugin.stats.crossed import crossed_variance
+from crysmm_attn_plugin.catalogue import BY_NAME
+from crysmm_attn_plugin.stats.checks import SMALLEST_N
+from crysmm_attn_plugin.stats.choices import Choices
+from crysmm_attn_plugin.stats.contrast import Contrast
 from crysmm_attn_plugin.stats.effects import g_z
+from crysmm_attn_plugin.stats.metric_results import Match
 from crysmm_attn_plugin.stats.panel import AGGREGATIONS, SCOPES, Cell, Panel
-from crysmm_attn_plugin.stats.results import Specification
+from crysmm_attn_plugin.stats.results import Specification, SpecificationTest
+from crysmm_attn_plugin.stats.runs import EVERY_WAY_UP_TO
+from crysmm_attn_plugin.stats.signflip import EXACT_UP_TO, flipped_sums
+
+#: Multiplications that the joint test may cost; with more crystals it makes fewer permutations, never under ``FEWEST``.
+WORK = 2e11
+FEWEST = 199
 
 
-def specification_curve(panel: Panel, arm: str, baseline: str, *, alpha: float) -> tuple[Specification, ...]:
-    """Every primary metric x direction x scope x aggregation x subset, with a t interval (two-way with seeds).
+@dataclass(frozen=True)
+class _Curve:
+    """Specifications with what the joint test needs of each: seed-averaged values over all crystals, NaN outside."""
+
+    rows: tuple[Specification, ...]
+    signs: np.ndarray
+    differences: np.ndarray
+    runs_arm: np.ndarray
+    runs_baseline: np.ndarray
+
+
+def specification_curve(
+    panel: Panel, match: Match, baseline: str, choices: Choices
+) -> tuple[tuple[Specification, ...], SpecificationTest | None]:
+    """Every primary metric x direction x scope x aggregation x subset, with its interval, and the joint test.
 
     Per-head readings are order statistics (the sharpest and the most diffuse head of each crystal), because head h
     of one arm does not correspond to head h of the other.
     """
-    rows = []
+    rows, signs, differences, arm_runs, base_runs = [], [], [], [], []
+    for cell, name, subset, members, a, b in _readings(panel, match, baseline, choices):
+        finite = np.isfinite(a).all(0) & np.isfinite(b).all(0) & members
+        if finite.sum() < SMALLEST_N:
+            continue
+        first, second = a[:, finite], b[:, finite]
+        contrast = Contrast(first, second, paired_seeds=match.paired)
+        rows.append(_row(cell, name, subset, contrast, choices.alpha))
+        signs.append(choices.expected_sign(cell.metric) or 1)
+        whole = np.full(len(panel.ids), np.nan)
+        whole[finite] = contrast.differences
+        differences.append(whole)
+        arm_runs.append(first.mean(1))
+        base_runs.append(second.mean(1))
+    if not rows:
+        return (), None
+    curve = _Curve(
+        tuple(rows), np.array(signs, float), np.array(differences).T, np.array(arm_runs).T, np.array(base_runs).T
+    )  # fmt: skip
+    return curve.rows, joint_test(curve, panel, match, choices)
+
+
+def _readings(
+    panel: Panel, match: Match, baseline: str, choices: Choices
+) -> Iterator[tuple[Cell, str, str, np.ndarray, np.ndarray, np.ndarray]]:
+    """Cell, name of the aggregation, subset, its crystals, and both arms' (k, N) values."""
     subsets = list(_subsets(panel))
-    for metric in (m for m in PRIMARY if m in panel.metrics):
+    first, second = list(match.runs_arm), list(match.runs_baseline)
+    for metric in (m for m in choices.primary if m in panel.metrics):
         for direction in panel.directions:
             for scope in SCOPES:
                 for aggregation in AGGREGATIONS:
                     cell = Cell(metric, direction, scope, aggregation)
-                    a, b = panel.get(arm, cell), panel.get(baseline, cell)
+                    a, b = panel.get(match.arm, cell), panel.get(baseline, cell)
                     if a is None or b is None:
                         continue
-                    for name, members in subsets:
-                        rows.append(_row(cell, aggregation, name, a[:, members], b[:, members], alpha))
-            key = (metric, direction)
-            if (arm, *key) in panel.heads and (baseline, *key) in panel.heads:
-                rows += _head_rows(panel, arm, baseline, metric, direction, alpha)
-    return tuple(r for r in rows if r is not None)
-
-
-def _head_rows(
-    panel: Panel, arm: str, baseline: str, metric: str, direction: str, alpha: float
-) -> list[Specification | None]:
-    a, b = panel.heads[arm, metric, direction], panel.heads[baseline, metric, direction]
-    if a.shape[-1] < 2 or b.shape[-1] < 2:
-        return []
-    sharp, diffuse = (np.max, np.min) if BY_NAME[metric].expected_sign > 0 else (np.min, np.max)
-    everyone = np.ones(a.shape[1], bool)
-    cell = Cell(metric, direction)
-    return [
-        _row(cell, name, "all crystals", pick(a, axis=-1)[:, everyone], pick(b, axis=-1)[:, everyone], alpha)
-        for name, pick in (("sharpest_head", sharp), ("most_diffuse_head", diffuse))
-    ]
+                    for subset, members in subsets:
+                        yield cell, aggregation, subset, members, a[first], b[second]
+            heads = [panel.heads.get((arm, metric, direction)) for arm in (match.arm, baseline)]
+            if heads[0] is None or heads[1] is None or min(h.shape[-1] for h in heads if h is not None) < 2:
+                continue
+            rises = choices.expected_sign(metric) > 0 if metric in BY_NAME else True
+            sharp, diffuse = (np.max, np.min) if rises else (np.min, np.max)
+            for name, pick in (("sharpest_head", sharp), ("most_diffuse_head", diffuse)):
+                subset, members = subsets[0]
+                yield (
+                    Cell(metric, direction), name, subset, members, pick(heads[0], axis=-1)[first],
+                    pick(heads[1], axis=-1)[second],
+                )  # fmt: skip
 
 
 def _subsets(panel: Panel) -> Iterator[tuple[str, np.ndarray]]:
@@ -72,21 +119,95 @@ def _subsets(panel: Panel) -> Iterator[tuple[str, np.ndarray]]:
                 yield word, members
 
 
-def _row(
-    cell: Cell, aggregation: str, subset: str, a: np.ndarray, b: np.ndarray, alpha: float
-) -> Specification | None:
-    finite = np.isfinite(a).all(0) & np.isfinite(b).all(0)
-    a, b = a[:, finite], b[:, finite]
-    n = a.shape[1]
-    if n < SMALLEST_N:
-        return None
-    differences = paired_differences(a.mean(0), b.mean(0))
-    mean = float(differences.mean())
-    variance, df, _ = crossed_variance(a, b)
-    half = float(stats.t.ppf(1 - alpha / 2, df) * np.sqrt(variance)) if variance > 0 else 0.0
-    p = float(2 * stats.t.sf(abs(mean) / np.sqrt(variance), df)) if variance > 0 else float(mean == 0)
-    base = float(b.mean())
+def _row(cell: Cell, aggregation: str, subset: str, contrast: Contrast, alpha: float) -> Specification:
+    spread = contrast.spread(resampled=False)
+    low, high = spread.interval(alpha)
+    base = contrast.mean_b
+    percent = 100 * spread.estimate / abs(base) if base else float("nan")
     return Specification(
-        cell.metric, cell.direction, cell.scope, aggregation, subset, n, mean, mean - half, mean + half,
-        100 * mean / abs(base) if base else float("nan"), g_z(differences), p,
+        cell.metric, cell.direction, cell.scope, aggregation, subset, contrast.n, spread.estimate, low, high, percent,
+        g_z(contrast.differences), spread.p_value(),
     )  # fmt: skip
+
+
+def joint_test(curve: _Curve, panel: Panel, match: Match, choices: Choices) -> SpecificationTest:
+    """p of the whole curve: does it lean one way more than exchanged labels would make it?
+
+    The statistic is the absolute mean over specifications of the change, each in units of its own spread under exchange
+    and turned so that the predicted direction is positive.
+    """
+    unit, n_permutations, means, smallest = (
+        _by_crystal(curve, panel, choices) if match.single else _by_run(curve, match, choices)
+    )
+    observed = np.array([r.mean_difference for r in curve.rows])
+    scale = np.sqrt((means**2).mean(0))
+    live = scale > 0
+    lean = (means[:, live] / scale[live]) @ curve.signs[live]
+    mine = float((observed[live] / scale[live]) @ curve.signs[live])
+    reached = int((np.abs(lean) >= abs(mine) - 1e-9 * (1 + abs(mine))).sum())
+    exact = smallest > 1 / (n_permutations + 1)
+    p = reached / len(lean) if exact else (reached + 1) / (len(lean) + 1)
+    turned = observed * curve.signs
+    apart = np.array([r.ci_low > 0 or r.ci_high < 0 for r in curve.rows])
+    percents = np.array([r.percent_change for r in curve.rows]) * curve.signs
+    return SpecificationTest(
+        n=len(curve.rows),
+        same_sign=int((turned > 0).sum()),
+        opposite_sign=int((turned < 0).sum()),
+        significant_same=int((apart & (turned > 0)).sum()),
+        significant_opposite=int((apart & (turned < 0)).sum()),
+        median_percent=float(np.nanmedian(percents)) if np.isfinite(percents).any() else float("nan"),
+        p_value=float(p) if live.any() else 1.0,
+        n_permutations=n_permutations,
+        unit=unit,
+        smallest_p=smallest,
+    )
+
+
+def _by_crystal(
+    curve: _Curve, panel: Panel, choices: Choices
+) -> tuple[Literal["crystals", "runs"], int, np.ndarray, float]:
+    """Mean of every specification under flipped signs of crystals, or of compositions where they repeat."""
+    values = np.nan_to_num(curve.differences)
+    counts = np.isfinite(curve.differences).sum(0)
+    labels = panel.crystals["formula"].to_numpy(str)
+    if choices.by_composition:
+        _, members = np.unique(labels, return_inverse=True)
+        sums = np.zeros((int(members.max()) + 1, values.shape[1]))
+        np.add.at(sums, members, values)
+        values = sums
+    flips = int(min(choices.n_resamples, max(FEWEST, WORK / values.size)))
+    blocks = list(flipped_sums(values, n_resamples=flips, seed=choices.seed))
+    means = np.concatenate(blocks) / counts
+    smallest = 1 / len(means) if len(values) <= EXACT_UP_TO else 1 / (len(means) + 1)
+    return "crystals", len(means), means, smallest
+
+
+def _by_run(
+    curve: _Curve, match: Match, choices: Choices
+) -> tuple[Literal["crystals", "runs"], int, np.ndarray, float]:
+    """Mean of every specification with the runs shared out between the arms in other ways."""
+    a, b = curve.runs_arm, curve.runs_baseline
+    rng = np.random.default_rng(choices.seed)
+    if match.paired:
+        d, k = a - b, len(a)
+        every = 2**k <= EVERY_WAY_UP_TO
+        signs = 2.0 * ((np.arange(2**k)[:, None] >> np.arange(k)) & 1) - 1 if every else rng.choice(
+            [-1.0, 1.0], (choices.n_resamples, k)
+        )  # fmt: skip
+        means = signs @ d / k
+        return "runs", len(means), means, 2 / 2**k if every else 1 / (len(means) + 1)
+    together = np.concatenate([a, b])
+    k, total = len(a), len(together)
+    ways = comb(total, k)
+    every = ways <= EVERY_WAY_UP_TO
+    chosen: Sequence | np.ndarray = (
+        list(combinations(range(total), k))
+        if every
+        else np.argsort(rng.random((choices.n_resamples, total)), axis=1)[:, :k]
+    )
+    picked = np.zeros((len(chosen), total))
+    np.put_along_axis(picked, np.asarray(chosen), 1.0, axis=1)
+    means = picked @ together / k - (1 - picked) @ together / (total - k)
+    smallest = (2 if 2 * k == total else 1) / ways if every else 1 / (len(means) + 1)
+    return "runs", len(means), means, smallest

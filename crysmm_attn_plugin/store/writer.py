@@ -17,6 +17,7 @@ import xxhash
 
 from crysmm_attn_plugin.records import Checkpoint, Window, WindowOutcome
 from crysmm_attn_plugin.store.columns import crystal_columns
+from crysmm_attn_plugin.store.declaration import stamp as declaration_stamp
 from crysmm_attn_plugin.store.files import digest_of, json_bytes, safe_name, unique_name, write_bytes
 from crysmm_attn_plugin.store.groups import WindowWriter
 from crysmm_attn_plugin.store.journal import Journal
@@ -65,7 +66,7 @@ class RunWriter:
         self.path = Path(out_dir).absolute() / safe_name(arm) / safe_name(self.run_id)
         self.path.mkdir(parents=True, exist_ok=True)
         self.journal = Journal(self.path, rank)
-        self._info = dict(info or {})
+        self._info = {**dict(info or {}), **declaration_stamp(out_dir)}
         self._labelled: set[int] = set()
         self._rows: dict[str, list[str]] = {}
         self._adopt()

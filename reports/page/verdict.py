@@ -32,11 +32,11 @@ CLAIMS = {
         "Only that these checkpoints differ, or do not, on crystals like these; nothing about the architecture.",
         "仅能说明这些检查点在此类晶体上是否不同，不涉及模型结构。",
     ),
-    "preliminary": (
-        "Preliminary evidence; not enough for a claim about the architecture.",
-        "初步证据，尚不足以对模型结构作出论断。",
+    "estimates": (
+        "Estimates with every run shown; not enough for a verdict on the architecture.",
+        "仅为估计，列出每次训练，尚不足以对模型结构作出论断。",
     ),
-    "architecture": (
+    "verdict": (
         "A claim about the architecture: the seeds suffice and the arms differ in the fusion only.",
         "可对模型结构作出论断：种子数足够，且各组仅融合方式不同。",
     ),
@@ -129,7 +129,7 @@ def _sentence(pair: PairComparison, primary: tuple[MetricResult, ...]) -> Both:
         zh_a, zh_b = f"{pair.arm} 检查点", f"{pair.baseline} 检查点"
     total = len(primary)
     count = {o: sum(m.outcome == o for m in primary) for o in OUTCOMES}
-    s, o = count["supports"], count["opposes"]
+    s, o, d = count["supports"], count["opposes"], count["differs"]
     sentences: Mapping[str, tuple[str, str]] = {
         "supported": (
             f"Attention is more concentrated in {en_a} than in {en_b}, in all {total} primary metrics.",
@@ -146,6 +146,22 @@ def _sentence(pair: PairComparison, primary: tuple[MetricResult, ...]) -> Both:
             f"全部 {total} 个主要指标均显示 {zh_a} 的注意力不如 {zh_b} 集中。"
             if o == total
             else f"{total} 个主要指标中有 {o} 个显示 {zh_a} 的注意力不如 {zh_b} 集中，没有指标显示更集中。",
+        ),
+        "partly_contradicted": (
+            f"{o} of {total} primary metrics show less concentrated attention in {en_a} than in {en_b}; none shows more.",
+            f"{total} 个主要指标中有 {o} 个显示 {zh_a} 的注意力不如 {zh_b} 集中，没有指标显示更集中。",
+        ),
+        "checkpoints_differ": (
+            f"{d} of {total} primary metrics differ between {en_a} and {en_b}; nothing is said about the architectures.",
+            f"{total} 个主要指标中有 {d} 个在 {zh_a} 与 {zh_b} 之间不同；不涉及模型结构。",
+        ),
+        "checkpoints_alike": (
+            f"{en_a} and {en_b} differ by less than the smallest effect of interest, in all {total} primary metrics.",
+            f"在全部 {total} 个主要指标上，{zh_a} 与 {zh_b} 的差异均小于最小关注效应。",
+        ),
+        "estimates_only": (
+            f"Estimates of the {total} primary metrics; too few runs of {en_a} and {en_b} for a verdict.",
+            f"{total} 个主要指标仅为估计；{zh_a} 与 {zh_b} 的训练次数不足以作出判定。",
         ),
         "conflicting": (
             f"Of {total} primary metrics, {s} show more and {o} less concentrated attention in {en_a} than in {en_b}.",
