@@ -7,6 +7,7 @@ baseline arm's mean. Not-available numbers are None in ``ComparisonResult`` and 
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -296,5 +297,5 @@ def _build(kind: Any, value: Any) -> Any:
     if origin is not None and isinstance(origin, type) and issubclass(origin, Mapping):
         return {k: _build(arguments[1], v) for k, v in value.items()}
     if kind is float:
-        return float("nan") if value is None else float(value)
+        return math.nan if value is None else float(value)
     return value
