@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 from crysmm_attn_plugin.builtin.alarms import ALARM_KINDS
 from crysmm_attn_plugin.builtin.languages import LANGUAGES as _LANGUAGES
 from crysmm_attn_plugin.builtin.metrics import METRICS, PRIMARY, TOKEN_CATEGORIES
-from crysmm_attn_plugin.descriptors import AlarmKind, Language, Metric
+from crysmm_attn_plugin.descriptors import AlarmKind, Language, Metric, ReportPart
 
 __all__ = [
     "ALARMS",
@@ -48,7 +48,6 @@ class Registry(Mapping[str, T], Generic[T]):
         self.what, self._key = what, key
         self._items: dict[str, T] = {key(item): item for item in built_in}
         self._owners: dict[str, str] = dict.fromkeys(self._items, "")
-        self._built_in = frozenset(self._items)
 
     def __getitem__(self, name: str) -> T:
         return self._items[name]
@@ -75,12 +74,16 @@ class Registry(Mapping[str, T], Generic[T]):
 
     def remove(self, owner: str) -> None:
         """Forget everything of one plugin."""
-        for name in [n for n, o in self._owners.items() if o == owner and n not in self._built_in]:
+        for name in [n for n, o in self._owners.items() if o == owner and owner]:
             del self._items[name], self._owners[name]
 
     def added(self) -> tuple[T, ...]:
         """What is not built in."""
-        return tuple(item for name, item in self._items.items() if name not in self._built_in)
+        return tuple(item for name, item in self._items.items() if self._owners[name])
+
+    def built_in(self) -> tuple[T, ...]:
+        """What the project itself registered."""
+        return tuple(item for name, item in self._items.items() if not self._owners[name])
 
     def name_of(self, item: T) -> str:
         """The name an item goes by."""
@@ -97,11 +100,18 @@ TOLD = "a stored run"
 BY_NAME: Registry[Metric] = Registry("metric", lambda m: m.name, METRICS)
 LANGUAGES: Registry[Language] = Registry("language", lambda x: x.code, _LANGUAGES)
 ALARMS: Registry[AlarmKind] = Registry("alarm", lambda a: a.code, ALARM_KINDS)
+#: Host adapters, report parts and trackers are objects that the plugin manager hands over when it loads its plugins.
+HOSTS: Registry[Any] = Registry("host adapter", lambda a: a.name)
+PARTS: Registry[ReportPart] = Registry("report part", lambda p: p.name)
+TRACKERS: Registry[Any] = Registry("tracker", lambda t: t.name)
 #: Hook -> registry of what it hands over.
 REGISTRIES: dict[str, Registry[Any]] = {
     "attn_metrics": BY_NAME,
     "attn_languages": LANGUAGES,
     "attn_alarms": ALARMS,
+    "attn_host_adapters": HOSTS,
+    "attn_report_parts": PARTS,
+    "attn_trackers": TRACKERS,
 }
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from crysmm_attn_plugin.errors import UsageError
 from crysmm_attn_plugin.records import AttentionMap, Structure, TokenLabels
+from crysmm_attn_plugin.reports.added import completed, know
 from crysmm_attn_plugin.stats.compare import compare
 from crysmm_attn_plugin.stats.results import ComparisonResult, LegacyResult
 from crysmm_attn_plugin.store.reader import Run, find_runs
@@ -194,6 +195,7 @@ def compare_arms(
     if not opened:
         raise UsageError("compare_runs needs at least one arm, for example full=['runs/full'].")
     chosen = baseline or choose_baseline(opened)
+    know(opened)
     result, samples = compare(
         opened,
         baseline=chosen,
@@ -206,7 +208,7 @@ def compare_arms(
         sesoi_percent=sesoi_percent,
         legacy=legacy,
     )
-    return Comparison(result, opened, samples)
+    return completed(Comparison(result, opened, samples))
 
 
 def choose_baseline(arms: Mapping[str, Sequence[Run]]) -> str | None:

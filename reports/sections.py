@@ -37,7 +37,7 @@ def plugin_sections(comparison: Comparison) -> list[Section]:
 
     def failed(hook: str, plugin: str, reason: str) -> None:
         if hook == "attn_report_sections":
-            failures.append(_failure(plugin, reason))
+            failures.append(failed_section(plugin, reason))
 
     earlier, manager.on_failure = manager.on_failure, failed
     try:
@@ -47,7 +47,8 @@ def plugin_sections(comparison: Comparison) -> list[Section]:
     return [*(Section(s.id, s.title, s.html, s.markdown) for s in found), *failures]
 
 
-def _failure(plugin: str, reason: str) -> Section:
+def failed_section(plugin: str, reason: str) -> Section:
+    """A section that says that a plugin's could not be made."""
     text = f"The section of plugin {plugin} could not be made ({reason})."
     zh = f"插件 {plugin} 的章节未能生成({reason})。"
     return Section(

@@ -10,9 +10,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from crysmm_attn_plugin.catalogue import known_languages
 from crysmm_attn_plugin.errors import UsageError
 from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
 from crysmm_attn_plugin.reports import tables
+from crysmm_attn_plugin.reports.parts import make_parts, part_names
 from crysmm_attn_plugin.store.files import write_atomic, write_json
 
 if TYPE_CHECKING:
@@ -66,8 +68,9 @@ def write_report(
     Raises:
         UsageError: On an unknown format, language or style, or when the folder is a file.
     """
-    wanted = set(_checked("format", formats or FORMATS, FORMATS))
-    languages = cast("tuple[Lang, ...]", _checked("language", langs, LANGUAGES))
+    every = known_formats()
+    wanted = set(_checked("format", formats or every, every))
+    languages = cast("tuple[Lang, ...]", _checked("language", langs, known_languages()))
     number_style = cast("Style", _checked("style", [style], STYLES)[0])
     target = Path(out_dir).absolute()
     if target.exists() and not target.is_dir():
@@ -79,8 +82,13 @@ def write_report(
         _move_into_place(stage, target)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
-    get_plugin_manager().call("attn_report_written", comparison=comparison, report_dir=str(target))
+    get_plugin_manager().hooks.report_written(comparison=comparison, report_dir=target)
     return target
+
+
+def known_formats() -> tuple[str, ...]:
+    """Every part that can be asked for, those of plugins last."""
+    return (*FORMATS, *part_names())
 
 
 def _fill(
@@ -115,6 +123,8 @@ def _fill(
         from crysmm_attn_plugin.reports.sections import plugin_sections
 
         sections = plugin_sections(comparison)
+    made, part_numbers = make_parts(comparison, out, wanted, langs, style)
+    sections = [*made, *sections]
     if "csv" in wanted:
         progress("tables")
         _text(out / "attention_statistics.csv", tables.seed_statistics(result))
@@ -161,7 +171,7 @@ def _fill(
         for name in ("figures", *(p.name for p in out.glob("attention_*.png"))):
             _remove(out / name)
     drawn = {record.name: record.numbers for record in figures if record.numbers}
-    write_json(out / MARKER, {**result.to_dict(), "figures": drawn})
+    write_json(out / MARKER, {**result.to_dict(), "figures": drawn, "parts": part_numbers})
 
 
 def _move_into_place(stage: Path, target: Path) -> None:

@@ -258,6 +258,8 @@ class ComparisonResult:
     declaration: DeclarationRecord | None = None
     changed_defaults: Mapping[str, str] = field(default_factory=dict)
     baseline_known: bool = True
+    #: metrics of plugins as ``Metric.to_dict`` gives them, so that they can be named where the plugin is not installed
+    descriptors: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, JSON-ready (NaN becomes null)."""

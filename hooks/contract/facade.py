@@ -8,13 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from crysmm_attn_plugin.catalogue import BY_NAME
-from crysmm_attn_plugin.descriptors import CommandParsers, ReportPart
+from crysmm_attn_plugin.catalogue import ALARMS, BY_NAME, HOSTS, LANGUAGES, PARTS, TRACKERS
 
 if TYPE_CHECKING:
     import torch
 
-    from crysmm_attn_plugin.descriptors import AlarmKind, BatchContext, Language, Metric
+    from crysmm_attn_plugin.descriptors import (
+        AlarmKind,
+        BatchContext,
+        CommandParsers,
+        Language,
+        Metric,
+        ReportPart,
+    )
     from crysmm_attn_plugin.hooks.contract.protocols import (
         BatchFacts,
         HostAdapter,
@@ -41,33 +47,23 @@ class Hooks:
         self._relay, self._on_account = relay, on_account
 
     def host_adapters(self) -> tuple[HostAdapter, ...]:
-        """Adapters of every plugin, the built-in ones last, so that a plugin may know better; one of each name."""
-        found: dict[str, HostAdapter] = {}
-        for adapter in _flat(self._relay.attn_host_adapters()):
-            found.setdefault(adapter.name, adapter)
-        return tuple(found.values())
+        """Adapters of plugins, then the built-in ones, so that a plugin may know a descendant better."""
+        return (*HOSTS.added(), *HOSTS.built_in())
 
-    def metrics(self) -> list[Metric]:
-        return _flat(self._relay.attn_metrics())
+    def metrics(self) -> tuple[Metric, ...]:
+        return tuple(BY_NAME.values())
 
-    def languages(self) -> list[Language]:
-        return _flat(self._relay.attn_languages())
+    def languages(self) -> tuple[Language, ...]:
+        return tuple(LANGUAGES.values())
 
-    def alarms(self) -> list[AlarmKind]:
-        return _flat(self._relay.attn_alarms())
+    def alarms(self) -> tuple[AlarmKind, ...]:
+        return tuple(ALARMS.values())
 
     def report_parts(self) -> tuple[ReportPart, ...]:
-        """Parts of every plugin, in the order of registration, one of each name."""
-        found: dict[str, ReportPart] = {}
-        for part in reversed(_flat(self._relay.attn_report_parts())):
-            found.setdefault(part.name, part)
-        return tuple(found.values())
+        return tuple(PARTS.values())
 
     def trackers(self) -> tuple[Tracker, ...]:
-        found: dict[str, Tracker] = {}
-        for tracker in reversed(_flat(self._relay.attn_trackers())):
-            found.setdefault(tracker.name, tracker)
-        return tuple(found.values())
+        return tuple(TRACKERS.values())
 
     def read_attention(self, *, call: Any, window: OpenPass) -> torch.Tensor | None:
         return self._relay.attn_read_attention(call=call, window=window)  # type: ignore[no-any-return]

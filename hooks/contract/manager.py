@@ -70,14 +70,18 @@ class IsolatedPlugins(pluggy.PluginManager):
 
     Args:
         told: (plugin, hook, what went wrong).
+        collect: (plugin, name): called when a plugin was registered, to keep what it hands over.
         timed: (plugin, hook, seconds), or None.
     """
 
     def __init__(
-        self, told: Callable[[str, str, str], None], timed: Callable[[str, str, float], None] | None = None
+        self,
+        told: Callable[[str, str, str], None],
+        collect: Callable[[Any, str], None],
+        timed: Callable[[str, str, float], None] | None = None,
     ) -> None:
         super().__init__(GROUP)
-        self._told, self._timed = told, timed
+        self._told, self._collect, self._timed = told, collect, timed
         self.add_hookspecs(AttnSpecs)
 
     def register(self, plugin: Any, name: str | None = None) -> str | None:
@@ -102,7 +106,16 @@ class IsolatedPlugins(pluggy.PluginManager):
                         impl.function, caller.name, told=told, checked=checked, trusted=trusted, timed=timed
                     )
                 object.__setattr__(impl, "function", made)
+        self._collect(plugin, registered)
         return registered
+
+    def unregister(self, plugin: Any = None, name: str | None = None) -> Any:
+        """As pluggy's; what the plugin handed over is forgotten."""
+        gone = name or self.get_name(plugin)
+        found = super().unregister(plugin, name)
+        if gone is not None:
+            catalogue.forget(gone)
+        return found
 
 
 @dataclass
@@ -124,9 +137,10 @@ class PluginManager:
     disabled: set[str] = field(default_factory=set)
     load_seconds: dict[str, float] = field(default_factory=dict)
     _told: set[str] = field(default_factory=set)
+    _notes: dict[str, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.pm = IsolatedPlugins(self._failed, self._timed if self.timing else None)
+        self.pm = IsolatedPlugins(self._failed, self._collect, self._timed if self.timing else None)
         self.hooks = Hooks(self.pm.hook, self._on_account)
 
     # -- loading -------------------------------------------------------------------------------------------
@@ -152,8 +166,8 @@ class PluginManager:
             if self.pm.has_plugin(name):
                 self.pm.unregister(name=name)
             return False
-        self.loaded.append(LoadedPlugin(name, source, self._hooks_of(plugin)))
-        self._collect(plugin, name)
+        notes = tuple(self._notes.pop(name, ()))
+        self.loaded.append(LoadedPlugin(name, source, self._hooks_of(plugin), notes=notes))
         return True
 
     def load_built_in(self) -> None:
@@ -211,7 +225,6 @@ class PluginManager:
             self.disabled.add(name)
             if self.pm.has_plugin(name):
                 self.pm.unregister(name=name)
-                catalogue.forget(name)
                 self.loaded = [replace(p, error="disabled") if p.name == name else p for p in self.loaded]
 
     def _hooks_of(self, plugin: Any) -> tuple[str, ...]:
@@ -273,9 +286,7 @@ class PluginManager:
         return self._on_account(descriptor, where, function)
 
     def _note(self, name: str, text: str) -> None:
-        self.loaded = [
-            replace(p, notes=(*p.notes, text)) if p.name == name and not p.error else p for p in self.loaded
-        ]
+        self._notes.setdefault(name, []).append(text)
         log.warning("plugin %s: %s", name, text)
 
     def _left_out(self, name: str, source: str, why: str) -> None:
