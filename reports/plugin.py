@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from crysmm_attn_plugin.descriptors import PartOutput, PartRequest, ReportPart
 from crysmm_attn_plugin.errors import AttnError
 from crysmm_attn_plugin.hooks.contract.specs import hookimpl
 from crysmm_attn_plugin.store.reader import Run, find_runs
 
 log = logging.getLogger("crysmm_attn")
+
+
+@hookimpl
+def attn_report_parts() -> Sequence[ReportPart]:
+    """Metrics that plugins added; the other parts are asked for by ``reports.write`` itself."""
+    return [
+        ReportPart("added_metrics", _added_metrics, "metrics that plugins added: sentence, table, figure")
+    ]
+
+
+def _added_metrics(request: PartRequest) -> PartOutput | None:
+    from crysmm_attn_plugin.reports import added_metrics  # numpy and pandas, which --help does without
+
+    return added_metrics.make(request)
 
 
 @hookimpl

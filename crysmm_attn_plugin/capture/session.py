@@ -234,7 +234,7 @@ class Capture:
         )
         window = Window(window_id, digest, current.split, current.kind, current.epoch, training)
         current.open = OpenWindow(window, watch, current.loader, self.settings, self.manager, self.on_raw)
-        self.manager.call("attn_window_opened", window=window)
+        self.manager.hooks.window_opened(window=window)
 
     def _close_unfinished(self, reason: str) -> None:
         if self._pass is not None and self._pass.ended:
@@ -262,7 +262,7 @@ class Capture:
 
         outcome = self._guard(write)
         if outcome is not None:
-            self.manager.call("attn_window_closed", window=opened.window, outcome=outcome)
+            self.manager.hooks.window_closed(window=opened.window, outcome=outcome)
         return outcome
 
     def _write(self, opened: OpenWindow, outcome: WindowOutcome) -> None:
@@ -366,9 +366,16 @@ class Capture:
         self._guard(self._write_checkpoints)
         if self._writer is None:
             return None
+        self._guard(self._write_plugins)
         if seal_run:
             self._guard(lambda: seal(self._run_writer().path, state=state, reason=reason))
         return self._writer.path
+
+    def _write_plugins(self) -> None:
+        """Who took part, what went wrong in it, and how plugins' metrics are named."""
+        plugins, described = self.manager.record(), self.manager.descriptor_data()
+        if self._writer is not None and (plugins or any(described.values())):
+            self._writer.update_info(plugins=plugins, descriptors=described)
 
     def abandon(self) -> None:
         """Let go of everything without writing: in a forked child, whose parent writes it."""
@@ -447,7 +454,7 @@ class Capture:
             self._run_writer().write_outcome(outcome)
         except OSError as disk:
             self._note(f"the failure could not be written either: {disk}")
-        self.manager.call("attn_capture_failed", window=opened.window, reason=reason)
+        self.manager.hooks.capture_failed(window=opened.window, reason=reason)
 
     def _note(self, reason: str, *, at_once: bool = True) -> None:
         if reason and reason not in self.failures:

@@ -59,7 +59,7 @@ class OpenWindow:
         self.loader = loader
         self.dataset = getattr(loader, "dataset", None)
         self.gathered = Accumulator(MapKeeper(settings.maps, settings.memory_mb))
-        self._asks_plugins = bool(manager.pm.hook.attn_batch_metrics.get_hookimpls())
+        self._asks_plugins = manager.hooks.reads_batches
         self._settings, self._manager, self._on_raw = settings, manager, on_raw
         self._tokenizers = TokenizerWatch()
         self._raw: list[RawAttention] = []
@@ -124,7 +124,7 @@ class OpenWindow:
         inputs.tokenizer_calls = list(self._tokenizers.calls)
         self.n_batches += 1
         self._forwards += 1
-        identity = self._manager.call_first("attn_identify_batch", inputs=inputs, window=self)
+        identity = self._manager.hooks.identify_batch(inputs=inputs, window=self)
         if identity is None:
             identity = identify(inputs)
         if self._on_raw is not None:
@@ -139,7 +139,7 @@ class OpenWindow:
                 words=words,
                 plugin_metrics=self._plugin_metrics if self._asks_plugins else None,
                 wanted=frozenset(self._settings.metrics),
-                on_fault=self.gathered.metric_left_out,
+                on_fault=self._metric_left_out,
             )
             blocks += reduced.blocks
             padding.append(reduced.padding)
@@ -153,8 +153,12 @@ class OpenWindow:
         self._module_calls += len({r.module for r in raw} & self._useful)
         self.gathered.add(identity, blocks, prediction_tensor(output, len(identity)), padding)
 
+    def _metric_left_out(self, name: str, why: str) -> None:
+        self.gathered.metric_faults.setdefault(name, why)
+        self._manager.fault(name, "attn_batch_metrics", why)
+
     def _plugin_metrics(self, **arguments: Any) -> list[Mapping[str, torch.Tensor]]:
-        return self._manager.call("attn_batch_metrics", **arguments)
+        return self._manager.hooks.batch_metrics(**arguments)
 
     def _resolved(self, raw: list[RawAttention], identity: BatchIdentity) -> list[Any]:
         """Cross-modal calls in wanted directions, and whether each was given masks; the rest is kept with its reason."""

@@ -99,7 +99,7 @@ def _finished(run_dirs: list) -> None:  # type: ignore[type-arg]
         log.addHandler(handler)
         log.propagate = False
     for run_dir in run_dirs:
-        get_plugin_manager().call("attn_run_finished", run_dir=str(run_dir))
+        get_plugin_manager().hooks.run_finished(run_dir=run_dir)
 
 
 def _why(failures: list[str], statuses: list[dict], asked: str | None = None) -> str:  # type: ignore[type-arg]

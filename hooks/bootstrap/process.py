@@ -327,7 +327,7 @@ class HostProcess:
         run_dir = capture.finish(seal_run=alone) if capture is not None else None
         self._write_status()
         if alone and capture is not None and run_dir is not None:
-            capture.manager.call("attn_run_finished", run_dir=str(run_dir))
+            capture.manager.hooks.run_finished(run_dir=run_dir)
 
     def _write_status(self) -> None:
         """Tell the launcher how far this process got."""

@@ -71,6 +71,12 @@ class Hooks:
     def identify_batch(self, *, inputs: BatchFacts, window: OpenPass) -> BatchIdentity | None:
         return self._relay.attn_identify_batch(inputs=inputs, window=window)  # type: ignore[no-any-return]
 
+    @property
+    def reads_batches(self) -> bool:
+        """Whether anyone computes metrics of a batch; where nobody does, no batch need be laid out for it."""
+        hooked = bool(self._relay.attn_batch_metrics.get_hookimpls())
+        return hooked or any(m.compute is not None for m in BY_NAME.added())
+
     def batch_metrics(
         self,
         *,

@@ -297,7 +297,13 @@ class PluginManager:
 
     def record(self) -> list[dict[str, Any]]:
         """Third-party plugins, and any that failed, for ``run.json``."""
-        return [
+        known = {p.name for p in self.loaded}
+        nameless = [
+            {"name": name, "failures": [vars(f).copy() for f in found]}
+            for name, found in self.failures.items()
+            if name not in known
+        ]
+        return nameless + [
             {
                 "name": p.name,
                 "source": p.source,
@@ -305,10 +311,18 @@ class PluginManager:
                 "error": p.error,
                 "notes": list(p.notes),
                 "failures": [vars(f).copy() for f in self.failures.get(p.name, ())],
+                **({"seconds": self._seconds_of(p.name)} if self.timing else {}),
             }
             for p in self.loaded
             if p.name not in BUILT_IN or p.error or self.failures.get(p.name)
         ]
+
+    def _seconds_of(self, plugin: str) -> dict[str, dict[str, float]]:
+        return {
+            hook: {"calls": calls, "seconds": seconds}
+            for (name, hook), (calls, seconds) in self.timings.items()
+            if name == plugin
+        }
 
     def descriptor_data(self) -> dict[str, list[dict[str, Any]]]:
         """Descriptors of the metrics that plugins added, for ``run.json``."""

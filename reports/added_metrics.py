@@ -1,0 +1,197 @@
+"""Metrics that plugins added, as a part of the report: a sentence each, a table, a figure. Always exploratory."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from crysmm_attn_plugin.catalogue import BY_NAME
+from crysmm_attn_plugin.descriptors import PartOutput, PartRequest
+from crysmm_attn_plugin.reports import escape
+from crysmm_attn_plugin.reports.added import results_of
+from crysmm_attn_plugin.reports.language import marks, pick, say
+from crysmm_attn_plugin.reports.numbers import decimals_for, fixed, format_interval, format_p
+from crysmm_attn_plugin.reports.sections import Section
+from crysmm_attn_plugin.stats.results import ComparisonResult, MetricResult, PairComparison
+from crysmm_attn_plugin.store.files import write_atomic
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+NAME = "added_metrics"
+TITLE = ("Metrics of plugins", "插件指标")
+EXPLORATORY = (
+    "Exploratory: adjusted with all other exploratory metrics (Benjamini-Hochberg), outside the verdict.",
+    "探索性指标：与其他探索性指标一并校正（Benjamini-Hochberg），不参与结论判定。",
+)
+COLUMNS = (
+    ("Metric", "指标"), ("Arm", "实验组"), ("Baseline", "基线"), ("Difference", "差值"), ("Interval", "区间"),
+    ("Change (%)", "变化 (%)"), ("Adjusted p", "校正后 p"),
+)  # fmt: skip
+SENTENCE = (
+    "The {metric} was {a} in {arm} and {b} in {baseline}: difference {difference} ({interval}), adjusted {p}, {n} crystals.",
+    "{arm}的{metric}为 {a}，{baseline}为 {b}：差值 {difference}（{interval}），校正后 {p}，共 {n} 个晶体。",
+)
+ALONE = ("The {metric} was {a} in {arm}.", "{arm}的{metric}为 {a}。")
+CAPTION = (
+    "Change of each metric that a plugin added, in percent of the baseline's mean, with its interval.",
+    "各插件指标相对基线均值的变化（%）及其区间。",
+)
+Found = list[tuple[PairComparison, MetricResult]]
+
+
+def make(request: PartRequest) -> PartOutput | None:
+    """The part, or None where no metric of a plugin was captured."""
+    result = request.comparison.result
+    found: Found = [(pair, m) for pair in result.pairs for m in results_of(pair, result)]
+    alone = [] if result.pairs else [n for n in result.arms[0].means if n in _added()]
+    if not found and not alone:
+        return None
+    files: list[Path] = []
+    pictures: dict[str, str] = {}
+    if found:
+        for lang in request.langs:
+            path = request.folder / "figures" / f"{NAME}{'' if lang == 'en' else '.' + lang}.png"
+            path.parent.mkdir(exist_ok=True)
+            _save(draw(found, lang), path)
+            files.append(path)
+            pictures[lang] = path.name
+    html, markdown = {}, {}
+    for lang in request.langs:
+        sentences = [_sentence(pair, m, lang) for pair, m in found] or [
+            _alone(result, name, lang) for name in alone
+        ]
+        rows = [_row(pair, m, lang) for pair, m in found]
+        picture = request.folder / "figures" / pictures[lang] if lang in pictures else None
+        html[lang] = _html(sentences, rows, picture, lang)
+        markdown[lang] = _markdown(sentences, rows, picture, lang)
+    title = {lang: pick(TITLE, lang) for lang in request.langs}
+    numbers = {
+        f"{pair.arm}/{m.metric}": {
+            "mean_arm": m.paired.mean_a,
+            "mean_baseline": m.paired.mean_b,
+            "difference": m.paired.mean_difference,
+            "percent_change": m.paired.percent_change,
+        }
+        for pair, m in found
+    }
+    return PartOutput([Section("added-metrics", title, html, markdown)], files, numbers)
+
+
+def _added() -> set[str]:
+    return {m.name for m in BY_NAME.added()}
+
+
+def label(name: str, lang: str) -> str:
+    """A metric's label in a language: its own, else a translation of its English one."""
+    metric = BY_NAME[name]
+    return metric.labels.get(lang) or say(metric.label("en"), metric.label("zh"), lang)
+
+
+def _values(m: MetricResult) -> tuple[str, str, str, str]:
+    p = m.paired
+    decimals = decimals_for(p.ci_high - p.ci_low)
+    unit = f" {BY_NAME[m.metric].unit}" if BY_NAME[m.metric].unit else ""
+    interval = format_interval(p.ci_low, p.ci_high)
+    return (
+        fixed(p.mean_a, decimals) + unit, fixed(p.mean_b, decimals) + unit,
+        fixed(p.mean_difference, decimals, sign=True), interval,
+    )  # fmt: skip
+
+
+def _sentence(pair: PairComparison, m: MetricResult, lang: str) -> str:
+    a, b, difference, interval = _values(m)
+    return pick(SENTENCE, lang).format(
+        metric=label(m.metric, lang), a=a, b=b, arm=pair.arm, baseline=pair.baseline, difference=difference,
+        interval=interval, p=format_p(m.p_adjusted), n=m.paired.n,
+    )  # fmt: skip
+
+
+def _alone(result: ComparisonResult, name: str, lang: str) -> str:
+    arm = result.arms[0]
+    unit = f" {BY_NAME[name].unit}" if BY_NAME[name].unit else ""
+    return pick(ALONE, lang).format(
+        metric=label(name, lang), a=fixed(arm.means[name], 3) + unit, arm=arm.name
+    )
+
+
+def _row(pair: PairComparison, m: MetricResult, lang: str) -> tuple[str, ...]:
+    a, b, difference, interval = _values(m)
+    change = fixed(m.paired.percent_change, 1, sign=True)
+    name = label(m.metric, lang)
+    return (
+        name[:1].upper() + name[1:],
+        f"{pair.arm}{marks(lang).colon}{a}",
+        f"{pair.baseline}{marks(lang).colon}{b}",
+        difference,
+        interval,
+        change,
+        format_p(m.p_adjusted),
+    )
+
+
+def _html(sentences: Sequence[str], rows: Sequence[Sequence[str]], picture: Path | None, lang: str) -> str:
+    parts = [Markup("<p>{}</p>").format(s) for s in (*sentences, pick(EXPLORATORY, lang))]
+    if rows:
+        head = Markup("").join(Markup('<th scope="col">{}</th>').format(pick(c, lang)) for c in COLUMNS)
+        body = Markup("").join(
+            Markup("<tr>{}</tr>").format(Markup("").join(Markup("<td>{}</td>").format(c) for c in row))
+            for row in rows
+        )
+        parts.append(Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(head, body))
+    if picture is not None:
+        data = base64.b64encode(picture.read_bytes()).decode("ascii")
+        parts.append(
+            Markup('<p><img alt="{}" src="data:image/png;base64,{}"></p>').format(pick(CAPTION, lang), data)
+        )
+    return str(Markup("\n").join(parts))
+
+
+def _markdown(
+    sentences: Sequence[str], rows: Sequence[Sequence[str]], picture: Path | None, lang: str
+) -> str:
+    parts = [escape.markdown(s) for s in (*sentences, pick(EXPLORATORY, lang))]
+    if rows:
+        cells = [[pick(c, lang) for c in COLUMNS], ["---"] * len(COLUMNS)]
+        cells += [[escape.markdown(c) for c in row] for row in rows]
+        parts.append("\n".join(f"| {' | '.join(row)} |" for row in cells))
+    if picture is not None:
+        parts.append(f"![{escape.markdown(pick(CAPTION, lang))}](figures/{picture.name})")
+    return "\n\n".join(parts)
+
+
+def draw(found: Found, lang: str) -> Figure:
+    """One row a metric and pair: the percent change and its interval.
+
+    Args:
+        found: Results to show.
+        lang: Language of the labels.
+    """
+    from crysmm_attn_plugin.reports.figures import style  # matplotlib
+
+    several = len({pair.arm for pair, _ in found}) > 1
+    height = 14.0 + 5.0 * len(found)
+    with style.context():
+        figure = style.new_figure(89.0, height)
+        axes = style.add_axes(figure, 38.0, 2.0, 48.0, height - 12.0)
+        axes.axvline(0.0, color="0.7", linewidth=0.5)
+        for i, (_, m) in enumerate(found):
+            p = m.paired
+            axes.plot([p.percent_ci_low, p.percent_ci_high], [i, i], color="black", linewidth=0.8)
+            axes.plot([p.percent_change], [i], "o", color="black", markersize=3)
+        names = [label(m.metric, lang) + (f" ({pair.arm})" if several else "") for pair, m in found]
+        axes.set_yticks(range(len(found)), [style.one_line(n, 32) for n in names])
+        axes.set_ylim(len(found) - 0.5, -0.5)
+        axes.set_xlabel(say("Change (%)", "变化 (%)", lang))
+    return figure
+
+
+def _save(figure: Figure, path: Path) -> None:
+    from crysmm_attn_plugin.reports.figures import style  # matplotlib
+
+    with style.context():
+        write_atomic(path, lambda target: figure.savefig(target, format="png", metadata={"Title": NAME}))
