@@ -8,9 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crysmm_attn_plugin.capture.models import nothing_to_read
 from crysmm_attn_plugin.capture.session import Capture, silence_if_unconfigured
-from crysmm_attn_plugin.errors import CaptureError, UsageError
+from crysmm_attn_plugin.errors import UsageError
 from crysmm_attn_plugin.hooks.digests import role_of
 from crysmm_attn_plugin.records import Checkpoint, WindowOutcome
 from crysmm_attn_plugin.settings import Settings, load_settings
@@ -27,7 +26,7 @@ class Attached:
     Attributes:
         run_dir: The run's folder; None until something was written.
         outcome: How the pass ended; None while it is going on, or when nothing was captured.
-        modules: Names of the attention modules that are read.
+        modules: Names of the attention modules that were read so far.
         checkpoint: File the weights came from; may be set until the pass ends.
     """
 
@@ -50,23 +49,22 @@ class Attached:
 
     @property
     def on_raw(self) -> Callable[[Any, Any], None] | None:
-        """Called with each map as the tap saw it, padding and all, and the batch's identity."""
+        """Called with each ``AttentionCall``, padding and all, and the batch's identity."""
         return self._capture.on_raw
 
     @on_raw.setter
     def on_raw(self, listener: Callable[[Any, Any], None] | None) -> None:
         self._capture.on_raw = listener
 
-    def probe_gradients(self, forward: Callable[[], Any]) -> tuple[str, ...]:
-        """Find directions that the model's output does not depend on, by one backward pass of a sum.
+    def probe_gradients(self, forward: Callable[[], Any]) -> None:
+        """Find attention that the model's output does not depend on, by one backward pass of a sum.
+
+        The pass that follows calls its directions untrained: no gradient can have reached their weights.
 
         Args:
-            forward: Runs the model once, with gradients; outside any captured loop. Gradients are cleared again.
-
-        Returns:
-            Directions that no gradient reached: their weights cannot have been trained.
+            forward: Runs the attached model once; outside any captured loop. No gradient is left on a parameter.
         """
-        return self._capture.probe_gradients(forward)
+        self._capture.probe_gradients(forward)
 
     @property
     def outcome(self) -> WindowOutcome | None:
@@ -91,9 +89,9 @@ def attach(
     """Capture the attention of ``model`` while the host loops over ``loader``.
 
     Args:
-        model: The model whose forward takes the loader's batches; None watches whichever module is called on them.
-        loader: The loader the host is about to iterate (a torch ``DataLoader``); its data set has ``ids``. A class
-            follows every loop over its instances.
+        model: The model that takes the loader's batches, whose weights and module names count; None finds it by itself.
+        loader: The loader the host is about to iterate (a torch ``DataLoader``). A class follows every loop over its
+            instances.
         out_dir: Folder of runs; ``<out_dir>/<arm>/<run id>/`` is written.
         arm: Name of the ablation arm.
         checkpoint: File these weights came from; names the checkpoint and its role (best_val, best_test, last).
@@ -126,12 +124,8 @@ def attach(
             capture.watch_loader(loader, split)
     except TypeError as error:
         raise UsageError(f"attach: {error}.") from error
-    if model is not None and not capture.watch_model(model):
-        message = nothing_to_read(model)
-        if chosen.strict:
-            capture.finish(seal_run=False)
-            raise CaptureError(message + ".")
-        capture._note(message)
+    if model is not None:
+        capture.watch_model(model)
     attached = Attached(capture, checkpoint)
     try:
         yield attached

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     import torch
 
-Direction = Literal["atom_to_text", "text_to_atom"]
+#: Empty: undirected, a side nobody can name.
+Direction = Literal["atom_to_text", "text_to_atom", ""]
 DIRECTIONS: tuple[Direction, Direction] = ("atom_to_text", "text_to_atom")
 WindowKind = Literal["epoch", "final", "attached"]
 WindowState = Literal["complete", "partial", "failed", "empty"]
@@ -60,24 +61,28 @@ class BatchIdentity:
     """Who is in a batch, in batch order. All sequences have length B.
 
     Attributes:
-        ids: Crystal ids of the host's data set.
-        elements: Element symbols per crystal, in node order.
+        ids: Crystal ids of the host's data set or batch; ``#17`` for the item at position 17 of a data set without ids,
+            ``~17`` for the 18th of a stream.
+        elements: Element symbols per crystal, in node order; None where unknown.
         tokens: Token labels per crystal, or None where the host's text cannot be labelled.
         targets: Target values (host's unit), or None.
         structures: Structures, where the host's data set holds them.
-        n_atoms: Atom counts; equal to ``len(elements[i])``.
-        formulas: Chemical formulas; computed from the elements when not given.
+        atom_counts: Atoms per crystal, where they are known without elements.
     """
 
     ids: tuple[str, ...]
-    elements: tuple[tuple[str, ...], ...]
+    elements: tuple[tuple[str, ...] | None, ...]
     tokens: tuple[TokenLabels, ...] | None = None
     targets: tuple[float | None, ...] | None = None
     structures: tuple[Structure | None, ...] | None = None
+    atom_counts: tuple[int, ...] | None = None
 
     @property
-    def n_atoms(self) -> tuple[int, ...]:
-        return tuple(len(e) for e in self.elements)
+    def n_atoms(self) -> tuple[int | None, ...]:
+        """Atoms per crystal, None where unknown."""
+        if self.atom_counts is not None:
+            return self.atom_counts
+        return tuple(None if e is None else len(e) for e in self.elements)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -90,7 +95,7 @@ class AttentionCall:
     Attributes:
         module: Qualified module name, wrapper prefixes removed.
         call: 0-based index of the call within one forward of the model.
-        direction: ``atom_to_text`` (rows are atoms) or ``text_to_atom`` (rows are tokens).
+        direction: ``atom_to_text`` (rows are atoms), ``text_to_atom`` (rows are tokens), or empty where a side has no name.
         weights: (B, heads, queries, keys), after softmax, before dropout, on the model's device.
         query_mask: (B, queries) bool, True where real; None when the module was given none.
         key_mask: (B, keys) bool, True where real; None when the module was given none.

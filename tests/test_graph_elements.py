@@ -8,9 +8,8 @@ import torch
 
 from crysmm_attn_plugin.demo.crystals import load_demo_crystals
 from crysmm_attn_plugin.demo.graphs import build_graphs
-from crysmm_attn_plugin.errors import IdentityError
-from crysmm_attn_plugin.hooks.graph_elements import UNKNOWN, cgcnn_rows, elements_from_graph
-from crysmm_attn_plugin.hooks.identity import first_graph, graph_counts
+from crysmm_attn_plugin.hooks.reading.elements import UNKNOWN, cgcnn_rows, elements_from_graph
+from crysmm_attn_plugin.hooks.reading.batch import first_graph, graph_counts
 
 SHARED = {("La", "Ce"), ("Sm", "Gd"), ("Ho", "Er"), ("Th", "Np"), ("Am", "Cm")}
 
@@ -47,10 +46,9 @@ def test_a_shared_row_is_named_by_the_text_or_the_id_and_by_nothing_else():
     assert elements_from_graph(graph, [3], ["JVASP-1"], ["LaCe4 and more"]) == ((UNKNOWN, "O", "O"),)
 
 
-def test_a_graph_that_does_not_say_is_refused():
+def test_a_graph_that_does_not_say_leaves_them_unknown():
     graph = dgl.graph(([], []), num_nodes=2)
-    with pytest.raises(IdentityError, match="neither to the data set nor to the graph"):
-        elements_from_graph(graph, [2], ["a"], None)
+    assert elements_from_graph(graph, [2], ["a"], None) is None
 
 
 def test_atomic_numbers_are_read_as_they_are():

@@ -137,30 +137,6 @@ def test_a_plugin_whose_hook_raises_is_skipped_and_the_rows_are_written(tmp_path
     assert "broken_metric" in told[0]
 
 
-def test_a_plugins_tap_that_raises_ends_the_window_and_not_the_host(tmp_path: Path) -> None:
-    code = (
-        "from crysmm_attn_plugin.hooks import hookimpl\n"
-        "class Bad:\n"
-        "    how = 'badly'\n"
-        "    def __init__(self, name, module): self.name, self.module, self.handle = name, module, None\n"
-        "    def install(self, emit): self.handle = self.module.register_forward_hook(self.see)\n"
-        "    def see(self, *args): raise RuntimeError('a tap of a third party')\n"
-        "    def remove(self): self.handle and self.handle.remove()\n"
-        "@hookimpl\n"
-        "def attn_make_tap(module, name, settings):\n"
-        "    return Bad(name, module) if type(module).__name__ == 'OwnDropout' else None\n"
-    )
-    site = write_plugin(tmp_path, "broken_tap", code)
-    write_host(tmp_path)
-    done = run_host(tmp_path, python_path=(site,))
-    assert done.returncode == 3
-    assert done.stdout == "host is done\n"
-    assert "Traceback" not in done.stderr
-    assert "a tap of a third party" in our_lines(done)[-1]
-    (outcome,) = opened(tmp_path).windows
-    assert outcome.state == "failed"
-
-
 def test_an_existing_sitecustomize_still_runs(tmp_path: Path) -> None:
     site = tmp_path / "theirs"
     site.mkdir()
@@ -530,7 +506,6 @@ def test_plugins_lists_the_built_in_ones(tmp_path: Path) -> None:
     assert done.returncode == 0
     for name, hook in {
         "hosts": "attn_host_adapters",
-        "taps": "attn_make_tap",
         "reports": "attn_run_finished",
     }.items():
         (line,) = [x for x in done.stdout.splitlines() if x.startswith(f"{name} (built in")]

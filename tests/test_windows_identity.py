@@ -12,7 +12,8 @@ import pytest
 import torch
 from host_kit import Crystals, CrystalTextNet, OwnDropout, collate, make_loader
 from torch import nn
-from torch.utils.data import DataLoader, IterableDataset, Sampler, WeightedRandomSampler
+from torch.utils.data import ConcatDataset, DataLoader, IterableDataset, Sampler, Subset, WeightedRandomSampler
+from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 from crysmm_attn_plugin.errors import IdentityError, UsageError
 from crysmm_attn_plugin.hooks.digests import (
@@ -22,10 +23,13 @@ from crysmm_attn_plugin.hooks.digests import (
     role_of,
     weight_digest,
 )
-from crysmm_attn_plugin.hooks.identity import BatchInputs, belongs, identify
+from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
+from crysmm_attn_plugin.hooks.reading.facts import facts_of
+from crysmm_attn_plugin.hooks.reading.identity import BatchInputs
+from crysmm_attn_plugin.hooks.reading.loops import listen
+from crysmm_attn_plugin.hooks.reading.outputs import belongs
 from crysmm_attn_plugin.hooks.tokens import TokenizerWatch, labels_of
-from crysmm_attn_plugin.hooks.windows import listen
-from crysmm_attn_plugin.records import Checkpoint
+from crysmm_attn_plugin.records import BatchIdentity, Checkpoint
 
 # -- loops over loaders ----------------------------------------------------------------------------------------
 
@@ -38,6 +42,7 @@ class Listener:
     started: list[Any] = field(default_factory=list)
     batches: list[tuple[Any, Any, tuple[int, ...] | None]] = field(default_factory=list)
     ended: list[tuple[Any, bool]] = field(default_factory=list)
+    over: int = 0
 
     def loader_started(self, loader: Any) -> bool:
         self.started.append(loader)
@@ -45,6 +50,9 @@ class Listener:
 
     def batch_yielded(self, loader: Any, batch: Any, positions: tuple[int, ...] | None) -> None:
         self.batches.append((loader, batch, positions))
+
+    def batch_over(self, loader: Any) -> None:
+        self.over += 1
 
     def loader_finished(self, loader: Any, complete: bool) -> None:
         self.ended.append((loader, complete))
@@ -93,6 +101,7 @@ def test_positions_follow_the_loader_in_every_loop(listener: Listener, options: 
         assert_positions_are_true(listener)
         assert loader.batch_sampler is plain_sampler
     assert listener.ended == [(loader, True), (loader, True)]
+    assert listener.over == len(loader) * 2
 
 
 def test_a_loop_that_was_not_followed_before_is_followed_with_persistent_workers() -> None:
@@ -203,8 +212,12 @@ def test_a_sampler_of_tensors_is_followed(listener: Listener) -> None:
     assert listener.positions == [(5, 4), (1,)]
 
 
-def test_the_hosts_iterator_keeps_its_own_attributes_and_length(listener: Listener) -> None:
-    loop = iter(make_loader(12, 5))
+@pytest.mark.parametrize("workers", [0, 1])
+def test_the_hosts_iterator_is_the_one_it_would_have_without_us(listener: Listener, workers: int) -> None:
+    loader = make_loader(12, 5, num_workers=workers)
+    loop = iter(loader)
+    assert type(loop).__module__ == "torch.utils.data.dataloader"
+    assert loop._index_sampler is loader.batch_sampler
     assert len(loop) == 3
     assert loop._num_yielded == 0
     next(loop)
@@ -213,13 +226,37 @@ def test_the_hosts_iterator_keeps_its_own_attributes_and_length(listener: Listen
 
 
 def test_the_class_is_put_back_when_the_last_listener_is_gone() -> None:
-    original = DataLoader.__iter__
+    places = [(DataLoader, "__iter__"), (_BaseDataLoaderIter, "__next__"), (_BaseDataLoaderIter, "_next_index")]
+    originals = [vars(owner)[name] for owner, name in places]
     undo_one, undo_two = listen(DataLoader, Listener()), listen(DataLoader, Listener())
     undo_one()
-    assert DataLoader.__iter__ is not original
+    assert all(vars(o)[n] is not was for (o, n), was in zip(places, originals))
     undo_two()
     undo_two()
-    assert DataLoader.__iter__ is original
+    assert [vars(owner)[name] for owner, name in places] == originals
+
+
+def test_loaders_of_another_kind_are_followed_and_keep_their_iterators_type() -> None:
+    class Ahead:
+        """Hands out what a torch loader inside it makes."""
+
+        def __init__(self, inner: DataLoader) -> None:
+            self.inner, self.dataset = inner, inner.dataset
+
+        def __iter__(self) -> Any:
+            yield from self.inner
+
+    loader = Ahead(make_loader(12, 4, shuffle=True))
+    plain = type(iter(loader))
+    mine = Listener()
+    undo = listen(Ahead, mine)
+    assert type(iter(loader)) is plain
+    mine.ended.clear()
+    assert len(list(loader)) == 3
+    undo()
+    assert_positions_are_true(mine)
+    assert mine.ended == [(loader, True)]
+    assert type(iter(loader)) is plain
 
 
 def test_a_subclass_of_the_loader_is_followed(listener: Listener) -> None:
@@ -243,7 +280,11 @@ def test_a_plain_container_cannot_be_followed_and_says_what_can(kind: type) -> N
 def inputs_of(dataset: Any, positions: tuple[int, ...] | None, **changes: Any) -> BatchInputs:
     chosen = positions or (0, 1)
     batch = changes.pop("batch", None) or collate([dataset[p] for p in chosen])
-    return BatchInputs(batch, positions, (batch,), {}, dataset, **changes)
+    return BatchInputs(batch, positions, dataset, **changes)
+
+
+def identify(inputs: BatchInputs) -> BatchIdentity:
+    return facts_of(inputs, get_plugin_manager(), None)[0]
 
 
 def test_ids_elements_tokens_and_targets_are_the_data_sets_at_the_positions() -> None:
@@ -256,16 +297,56 @@ def test_ids_elements_tokens_and_targets_are_the_data_sets_at_the_positions() ->
     assert found.n_atoms == tuple(dataset.n_atoms[i] for i in (7, 2, 11))
 
 
-def test_unknown_positions_are_refused() -> None:
-    with pytest.raises(IdentityError, match=r"sampler could not be followed.*attn_identify_batch"):
-        identify(inputs_of(Crystals(4), None))
+def test_a_stream_is_named_by_its_order_and_marked() -> None:
+    found = identify(inputs_of(Crystals(4), None, seen_before=10))
+    assert found.ids == ("~10", "~11")
 
 
-def test_a_data_set_without_ids_is_refused_with_the_way_out() -> None:
+def test_a_data_set_without_ids_is_named_by_its_places_and_marked() -> None:
     dataset = Crystals(4)
     del dataset.ids
-    with pytest.raises(IdentityError, match="Crystals has no attribute ids; add one"):
-        identify(inputs_of(dataset, (0, 1)))
+    assert identify(inputs_of(dataset, (3, 1))).ids == ("#3", "#1")
+
+
+def test_ids_in_the_batch_are_taken_where_the_data_set_has_none() -> None:
+    batch = {"x": torch.zeros(2, 3), "material_id": ["mp-7", "mp-9"], "target": torch.ones(2)}
+    assert identify(BatchInputs(batch, (0, 1), None)).ids == ("mp-7", "mp-9")
+
+
+def test_ids_are_found_through_subsets_and_concatenations() -> None:
+    first, second = Crystals(6), Crystals(9)
+    second.ids = [f"other-{i}" for i in range(9)]
+    dataset = Subset(ConcatDataset([Subset(first, [5, 2]), second]), [1, 4, 0])
+    batch = collate([dataset[i] for i in range(3)])
+    found = identify(BatchInputs(batch, (0, 1, 2), dataset))
+    assert found.ids == (first.ids[2], "other-2", first.ids[5])
+    assert found.elements == (first.elements(2), second.elements(2), first.elements(5))
+
+
+def test_atomic_numbers_in_the_batch_give_elements() -> None:
+    padded = {"z": torch.tensor([[11, 17, 0], [22, 8, 8]]), "id": ["salt", "rutile"]}
+    assert identify(BatchInputs(padded, None, None)).elements == (SALT, RUTILE)
+    flat = {"atomic_numbers": torch.tensor([11, 17, 22, 8, 8]), "batch": torch.tensor([0, 0, 1, 1, 1]), "id": ["s", "r"]}
+    assert identify(BatchInputs(flat, None, None)).elements == (SALT, RUTILE)
+
+
+def test_elements_that_disagree_are_refused_with_both_values() -> None:
+    class Known(GraphTexts):
+        def elements(self, i: int) -> tuple[str, ...]:
+            return (("K", "Cl"), RUTILE, ("Fe",))[i]
+
+    batch = {"z": torch.tensor([[11, 17]]), "y": torch.tensor([1.0])}
+    with pytest.raises(IdentityError, match="'A-1' is K Cl in the data set but Na Cl in the batch"):
+        identify(BatchInputs(batch, (0,), Known()))
+
+
+@pytest.mark.parametrize("labels", [("Na1+", "Cl1-"), ("na", "CL"), ("Na1", "Cl2"), (11, 17), ("Na ", " Cl")])
+def test_element_labels_are_read_whatever_their_style(labels: tuple[Any, ...]) -> None:
+    class Labelled(GraphTexts):
+        def elements(self, i: int) -> tuple[Any, ...]:
+            return labels
+
+    assert identify(BatchInputs((torch.zeros(1, 2, 3),), (0,), Labelled())).elements == (SALT,)
 
 
 def test_fewer_ids_than_items_are_refused() -> None:
@@ -324,7 +405,7 @@ SALT, RUTILE = ("Na", "Cl"), ("Ti", "O", "O")
 
 def test_elements_are_read_from_the_graph_where_the_data_set_has_none() -> None:
     batch = graph_batch((RUTILE, SALT), GraphTexts.text[1::-1], (2.0, 1.0))
-    found = identify(BatchInputs(batch, (1, 0), (batch[:3],), {}, GraphTexts()))
+    found = identify(BatchInputs(batch, (1, 0), GraphTexts()))
     assert found.ids == ("A-2", "A-1")
     assert found.elements == (RUTILE, SALT)
     assert found.tokens is None
@@ -337,23 +418,20 @@ def test_a_graph_with_other_atom_counts_is_refused() -> None:
 
     batch = graph_batch((RUTILE, SALT), GraphTexts.text[:2], (1.0, 2.0))
     with pytest.raises(IdentityError, match="'A-1' has 2 atoms in the data set but 3 in the batch"):
-        identify(BatchInputs(batch, (0, 1), (batch[:3],), {}, Known()))
+        identify(BatchInputs(batch, (0, 1), Known()))
 
 
 def test_a_graph_with_another_number_of_crystals_is_refused() -> None:
     batch = graph_batch((SALT,), GraphTexts.text[:1], (1.0,))
     with pytest.raises(IdentityError, match="holds 1 crystals, its positions name 2"):
-        identify(BatchInputs(batch, (0, 1), (batch[:3],), {}, GraphTexts()))
+        identify(BatchInputs(batch, (0, 1), GraphTexts()))
 
 
-def test_elements_known_to_nobody_are_refused() -> None:
+def test_elements_known_to_nobody_stay_unknown() -> None:
     class Bare:
         ids = ("a", "b")
 
-    with pytest.raises(
-        IdentityError, match="elements of 'a' are known neither to the data set nor to the graph"
-    ):
-        identify(BatchInputs((torch.zeros(2, 3),), (0, 1), (), {}, Bare()))
+    assert identify(BatchInputs((torch.zeros(2, 3),), (0, 1), Bare())).elements == (None, None)
 
 
 def test_jarvis_dictionaries_give_elements_and_structures() -> None:
@@ -374,7 +452,7 @@ def test_jarvis_dictionaries_give_elements_and_structures() -> None:
             }
         )
 
-    found = identify(BatchInputs((torch.zeros(1, 2),), (0,), (), {}, Jarvis()))
+    found = identify(BatchInputs((torch.zeros(1, 2),), (0,), Jarvis()))
     assert found.elements == (("Na", "Cl"),)
     assert found.structures is not None
     assert found.structures[0].frac_coords[0] == pytest.approx((0.5, 0.5, 0.0))
@@ -489,7 +567,7 @@ def test_tokens_of_the_host_are_taken_when_the_texts_are_the_data_sets(tmp_path:
     watch.start()
     tok([t.lower() for t in texts], padding=True, truncation=True)  # the host normalises first
     watch.stop()
-    found = identify(BatchInputs(batch, (0, 1), (batch[:3],), {}, GraphTexts(), watch.calls))
+    found = identify(BatchInputs(batch, (0, 1), GraphTexts(), tokenizer_calls=watch.calls))
     assert found.tokens is not None
     assert found.tokens[0].tokens == ("[CLS]", "na", "##cl", "is", "rock", "[SEP]")
     assert found.tokens[0].truncated
@@ -503,7 +581,7 @@ def test_texts_in_another_order_than_the_data_sets_are_refused(tmp_path: Path) -
     tok(list(batch[2]), padding=True, truncation=True)
     watch.stop()
     with pytest.raises(IdentityError, match="text for crystal 'A-1' begins 'TiO2 is rutile'"):
-        identify(BatchInputs(batch, (0, 1), (batch[:3],), {}, GraphTexts(), watch.calls))
+        identify(BatchInputs(batch, (0, 1), GraphTexts(), tokenizer_calls=watch.calls))
 
 
 # -- which weights ---------------------------------------------------------------------------------------------

@@ -228,20 +228,3 @@ def token_hashes(identity: BatchIdentity) -> list[str]:
 
 def _hash(labels: TokenLabels) -> str:
     return hashlib.blake2b("\x00".join(labels.tokens).encode(), digest_size=8).hexdigest()
-
-
-def prediction_tensor(output: Any, n: int) -> torch.Tensor | None:
-    """The model's raw prediction for each of ``n`` crystals, (n,), or None when the output holds no such thing.
-
-    A tensor, the first tensor of a tuple, or a mapping's predictions, prediction, out, output, logits or y.
-    """
-    if isinstance(output, dict) or hasattr(output, "keys"):
-        for key in ("predictions", "prediction", "out", "output", "logits", "y"):
-            if key in output:
-                return prediction_tensor(output[key], n)
-        return None
-    if isinstance(output, (tuple, list)):
-        return prediction_tensor(output[0], n) if output else None
-    if isinstance(output, torch.Tensor) and output.numel() == n:
-        return output.detach().reshape(n)
-    return None

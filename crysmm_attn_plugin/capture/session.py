@@ -7,16 +7,17 @@ import logging
 import os
 import sys
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
+from crysmm_attn_plugin.capture.alarms import directions_of
 from crysmm_attn_plugin.capture.checkpoints import KnownCheckpoints
-from crysmm_attn_plugin.capture.discovery import look_at_calls
-from crysmm_attn_plugin.capture.models import ModelWatch, nothing_to_read
 from crysmm_attn_plugin.capture.passes import Pass
 from crysmm_attn_plugin.capture.provenance import run_info
 from crysmm_attn_plugin.capture.ranks import shared_run_id
@@ -24,18 +25,22 @@ from crysmm_attn_plugin.capture.window import OpenWindow
 from crysmm_attn_plugin.errors import CaptureError
 from crysmm_attn_plugin.hooks import busy
 from crysmm_attn_plugin.hooks.contract.manager import PluginManager, get_plugin_manager
-from crysmm_attn_plugin.hooks.digests import weight_digest
-from crysmm_attn_plugin.hooks.identity import tensors_in
-from crysmm_attn_plugin.hooks.windows import listen
+from crysmm_attn_plugin.hooks.reading.explain import why_nothing
+from crysmm_attn_plugin.hooks.reading.facts import facts_of
+from crysmm_attn_plugin.hooks.reading.gradients import GradientWatch, without_gradient
+from crysmm_attn_plugin.hooks.reading.loops import asking_frame, listen, weakly
+from crysmm_attn_plugin.hooks.reading.reader import PassReader
+from crysmm_attn_plugin.hooks.reading.weights import digest_of
 from crysmm_attn_plugin.records import Window, WindowKind, WindowOutcome, WindowState
 from crysmm_attn_plugin.settings import Settings
 from crysmm_attn_plugin.store.writer import RunWriter, seal
 
 log = logging.getLogger("crysmm_attn")
 
+#: Crystals at the beginning of a pass for which attention with fresh projections is formed as well; its mean is what is read.
+BASELINE_CRYSTALS = 200
 #: How ranks of one job learn the run id they share.
 RUN_ID_VARIABLE = "CRYSMM_ATTN_INTERNAL_RUN_ID"
-UNSEEN = "the loader was iterated but no watched model's forward was seen"
 
 
 @dataclass
@@ -49,7 +54,7 @@ class Capture:
         run_id: Adds to that run; from the environment, or a new one for all ranks of the job, when None.
         rank: From the environment's RANK when None.
         split_of: Says which split a loader is, or None; loaders named by ``watch_loader`` come first.
-        discover: Watch whichever model is called on a captured batch, for hosts that name none.
+        discover: Also read loops that nobody named, when they run without gradients and none was named before.
         told_later: Somebody else says at the end that nothing was found to capture; failures are told at once.
     """
 
@@ -69,12 +74,16 @@ class Capture:
         self.outcomes: list[WindowOutcome] = []
         self.failures: list[str] = []
         self._writer: RunWriter | None = None
-        self._models: list[ModelWatch] = []
-        self._splits: dict[int, tuple[Any, str]] = {}
+        self._model: weakref.ref[nn.Module] | None = None
+        self._splits: dict[int, tuple[Callable[[], Any], str]] = {}
+        self._modules: dict[str, None] = {}
+        self._gradients = GradientWatch()
+        self._training_loader: Callable[[], Any] = weakly(None)
+        self._untrained: set[tuple[str, str]] = set()
+        self._named = False
         self._undo: list[Callable[[], None]] = []
         self._pass: Pass | None = None
         self.checkpoints = KnownCheckpoints()
-        self._unreadable = ""
         self._steps = 0
         self._epoch = 0
         self._trained = False
@@ -82,7 +91,6 @@ class Capture:
         self._count = 0
         self.last_digest = ""
         self.on_raw: Callable[[Any, Any], None] | None = None
-        self._stop_discovery: Callable[[], None] | None = None
 
     # -- what to watch -------------------------------------------------------------------------------------
 
@@ -93,20 +101,12 @@ class Capture:
 
     @property
     def modules(self) -> tuple[str, ...]:
-        """Names of the attention modules that are read."""
-        return tuple(dict.fromkeys(t.name for watch in self._models for t in watch.taps))
+        """Names of the attention modules that were read."""
+        return tuple(self._modules)
 
-    def watch_model(self, model: nn.Module) -> tuple[str, ...]:
-        """Watch a model whose forward takes batches; returns the names of the modules it will read."""
-        return tuple(t.name for t in self._watch(model).taps)
-
-    def _watch(self, model: nn.Module) -> ModelWatch:
-        for watch in self._models:
-            if watch.model is model:
-                return watch
-        watch = ModelWatch(model, self.manager, self.settings, self._before_forward, self._after_forward)
-        self._models.append(watch)
-        return watch
+    def watch_model(self, model: nn.Module) -> None:
+        """Say which model takes the batches, where that is known: names of its modules and its weights' digest are its own."""
+        self._model = weakref.ref(model)
 
     def watch_loader(self, loader: Any, split: str) -> None:
         """Remember which split a loader is and follow its loops.
@@ -114,7 +114,7 @@ class Capture:
         Raises:
             TypeError: When loops over such an object cannot be followed.
         """
-        self._splits[id(loader)] = (loader, split)
+        self._splits[id(loader)] = (weakly(loader), split)
         self.listen_to(type(loader))
 
     def listen_to(self, loader_class: type) -> None:
@@ -129,93 +129,94 @@ class Capture:
     def batch_yielded(self, loader: Any, batch: Any, positions: tuple[int, ...] | None) -> None:
         current = self._pass
         if current is not None and current.loader is loader:
-            for watch in self._models:
-                watch.interrupted()
-            current.yielded(batch, positions)
+            if not current.skipped:
+                current.reader.yielded(batch, positions, asking_frame())
+        elif loader is not None and self._training_loader() is loader:
+            self._gradients.begin(asking_frame())
+
+    def batch_over(self, loader: Any) -> None:
+        current = self._pass
+        if current is not None and current.loader is loader:
+            current.reader.over()
+            self._guard(lambda: self._read_on(current))
+        else:
+            self._gradients.end()
 
     def loader_finished(self, loader: Any, complete: bool) -> None:
-        if self._pass is not None and self._pass.loader is loader:
-            if complete and not self._pass.end():
-                return
-            state: WindowState = "complete" if complete else "partial"
-            self.close_window(state, "" if complete else "the host left the loop early")
+        current = self._pass
+        if current is None or current.loader is not loader:
+            return
+        complete = complete or current.took_all
+        if complete and not current.skipped and not current.reader.ended():
+            return
+        self.close_window("complete" if complete else "partial", "" if complete else "the host left the loop early")
 
     def _begin(self, loader: Any) -> bool:
         known = self._splits.get(id(loader))
-        split = known[1] if known else (self.split_of(loader) if self.split_of else None)
-        if split is None or split not in self.settings.splits:
-            return False
+        split = known[1] if known and known[0]() is loader else (self.split_of(loader) if self.split_of else None)
+        provisional = split is None and self.discover and not self._named
+        if split is not None:
+            self._named |= split == "test"
+            self._training_loader = weakly(loader if split == "train" else None)
+        if not provisional and (split is None or split not in self.settings.splits):
+            if split is None and torch.is_grad_enabled():
+                self._training_loader = weakly(loader)
+            return self._training_loader() is loader and not self._gradients.done
         self._close_unfinished("another loop began before this one ended")
         if self._trained_since_window:
             self._epoch += 1
             self._trained_since_window = False
-        if self.discover:
-            self._discover_from_now()
         kind: WindowKind = "final" if self._trained else "attached"
-        self._pass = Pass(loader, split, kind, self._epoch if self._trained else None)
+        current = Pass(weakly(loader), split or "test", kind, self._epoch if self._trained else None, provisional)
+        current.reader = PassReader(
+            getattr(loader, "dataset", None),
+            lambda inputs: facts_of(inputs, self.manager, current),
+            self._model() if self._model is not None else None,
+            current.tokenizer_calls,
+            BASELINE_CRYSTALS if self.settings.reinitialised else 0,
+            self._asker(current),
+        )
+        current.tokenizers.start()
+        self._pass = current
         return True
 
-    def _discover_from_now(self) -> None:
-        """Watch the outermost module with attention that is called while a batch waits."""
-        if self._stop_discovery is not None:
+    def _asker(self, current: Pass) -> Callable[[Any], Any] | None:
+        if not self.manager.pm.hook.attn_read_attention.get_hookimpls():
+            return None
+        return lambda call: self.manager.hooks.read_attention(call=call, window=current)
+
+    def _read_on(self, current: Pass) -> None:
+        """Take what the reader has ready; open the window at the first of it."""
+        if current.skipped:
             return
-
-        def waiting() -> bool:
-            return self._pass is not None and bool(self._pass.pending)
-
-        def found(module: nn.Module, args: Any) -> None:
-            if any(w.model is module for w in self._models):
-                return
-            watch = self._guard(lambda: self._watch(module))
-            if watch is None:
-                return
-            if not watch.taps:
-                if watch.compiled or not self._unreadable:
-                    self._unreadable = nothing_to_read(module)
-                watch.remove()
-                self._models.remove(watch)
-                return
-            # the hooks just placed come too late for the call in progress
-            watch.enter_late(args)
-
-        self._stop_discovery = look_at_calls(waiting, found)
-
-    # -- told by models ------------------------------------------------------------------------------------
-
-    def _before_forward(self, watch: ModelWatch, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        current = self._pass
-        if current is None or not current.pending or current.skipped:
+        reader = current.reader
+        if current.provisional and reader.gradients:
+            self._not_a_test(current)
             return
+        if current.open is None and reader.roots:
+            self._open(current)
+        if not current.skipped:
+            for read in reader.take():
+                self._take(current, read)
 
-        def begin() -> None:
-            taken = current.take(args, kwargs)
-            if taken is None:
-                return
-            if current.open is None:
-                self._open(current, watch)
-            if current.open is not None and current.open.watch is watch:
-                current.open.before_forward(*taken, args, kwargs)
+    def _take(self, current: Pass, read: Any) -> None:
+        if current.open is not None:
+            current.open.add(read)
+            self._modules |= current.open.modules
 
-        self._guard(begin)
+    def _not_a_test(self, current: Pass) -> None:
+        """A loop that nobody named runs with gradients: it trains."""
+        current.skip()
+        self._training_loader = weakly(current.loader)
 
-    def _after_forward(self, watch: ModelWatch, output: Any, raised: bool) -> None:
-        current = self._pass
-        if current is None or current.open is None or current.skipped or current.open.watch is not watch:
-            return
-        if raised:
-            current.open.forward_raised()
-            return
-        self._guard(lambda: current.open.after_forward(output) if current.open else None)
-        if current.all_seen:
-            self.close_window("complete")
-
-    def _open(self, current: Pass, watch: ModelWatch) -> None:
-        digest = weight_digest(watch.model.state_dict())
-        training = bool(watch.model.training)
+    def _open(self, current: Pass) -> None:
+        reader = current.reader
+        digest = digest_of(reader.readers)
+        training = reader.training
         self.last_digest = digest
         mine = {o.window.checkpoint for o in self.outcomes}
         if digest not in mine and (digest, current.split, training) in self._run_writer().captured():
-            current.skipped = True  # an earlier process or attach of this run has captured these weights
+            current.skip()  # an earlier process or attach of this run has captured these weights
             return
         for outcome in list(self.outcomes):
             window = outcome.window
@@ -226,61 +227,70 @@ class Capture:
             ):
                 self._discard(outcome)
             else:
-                current.skipped = True
+                current.skip()
                 return
         self._count += 1
         window_id = (
             f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}-{self._count:04d}-{current.split}"
         )
         window = Window(window_id, digest, current.split, current.kind, current.epoch, training)
-        current.open = OpenWindow(window, watch, current.loader, self.settings, self.manager, self.on_raw)
+        current.open = OpenWindow(
+            window, reader, self._run_writer(), self.settings, self.manager, self.on_raw
+        )
         self.manager.hooks.window_opened(window=window)
 
     def _close_unfinished(self, reason: str) -> None:
-        if self._pass is not None and self._pass.ended:
+        if self._pass is not None and (self._pass.took_all or self._pass.reader.finished):
             self.close_window("complete")  # the outcome counts the batches the model never saw
         elif self._pass is not None:
             self.close_window("partial", reason)
 
     def close_window(self, state: WindowState, reason: str = "") -> WindowOutcome | None:
         """End the pass in progress and write what it gathered."""
-        current, self._pass = self._pass, None
-        if current is None or current.skipped:
+        current = self._pass
+        if current is None:
             return None
+        current.reader.close()
+        self._guard(lambda: self._read_on(current))
+        self._guard(lambda: self._last(current))
+        self._pass = None
+        current.let_go()
+        if current.skipped:
+            return None
+        reader = current.reader
         if current.open is None:
-            if current.batches:
-                reason = self._unreadable or UNSEEN
+            if reader.n_yielded and not current.provisional:
+                reason = why_nothing(reader, reader.n_yielded)
                 self._note(reason, at_once=not self.told_later)
+                if self.settings.strict:
+                    raise CaptureError(f"nothing captured: {reason}.")
             return None
         opened = current.open
-        opened.release()
+        self._untrained |= set(self._gradients.untrained(directions_of(reader)))
+        opened.untrained = tuple(sorted(self._untrained))
+        opened.by_elimination = current.provisional
 
         def write() -> WindowOutcome:
-            outcome = opened.outcome(state, reason, current.batches)
-            self._write(opened, outcome)
-            return outcome
+            return self._write(opened, opened.outcome(state, reason, reader.n_yielded))
 
         outcome = self._guard(write)
         if outcome is not None:
             self.manager.hooks.window_closed(window=opened.window, outcome=outcome)
         return outcome
 
-    def _write(self, opened: OpenWindow, outcome: WindowOutcome) -> None:
-        writer = self._run_writer()
+    def _last(self, current: Pass) -> None:
+        """The pass is over: what waited for a decision is decided on what there is."""
+        if current.skipped or current.open is None:
+            return
+        for read in current.reader.take(last=True):
+            self._take(current, read)
+
+    def _write(self, opened: OpenWindow, outcome: WindowOutcome) -> WindowOutcome:
         if outcome.state in ("empty", "failed"):
-            writer.write_outcome(outcome)
             self._note(outcome.reason)
-        else:
-            maps, index = opened.gathered.keeper.columns()
-            writer.write_window(
-                outcome,
-                attention=opened.gathered.attention(),
-                samples=opened.gathered.samples(outcome.window),
-                crystals=opened.gathered.crystals(),
-                maps=maps,
-                maps_index=index,
-            )
-        self.outcomes.append(outcome)
+        written = opened.close(outcome)
+        self.outcomes.append(written)
+        return written
 
     def _run_writer(self) -> RunWriter:
         if self._writer is None:
@@ -299,27 +309,17 @@ class Capture:
         """A training step is being made: the passes before it were of epochs, not final."""
         self._trained = True
         self._steps += 1
-        for watch in self._models:
-            watch.watch_gradients()
+        self._gradients.stepped()
         if self._trained_since_window:
             return
         self._trained_since_window = True
         self._guard(self._settle_epoch_windows)
 
-    def probe_gradients(self, forward: Callable[[], Any]) -> tuple[str, ...]:
+    def probe_gradients(self, forward: Callable[[], Any]) -> None:
         """See ``plugin.Attached.probe_gradients``."""
-        import torch
-
-        for watch in self._models:
-            watch.watch_gradients()
-        with torch.enable_grad():
-            output = forward()
-            prediction = next(iter(tensors_in(output)), None)
-            if prediction is not None and prediction.requires_grad:
-                prediction.float().sum().backward()
-        for watch in self._models:
-            watch.model.zero_grad(set_to_none=True)
-        return tuple(sorted({d for watch in self._models for _, d in watch.untrained()}))
+        model = self._model() if self._model is not None else None
+        if model is not None:
+            self._gradients.told(*without_gradient(forward, model))
 
     def _settle_epoch_windows(self) -> None:
         for outcome in list(self.outcomes):
@@ -350,6 +350,12 @@ class Capture:
 
     # -- the end -------------------------------------------------------------------------------------------
 
+    def _tell_of_plugins(self) -> None:
+        """Who took part, what went wrong in it, and how plugins' metrics are named, for readers without them."""
+        plugins, described = self.manager.record(), self.manager.descriptor_data()
+        if self._writer is not None and not self.rank and (plugins or any(described.values())):
+            self._writer.update_info(plugins=plugins, descriptors=described)
+
     def finish(self, *, state: str = "complete", reason: str = "", seal_run: bool = True) -> Path | None:
         """Settle windows and checkpoints, write the manifest, let go of the host.
 
@@ -364,37 +370,28 @@ class Capture:
         self._close_unfinished(reason or "the run ended inside this pass")
         self._let_go()
         self._guard(self._write_checkpoints)
+        self._guard(self._tell_of_plugins)
         if self._writer is None:
             return None
-        self._guard(self._write_plugins)
         if seal_run:
             self._guard(lambda: seal(self._run_writer().path, state=state, reason=reason))
         return self._writer.path
 
-    def _write_plugins(self) -> None:
-        """Who took part, what went wrong in it, and how plugins' metrics are named."""
-        plugins, described = self.manager.record(), self.manager.descriptor_data()
-        if self._writer is not None and (plugins or any(described.values())):
-            self._writer.update_info(plugins=plugins, descriptors=described)
-
     def abandon(self) -> None:
         """Let go of everything without writing: in a forked child, whose parent writes it."""
-        opened = self._pass.open if self._pass is not None else None
+        if self._pass is not None:
+            self._pass.skip()
+            if self._pass.open is not None:
+                self._pass.open.abandon()
         self._pass = None
-        if opened is not None:
-            opened.release()
         self._let_go()
-        self._models.clear()
 
     def _let_go(self) -> None:
         for undo in self._undo:
             undo()
         self._undo.clear()
-        if self._stop_discovery is not None:
-            self._stop_discovery()
-            self._stop_discovery = None
-        for watch in self._models:
-            watch.remove()
+        self._gradients.end()
+        self._splits.clear()
 
     def _last_weights(self) -> str | None:
         """Digest of the weights training ended with: the first pass after the last step, unless a file gave them back."""
@@ -410,14 +407,11 @@ class Capture:
         for outcome in list(self.outcomes):
             if outcome.window.kind == "epoch" and not self._keeps(outcome):
                 self._discard(outcome)
-        untrained: set[str] = set()
-        for watch in self._models:
-            untrained |= {direction for _, direction in watch.untrained()}
         for checkpoint in self.checkpoints.of(
             self.outcomes,
             last=self._last_weights(),
             current=self.last_digest,
-            untrained=sorted(untrained),
+            untrained=sorted({direction for _, direction in self._untrained}),
         ):
             self._writer.write_checkpoint(checkpoint)
 
@@ -441,17 +435,16 @@ class Capture:
             log.debug("capture failed", exc_info=error)
         current = self._pass
         self._note(reason)
-        if current is None or current.open is None:
-            if current is not None:
-                current.skipped = True
+        if current is None:
             return
+        current.skip()
         opened = current.open
-        opened.release()
-        current.skipped = True
-        outcome = WindowOutcome(opened.window, "failed", reason, opened.n_batches)
+        if opened is None:
+            return
+        outcome = WindowOutcome(opened.window, "failed", reason, opened.reader.n_batches)
         self.outcomes.append(outcome)
         try:
-            self._run_writer().write_outcome(outcome)
+            opened.close(outcome)
         except OSError as disk:
             self._note(f"the failure could not be written either: {disk}")
         self.manager.hooks.capture_failed(window=opened.window, reason=reason)

@@ -233,7 +233,6 @@ def _one_pass(
     from torch.utils.data import DataLoader
     from tqdm import tqdm
 
-    from crysmm_attn_plugin.capture.directions import NotCrossModal, resolve
     from crysmm_attn_plugin.metrics.legacy import LegacyTally
     from crysmm_attn_plugin.plugin import attach
 
@@ -248,8 +247,7 @@ def _one_pass(
     }  # fmt: skip
 
     def take(call: Any, identity: Any) -> None:
-        found = resolve(call, identity, 0)
-        if not isinstance(found, NotCrossModal) and found.direction == "atom_to_text":
+        if call.direction == "atom_to_text":
             tally.add(call.weights, list(identity.n_atoms))
 
     attached = None

@@ -24,15 +24,13 @@ def run(args: argparse.Namespace) -> int:
     for line in interpreter_report(command):
         print(line)
     done = launch(command, mode="probe", timeout=args.time_limit, quiet=True)
-    found = next((p for p in done.probes if p.get("taps")), None)
+    found = next((p for p in done.probes if p.get("model") is not None), None)
     if found is None:
         print(_nothing(done.probes, done.code, args.time_limit))
         return 3
     print(f"model: {found['model']}")
-    for tap in found["taps"]:
-        print(f"attention module: {tap['module']} ({tap['class']}), read by {tap['how']}")
     for line in found.get("maps", ()):
-        print(f"map: {line}")
+        print(f"attention: {line}")
     for line in found.get("loaders", ()):
         print(f"loader: {line}")
     if found.get("ids"):
@@ -83,7 +81,7 @@ def _nothing(probes: list[dict[str, Any]], code: int, limit: float) -> str:
         return "problem: the host's process never attached (another interpreter, or python -I)."
     if loaders:
         return (
-            "problem: no model with readable atom-token attention was called; loops seen: "
+            "problem: no attention was seen in any loop without gradients; loops seen: "
             + "; ".join(loaders[:4])
             + "."
         )

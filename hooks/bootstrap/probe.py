@@ -1,4 +1,4 @@
-"""``doctor``: at the host's first forward, say what would be attached, and stop the process."""
+"""``doctor``: after the first batches that a host's model has seen, say what would be captured, and stop the process."""
 
 from __future__ import annotations
 
@@ -10,108 +10,90 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from crysmm_attn_plugin.hooks.bootstrap.process import HostProcess
+    from crysmm_attn_plugin.hooks.reading.reader import PassReader, ReadBatch
 
 PREFIX = "CRYSMM_ATTN_INTERNAL_"
+#: Batches looked at.
+BATCHES = 2
 
 
-def stop_at_first_forward(
-    process: HostProcess, loader: Any, batch: Any, positions: tuple[int, ...] | None
-) -> None:
-    """Hook the next outermost module call; report and leave when it has returned."""
-    if process.probing is not None:
-        process.probing.update(loader=loader, batch=batch, positions=positions)
-        return
-    from torch.nn.modules.module import register_module_forward_pre_hook
+class Probe:
+    """Reads the first batches of a loop as a capture would, and writes nothing but what it found.
 
-    process.probing = {"loader": loader, "batch": batch, "positions": positions}
-    known: dict[int, list[Any]] = {}
+    Args:
+        process: The host's process.
+        loader: The loader that is iterated.
+        split: What its loop is taken for, or None.
+    """
 
-    def before(module: Any, args: Any) -> None:
-        from crysmm_attn_plugin.capture.discovery import is_text_encoder
-        from crysmm_attn_plugin.capture.models import find_taps
+    def __init__(self, process: HostProcess, loader: Any, split: str | None) -> None:
+        from crysmm_attn_plugin.capture.passes import Pass
         from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
-        from crysmm_attn_plugin.settings import Settings
+        from crysmm_attn_plugin.hooks.reading.facts import facts_of
+        from crysmm_attn_plugin.hooks.reading.loops import weakly
+        from crysmm_attn_plugin.hooks.reading.reader import PassReader
 
-        if id(module) in known:
-            return
-        known[id(module)] = taps = find_taps(module, get_plugin_manager(), Settings())
-        if taps and not is_text_encoder(module):
-            handle.remove()
-            _probe_forward(process, module, taps)
-
-    handle = register_module_forward_pre_hook(before)
-
-
-def _probe_forward(process: HostProcess, model: Any, taps: list[Any]) -> None:
-    from crysmm_attn_plugin.hooks.taps.guard import install_guarded
-    from crysmm_attn_plugin.hooks.tokens import TokenizerWatch
-
-    raw: list[Any] = []
-    watch = TokenizerWatch()
-    watch.start()
-    faults: list[str] = []
-    for tap in taps:
-        install_guarded(
-            tap, raw.append, lambda tap, error: faults.append(f"the tap on {tap.name} failed: {error}")
+        self._process = process
+        self._pass = Pass(weakly(loader), split or "test", "attached", None, split is None)
+        self._pass.reader = PassReader(
+            getattr(loader, "dataset", None),
+            lambda inputs: facts_of(inputs, get_plugin_manager(), self._pass),
+            tokenizer_calls=self._pass.tokenizer_calls,
         )
+        self._pass.tokenizers.start()
+        self._read: list[ReadBatch] = []
 
-    def after(module: Any, args: Any, output: Any) -> None:
-        watch.stop()
-        found = _describe(process, model, taps, raw, watch.calls, args, output)
-        found["problems"] += faults
-        write_probe(process, found)
+    @property
+    def reader(self) -> PassReader:
+        return self._pass.reader
+
+    def yielded(self, batch: Any, positions: tuple[int, ...] | None) -> None:
+        """A batch is handed to the host."""
+        from crysmm_attn_plugin.hooks.reading.loops import asking_frame
+
+        self.reader.yielded(batch, positions, asking_frame())
+
+    def over(self, *, last: bool = False) -> None:
+        """The host is done with it: leave once enough was seen of a loop that is no training."""
+        self.reader.over()
+        if self.reader.gradients and self._pass.provisional:
+            return
+        seen_enough = self.reader.n_batches >= BATCHES or (last and self.reader.n_batches)
+        if not seen_enough or not self.reader.sites:
+            return
+        write_probe(self._process, self._found())
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)  # nothing of the host's is run to its end, its own exit handlers included
 
-    model.register_forward_hook(after)
+    def _found(self) -> dict[str, Any]:
+        from crysmm_attn_plugin.errors import AttnError
+        from crysmm_attn_plugin.hooks.reading.explain import left_out, why_nothing
 
-
-def _describe(
-    process: HostProcess,
-    model: Any,
-    taps: list[Any],
-    raw: list[Any],
-    calls: list[Any],
-    args: Any,
-    output: Any,
-) -> dict[str, Any]:
-    from crysmm_attn_plugin.capture.accumulator import prediction_tensor
-    from crysmm_attn_plugin.capture.directions import NotCrossModal, resolve
-    from crysmm_attn_plugin.errors import AttnError
-    from crysmm_attn_plugin.hooks.identity import BatchInputs, identify
-
-    now = process.probing or {}
-    loader = now["loader"]
-    found: dict[str, Any] = {
-        "model": type(model).__name__,
-        "taps": [{"module": t.name, "class": type(t.module).__name__, "how": t.how} for t in taps],
-        "problems": [],
-    }
-    inputs = BatchInputs(now["batch"], now["positions"], args, {}, getattr(loader, "dataset", None), calls)
-    try:
-        identity = identify(inputs)
-    except AttnError as error:
-        found["problems"].append(str(error))
+        reader = self.reader
+        found: dict[str, Any] = {"model": ", ".join(type(m).__name__ for m in reader.roots), "problems": []}
+        try:
+            self._read += list(reader.take(last=True))
+        except AttnError as error:
+            found["problems"].append(str(error))
+            return found
+        maps = []
+        for site, choice in reader.chosen.items():
+            if isinstance(choice, str):
+                maps.append(f"left out: {left_out(site, choice)}")
+            else:
+                sides = choice.direction or f"{choice.queries or 'unnamed'} over {choice.keys or 'unnamed'} (undirected)"
+                maps.append(f"{site.module} ({' x '.join(map(str, site.shape))}): {sides}")
+        found["maps"] = list(dict.fromkeys(maps))
+        if not any(r.calls for r in self._read):
+            found["problems"].append(why_nothing(reader, reader.n_yielded))
+        if self._read:
+            identity = self._read[0].identity
+            found["ids"] = list(identity.ids[:3])
+            found["tokens"] = list(identity.tokens[0].tokens[:8]) if identity.tokens else None
+            found["elements"] = list(identity.elements[0][:8]) if identity.elements[0] else None
+            found["predictions"] = self._read[0].prediction is not None
         return found
-    found["ids"] = list(identity.ids[:3])
-    found["tokens"] = list(identity.tokens[0].tokens[:8]) if identity.tokens else None
-    found["elements"] = list(identity.elements[0][:8])
-    found["predictions"] = prediction_tensor(output, len(identity)) is not None
-    maps = []
-    for item in raw:
-        result = resolve(item, identity, 0)
-        shape = "x".join(map(str, item.weights.shape))
-        if isinstance(result, NotCrossModal):
-            maps.append(f"{item.module} {shape}: left out ({result.why}: {result.detail})")
-        else:
-            maps.append(f"{item.module} {shape}: {result.direction}")
-    found["maps"] = maps
-    if not any("left out" not in m for m in maps):
-        found["problems"].append("no atom-token attention was seen in this forward")
-    if identity.tokens is None:
-        found["problems"].append("the host's tokens could not be read")
-    return found
 
 
 def write_probe(process: HostProcess, found: dict[str, Any] | None) -> None:

@@ -22,6 +22,7 @@ from crysmm_attn_plugin.hooks.bootstrap.loop_names import LoopNames
 
 if TYPE_CHECKING:
     from crysmm_attn_plugin.capture.session import Capture
+    from crysmm_attn_plugin.hooks.bootstrap.probe import Probe
     from crysmm_attn_plugin.hooks.bootstrap.record import OutputRecord
     from crysmm_attn_plugin.settings import Settings
 
@@ -66,7 +67,7 @@ class HostProcess:
         self._finder: AfterImport | None = None
         self._record: OutputRecord | None = None
         self.seen_loaders: list[str] = []
-        self.probing: dict[str, Any] | None = None
+        self.probing: Probe | None = None
 
     @property
     def finder(self) -> AfterImport:
@@ -93,7 +94,7 @@ class HostProcess:
             return
         from torch.utils.data import DataLoader
 
-        from crysmm_attn_plugin.hooks.windows import listen
+        from crysmm_attn_plugin.hooks.reading.loops import listen
 
         self._undo.append(listen(DataLoader, self))
         self._undo.append(seams.watch_saves(torch, self._saved))
@@ -128,9 +129,9 @@ class HostProcess:
             self._torch(sys.modules["torch"])
 
     def _undo_has_loader(self) -> bool:
-        from crysmm_attn_plugin.hooks.windows import _patches
+        from crysmm_attn_plugin.hooks.reading.loops import listening
 
-        return any(self in patch.listeners for patch in _patches.values())
+        return listening(self)
 
     def _training(self, config: Any, loaders: Any) -> None:
         from crysmm_attn_plugin.hooks.bootstrap.seams import KEY, plain_config
@@ -184,7 +185,12 @@ class HostProcess:
         if word not in self.seen_loaders:
             self.seen_loaders.append(word)
         if self.mode == "probe":
-            return True
+            from crysmm_attn_plugin.hooks.bootstrap.probe import Probe
+
+            if split in (None, "test"):
+                self.probing = Probe(self, loader, split)
+                return True
+            return False
         if os.environ.get(PREFIX + "RECORD"):
             self._listen_to_outputs(split != "train")
         capture = self._get_capture()
@@ -203,17 +209,27 @@ class HostProcess:
         self._guard(lambda: self._batch_yielded(loader, batch, positions))
 
     def _batch_yielded(self, loader: Any, batch: Any, positions: tuple[int, ...] | None) -> None:
-        if self.mode == "probe":
-            from crysmm_attn_plugin.hooks.bootstrap.probe import stop_at_first_forward
-
-            stop_at_first_forward(self, loader, batch, positions)
+        if self.probing is not None:
+            self.probing.yielded(batch, positions)
         elif self.capture is not None:
             self.capture.batch_yielded(loader, batch, positions)
+
+    def batch_over(self, loader: Any) -> None:
+        self._guard(lambda: self._batch_over(loader))
+
+    def _batch_over(self, loader: Any) -> None:
+        if self.probing is not None:
+            self.probing.over()
+        elif self.capture is not None:
+            self.capture.batch_over(loader)
 
     def loader_finished(self, loader: Any, complete: bool) -> None:
         self._guard(lambda: self._loader_finished(loader, complete))
 
     def _loader_finished(self, loader: Any, complete: bool) -> None:
+        if self.probing is not None:
+            self.probing.over(last=True)
+            self.probing = None
         if self.capture is not None:
             self.capture.loader_finished(loader, complete)
             self._write_status()

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from crysmm_attn_plugin.hooks.contract.protocols import (
         BatchFacts,
         HostAdapter,
+        ModuleCall,
         OpenPass,
         Report,
         ReportSection,
@@ -65,7 +66,7 @@ class Hooks:
     def trackers(self) -> tuple[Tracker, ...]:
         return tuple(TRACKERS.values())
 
-    def read_attention(self, *, call: Any, window: OpenPass) -> torch.Tensor | None:
+    def read_attention(self, *, call: ModuleCall, window: OpenPass) -> torch.Tensor | None:
         return self._relay.attn_read_attention(call=call, window=window)  # type: ignore[no-any-return]
 
     def identify_batch(self, *, inputs: BatchFacts, window: OpenPass) -> BatchIdentity | None:

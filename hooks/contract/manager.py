@@ -29,7 +29,6 @@ log = logging.getLogger("crysmm_attn")
 BUILT_IN: dict[str, str] = {
     "catalogue": "crysmm_attn_plugin.builtin.plugin",
     "hosts": "crysmm_attn_plugin.hooks.hosts.plugin",
-    "taps": "crysmm_attn_plugin.hooks.taps.plugin",
     "reports": "crysmm_attn_plugin.reports.plugin",
     "tracking": "crysmm_attn_plugin.reports.tracking",
 }

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
     from crysmm_attn_plugin.descriptors import HostSeams
     from crysmm_attn_plugin.hooks.hosts.base import HostRequest, HostTest
-    from crysmm_attn_plugin.records import Window
     from crysmm_attn_plugin.stats.results import ComparisonResult
 
 
@@ -27,12 +26,29 @@ class BatchFacts(Protocol):
 
 
 class OpenPass(Protocol):
-    """A pass in progress: ``window`` says which checkpoint and split, ``loader`` is the host's own."""
+    """A pass in progress: which split it is of; ``loader`` and ``dataset`` are the host's own."""
 
     @property
-    def window(self) -> Window: ...
+    def split(self) -> str: ...
     @property
     def loader(self) -> Any: ...
+    @property
+    def dataset(self) -> Any: ...
+
+
+class ModuleCall(Protocol):
+    """An outermost module call of the host: the module, its arguments and what it returned, all the host's own."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def module(self) -> Any: ...
+    @property
+    def args(self) -> tuple[Any, ...]: ...
+    @property
+    def kwargs(self) -> Mapping[str, Any]: ...
+    @property
+    def output(self) -> Any: ...
 
 
 class HostAdapter(Protocol):

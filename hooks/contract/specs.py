@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from crysmm_attn_plugin.hooks.contract.protocols import (
         BatchFacts,
         HostAdapter,
+        ModuleCall,
         OpenPass,
         Report,
         ReportSection,
         Tracker,
     )
     from crysmm_attn_plugin.records import BatchIdentity, Window, WindowOutcome
-    from crysmm_attn_plugin.settings import Settings
 
 GROUP = "crysmm_attn"
 hookspec = pluggy.HookspecMarker(GROUP)
@@ -54,27 +54,12 @@ class AttnSpecs:
             Adapters that know one host codebase each: its seams, and how its checkpoints are tested.
         """
 
-    @hookspec(firstresult=True)
-    def attn_make_tap(self, module: torch.nn.Module, name: str, settings: Settings) -> Any:
-        """Called for each submodule of a model that is about to be captured.
-
-        .. versionadded:: 0.1
-
-        Args:
-            module: The submodule.
-            name: Its qualified name, wrapper prefixes removed.
-            settings: The run's settings.
-
-        Returns:
-            A tap (see ``hooks.taps.base.Tap``) that reads this module's weights, or None to pass.
-        """
-
     # -- capture -------------------------------------------------------------------------------------------
 
     @hookspec(firstresult=True)
-    def attn_read_attention(self, call: Any, window: OpenPass) -> torch.Tensor | None:
+    def attn_read_attention(self, call: ModuleCall, window: OpenPass) -> torch.Tensor | None:
         """Called for each outermost module call of a batch in which neither softmax nor
-        ``scaled_dot_product_attention`` ran: for an attention that passes through neither.
+        ``scaled_dot_product_attention`` was seen: for an attention that passes through neither.
 
         .. versionadded:: 0.2
 

@@ -8,11 +8,10 @@ crystal's text or id names exactly one of the candidates; else it is ``X``.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from crysmm_attn_plugin.errors import IdentityError
 from crysmm_attn_plugin.text.elements import ELEMENTS
 
 #: Stands for an element that cannot be told.
@@ -20,9 +19,25 @@ UNKNOWN = "X"
 _FORMULA = re.compile(r"(?:[A-Z][a-z]?\d*)+")
 
 
+def symbols(labels: Iterable[Any]) -> tuple[str, ...]:
+    """Element symbols from whatever a host calls them: ``Na1+``, ``na``, ``Na3``, ``11`` are all ``Na``; else ``X``."""
+    return tuple(_symbol(x) for x in labels)
+
+
+def _symbol(label: Any) -> str:
+    text = str(label).strip()
+    if text.isdigit() and 1 <= int(text) <= len(ELEMENTS):
+        return ELEMENTS[int(text) - 1]
+    match = re.match(r"[A-Za-z]{1,2}(?![A-Za-z])", text)
+    if match is None:
+        return UNKNOWN
+    found = match.group(0).capitalize()
+    return "H" if found in ("D", "T") else found if found in ELEMENTS else UNKNOWN
+
+
 def elements_from_graph(
     graph: Any, counts: Sequence[int] | None, ids: Sequence[str], texts: Sequence[str] | None
-) -> tuple[tuple[str, ...], ...]:
+) -> tuple[tuple[str, ...], ...] | None:
     """Element symbols of each crystal of a batch, in node order.
 
     Args:
@@ -31,15 +46,12 @@ def elements_from_graph(
         ids: Ids of the crystals.
         texts: Their descriptions, where the batch holds them.
 
-    Raises:
-        IdentityError: When the graph does not say.
+    Returns:
+        None when the graph does not say.
     """
     candidates = _candidates(graph) if graph is not None else None
     if counts is None or candidates is None:
-        raise IdentityError(
-            f"the elements of {ids[0]!r} are known neither to the data set nor to the graph; give the data set an "
-            "elements(position) method, or implement the hook attn_identify_batch."
-        )
+        return None
     out, offset = [], 0
     for i, n in enumerate(counts):
         words = f"{ids[i] if i < len(ids) else ''} {texts[i] if texts and i < len(texts) else ''}"

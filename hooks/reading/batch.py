@@ -1,0 +1,116 @@
+"""What stands in a batch: its values by name, however it is nested, and the graph it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+
+#: Levels of tuples, mappings and objects that are looked into.
+DEPTH = 4
+#: Members of a container that are looked at; a batch of more things than this is data, not structure.
+WIDTH = 256
+
+
+def leaves(value: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """Tensors, arrays, and lists of plain values in a batch, each with the name it stands under.
+
+    Looked into are mappings, tuples, lists, named tuples, graph batches with fields (PyG and its like) and plain objects.
+    """
+    if value is None or depth > DEPTH:
+        return
+    if isinstance(value, torch.Tensor) or _array(value):
+        yield name, value
+        return
+    if isinstance(value, (list, tuple)) and value and all(isinstance(v, (str, int, float)) for v in value):
+        yield name, value
+        return
+    if isinstance(value, (str, bytes, int, float, bool)):
+        return
+    for key, item in _members(value, name):
+        yield from leaves(item, key, depth + 1)
+    if isinstance(value, (list, tuple)) and value and all(isinstance(v, torch.Tensor) for v in value):
+        yield name, value  # one tensor a crystal
+
+
+def tensors_in(value: Any) -> Iterator[torch.Tensor]:
+    """Tensors of a batch, wherever they stand in it."""
+    for _, leaf in leaves(value):
+        if isinstance(leaf, torch.Tensor):
+            yield leaf
+
+
+def texts_in(value: Any, n: int | None = None) -> list[str] | None:
+    """The first list of strings in a batch that read like descriptions, or None.
+
+    Args:
+        value: The batch.
+        n: How many there must be.
+    """
+    found = [
+        list(leaf)
+        for _, leaf in leaves(value)
+        if isinstance(leaf, (list, tuple))
+        and leaf
+        and all(isinstance(v, str) for v in leaf)
+        and (n is None or len(leaf) == n)
+    ]
+    wordy = [t for t in found if any(" " in s.strip() or len(s) > 40 for s in t)]
+    chosen = wordy or ([] if n is not None else found)
+    return chosen[0] if chosen else None
+
+
+def first_graph(value: Any, depth: int = 0) -> Any:
+    """The first graph batch (DGL, or anything with per-graph node counts) in a batch, or None."""
+    if value is None or isinstance(value, (torch.Tensor, str, bytes, int, float)):
+        return None
+    if hasattr(value, "batch_num_nodes") or (_has(value, "ptr") and _has(value, "num_graphs")):
+        return value
+    if depth > DEPTH:
+        return None
+    for _, item in _members(value, ""):
+        found = first_graph(item, depth + 1)
+        if found is not None:
+            return found
+    return None
+
+
+def graph_counts(graph: Any) -> list[int] | None:
+    """Atoms of each crystal of a batched graph."""
+    if hasattr(graph, "batch_num_nodes"):
+        # a method in DGL; in alignn's DGL-free graphs a tensor, or None where the batch is one crystal
+        counts = graph.batch_num_nodes() if callable(graph.batch_num_nodes) else graph.batch_num_nodes
+        return [int(graph.num_nodes)] if counts is None else [int(n) for n in counts.tolist()]
+    pointer = getattr(graph, "ptr", None)
+    return None if pointer is None else [int(n) for n in (pointer[1:] - pointer[:-1]).tolist()]
+
+
+def _has(value: Any, name: str) -> bool:
+    try:
+        return getattr(value, name, None) is not None
+    except (AttributeError, KeyError, RuntimeError, ValueError):
+        return False
+
+
+def _array(value: Any) -> bool:
+    return type(value).__module__ == "numpy" and hasattr(value, "dtype") and hasattr(value, "shape")
+
+
+def _members(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, item in list(value.items())[:WIDTH]:
+            yield str(key), item
+    elif isinstance(value, (list, tuple)):
+        names: Sequence[str] = getattr(value, "_fields", ())
+        for i, item in enumerate(value[:WIDTH]):
+            yield (names[i] if i < len(names) else name), item
+    elif hasattr(value, "batch_num_nodes"):
+        return  # a graph of DGL: its data are not the batch's own fields
+    elif callable(getattr(value, "to_dict", None)) and type(value).__module__.startswith("torch_geometric"):
+        for key, item in list(value.to_dict().items())[:WIDTH]:
+            yield str(key), item
+    elif hasattr(value, "__dict__") and not callable(value) and not isinstance(value, torch.nn.Module):
+        for key, item in list(vars(value).items())[:WIDTH]:
+            if not key.startswith("_"):
+                yield key, item

@@ -1,0 +1,70 @@
+"""Why a pass gave nothing, or why one attention of it is left out, as clauses that a reader can act on."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from crysmm_attn_plugin.hooks.reading.sites import Reading, Site
+
+if TYPE_CHECKING:
+    from crysmm_attn_plugin.hooks.reading.reader import PassReader
+
+UNSEEN = "the loader was iterated but no model was called on its batches"
+_WHY = {
+    "single_key": "attends to a single key, so its weights are always exactly 1",
+    "self": "is self attention, within the atoms or within the text",
+    "pooling": "is a pooling with one query, not a map between atoms and tokens",
+    "unrelated": "fits neither the atoms nor the tokens of the batches",
+    "ambiguous": "fits atoms and tokens alike, because they are equally many in every batch, so it stays undirected",
+    "layout": "is laid out in a way that does not add up to the batch's crystals",
+    "diverged": "is not a number (NaN): the model has diverged",
+    "no_mask": "masks nothing although its lengths vary and nobody knows them, so padding cannot be told from data",
+}
+
+
+def left_out(site: Site, why: str) -> str:
+    """Why one attention is left out, with the module's name and the shape of its maps."""
+    return f"{site.module} ({' x '.join(map(str, site.shape))}) {_WHY[why]}"
+
+
+def why_nothing(reader: PassReader, loader_batches: int) -> str:
+    """Why a pass has no rows."""
+    if not reader.n_batches and not reader.outer_names:
+        return UNSEEN
+    reasons = [(s, c) for s, c in reader.chosen.items() if isinstance(c, str)]
+    for first in ("diverged", "no_mask", "layout", "ambiguous"):
+        for site, why in reasons:
+            if why == first:
+                return left_out(site, why)
+    models = [m for m in (r() for r in reader.outer_modules.values()) if m is not None]
+    names = ", ".join(reader.outer_names) or "the script"
+    for model in models:
+        compiled = compiled_part(model)
+        if compiled is not None or reader.n_hidden:
+            return (
+                f"{compiled or names} is compiled by torch.compile, so what happens inside cannot be seen; run the test loop "
+                "on the uncompiled model"
+            )
+    if reasons:
+        kinds = list(dict.fromkeys(why for _, why in reasons))
+        first = next(site for site, why in reasons if why == kinds[0])
+        return f"no attention between atoms and tokens was seen in {names}: {left_out(first, kinds[0])}"
+    if not any(isinstance(c, Reading) for c in reader.chosen.values()):
+        return (
+            f"no attention was seen in {names}: it has none, or forms it where it cannot be seen (a softmax written out as "
+            "exp and sum, a compiled region, a fused kernel of another package)"
+        )
+    return f"the attention of {names} is in directions that the setting directions leaves out"
+
+
+def compiled_part(model: nn.Module) -> str | None:
+    """Name of a part (empty: the model itself) that torch.compile has taken over, or None."""
+    dynamo = sys.modules.get("torch._dynamo.eval_frame")
+    wrapper = getattr(dynamo, "OptimizedModule", ())
+    for name, module in model.named_modules():
+        if isinstance(module, wrapper) or getattr(module, "_compiled_call_impl", None) is not None:
+            return name
+    return None

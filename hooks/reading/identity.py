@@ -1,0 +1,258 @@
+"""Who is in a batch: ids, elements, tokens and targets, each labelled with what is known and checked where it can be.
+
+Identity is labelled, not demanded: what nobody knows stays unknown and only the numbers that need it are missing. What two
+sources say differently is refused, with both values.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+from crysmm_attn_plugin.errors import IdentityError
+from crysmm_attn_plugin.hooks.reading.atoms import Atoms, Elements, atoms_of
+from crysmm_attn_plugin.hooks.reading.batch import first_graph, graph_counts, leaves, tensors_in, texts_in
+from crysmm_attn_plugin.records import BatchIdentity, Structure
+
+#: Names under which hosts keep ids in a batch or in an item of a list.
+ID_NAMES = (
+    "id", "ids", "material_id", "material_ids", "mp_id", "jid", "jids", "jarvis_id", "cif_id", "cif_ids", "crystal_id",
+    "crystal_ids", "sample_id", "sample_ids", "structure_id", "entry_id",
+)  # fmt: skip
+
+
+@dataclass
+class BatchInputs:
+    """What is known of one batch.
+
+    Attributes:
+        batch: The batch as the loader yielded it.
+        positions: Data-set positions of its crystals in order, None when the loader's sampler cannot be followed.
+        dataset: The loader's data set.
+        seen_before: Crystals of the pass before this batch.
+        tokenizer_calls: Tokenizer calls seen since the batch before, in order.
+    """
+
+    batch: Any
+    positions: tuple[int, ...] | None
+    dataset: Any
+    seen_before: int = 0
+    tokenizer_calls: list[Any] = field(default_factory=list)
+
+
+def size_of(inputs: BatchInputs) -> int | None:
+    """How many crystals a batch holds: its positions, its graph, its texts, else what its tensors agree on."""
+    if inputs.positions is not None:
+        return len(inputs.positions)
+    graph = first_graph(inputs.batch)
+    counts = graph_counts(graph) if graph is not None else None
+    if counts is not None:
+        return len(counts)
+    for name, leaf in leaves(inputs.batch):
+        if name.lower() in ID_NAMES and hasattr(leaf, "__len__"):
+            return len(leaf)
+    texts = texts_in(inputs.batch)
+    if texts is not None:
+        return len(texts)
+    lengths = {int(t.shape[0]) for t in tensors_in(inputs.batch) if t.ndim}
+    return lengths.pop() if len(lengths) == 1 else None
+
+
+def identify(inputs: BatchInputs) -> tuple[BatchIdentity, Atoms]:
+    """Identity of a batch, tokens aside.
+
+    Raises:
+        IdentityError: When data set and batch disagree on an id's atoms, target or text, or the batch's size is unknown.
+    """
+    n = size_of(inputs)
+    if n is None:
+        raise IdentityError(
+            "how many crystals a batch holds cannot be told: its sampler cannot be followed, and its fields have different "
+            "lengths; put the ids into the batch, or implement the hook attn_identify_batch."
+        )
+    places = None if inputs.positions is None else [locate(inputs.dataset, p) for p in inputs.positions]
+    ids = _ids(inputs, places, n)
+    structures = tuple(_structure(*p) for p in places) if places is not None else None
+    known: Elements | None = None
+    if places is not None and structures is not None:
+        known = tuple(_elements(d, p, s) for (d, p), s in zip(places, structures))
+        if all(e is None for e in known):
+            known = None
+    atoms = atoms_of(inputs.batch, n, known, ids, texts_in(inputs.batch, n))
+    targets = _targets(places, inputs.batch, ids)
+    _check_texts(places, inputs.batch, ids)
+    elements = atoms.elements if atoms.elements is not None else (None,) * n
+    if structures is not None and all(s is None for s in structures):
+        structures = None
+    identity = BatchIdentity(
+        ids, elements, None, targets, structures, None if atoms.counts is None else tuple(atoms.counts)
+    )
+    return identity, atoms
+
+
+def locate(dataset: Any, position: int) -> tuple[Any, int]:
+    """The data set an item comes from and its place there, through subsets and concatenations.
+
+    A wrapper with ``ids`` of its own is not looked through.
+    """
+    while getattr(dataset, "ids", None) is None:
+        indices = getattr(dataset, "indices", None)
+        inner = getattr(dataset, "dataset", None)
+        sizes = getattr(dataset, "cumulative_sizes", None)
+        if inner is not None and indices is not None and hasattr(indices, "__getitem__"):
+            dataset, position = inner, int(indices[position])
+        elif sizes is not None and hasattr(dataset, "datasets"):
+            which = bisect_right(list(sizes), position)
+            dataset, position = dataset.datasets[which], position - (sizes[which - 1] if which else 0)
+        else:
+            break
+    return dataset, position
+
+
+def _ids(inputs: BatchInputs, places: list[tuple[Any, int]] | None, n: int) -> tuple[str, ...]:
+    """From the data set, else a field of the batch, else positions (``#17``), else the order of the stream (``~17``)."""
+    if places is not None:
+        found = [_id_at(dataset, position) for dataset, position in places]
+        if all(i is not None for i in found):
+            return tuple(str(i) for i in found)
+    in_batch = _ids_in_batch(inputs.batch, n)
+    if in_batch is not None:
+        return in_batch
+    if inputs.positions is not None:
+        return tuple(f"#{p}" for p in inputs.positions)
+    return tuple(f"~{inputs.seen_before + i}" for i in range(n))
+
+
+def _id_at(dataset: Any, position: int) -> Any:
+    ids = getattr(dataset, "ids", None)
+    if ids is not None and not callable(ids):
+        if position >= len(ids):
+            raise IdentityError(
+                f"the data set has {len(ids)} ids but the loader asked for item {position}; give it one id an item."
+            )
+        return _at(ids, position)
+    frame = getattr(dataset, "df", None)
+    columns = [c for c in getattr(frame, "columns", ()) if str(c).lower() in ID_NAMES]
+    if frame is not None and columns:
+        return frame[columns[0]].iloc[position]
+    if type(dataset) in (list, tuple):
+        return _id_in_item(dataset[position])
+    return None
+
+
+def _id_in_item(item: Any) -> Any:
+    for name, value in (item.items() if isinstance(item, dict) else vars(item).items() if hasattr(item, "__dict__") else ()):
+        if str(name).lower() in ID_NAMES and isinstance(value, (str, int)):
+            return value
+    return None
+
+
+def _ids_in_batch(batch: Any, n: int) -> tuple[str, ...] | None:
+    for name, leaf in leaves(batch):
+        if name.lower() not in ID_NAMES:
+            continue
+        values = leaf.flatten().tolist() if hasattr(leaf, "flatten") else list(leaf)
+        if len(values) == n and all(isinstance(v, (str, int)) for v in values):
+            return tuple(str(v) for v in values)
+    return None
+
+
+def _at(values: Any, position: int) -> Any:
+    """The entry of a list, array, tensor or series at a position."""
+    if hasattr(values, "iloc"):
+        return values.iloc[position]
+    value = values[position] if hasattr(values, "__getitem__") else list(values)[position]
+    return value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
+
+
+def _atoms_entry(dataset: Any, position: int) -> Any:
+    frame = getattr(dataset, "df", None)
+    if frame is None or "atoms" not in getattr(frame, "columns", ()):
+        return None
+    return frame["atoms"].iloc[position]
+
+
+def _structure(dataset: Any, position: int) -> Structure | None:
+    if callable(getattr(dataset, "structure", None)):
+        found = dataset.structure(position)
+        return found if isinstance(found, Structure) else None
+    atoms = _atoms_entry(dataset, position)
+    if not isinstance(atoms, dict) or "lattice_mat" not in atoms:
+        return None
+    lattice = np.asarray(atoms["lattice_mat"], float)
+    coords = np.asarray(atoms["coords"], float)
+    if atoms.get("cartesian"):
+        coords = coords @ np.linalg.inv(lattice)
+    symbols = tuple(str(e).strip() for e in atoms["elements"])
+    return Structure(tuple(map(tuple, lattice.tolist())), tuple(map(tuple, coords.tolist())), symbols)
+
+
+def _elements(dataset: Any, position: int, structure: Structure | None) -> tuple[str, ...] | None:
+    from crysmm_attn_plugin.hooks.reading.elements import symbols
+
+    own = getattr(dataset, "elements", None)
+    if callable(own):
+        return symbols(own(position))
+    if isinstance(own, (list, tuple)) and position < len(own) and isinstance(own[position], (list, tuple)):
+        return symbols(own[position])
+    return symbols(structure.elements) if structure is not None else None
+
+
+def _targets(
+    places: Sequence[tuple[Any, int]] | None, batch: Any, ids: Sequence[str]
+) -> tuple[float | None, ...] | None:
+    known = None
+    if places is not None:
+        kept = [stored(dataset, position, ("labels", "targets")) for dataset, position in places]
+        known = None if all(v is None for v in kept) else [_number(v) for v in kept]
+    in_batch = None
+    for tensor in tensors_in(batch):
+        if tensor.is_floating_point() and tensor.numel() == len(ids) and tensor.ndim <= 2:
+            in_batch = [float(x) for x in tensor.flatten().tolist()]
+    if known is not None and in_batch is not None:
+        for crystal, a, b in zip(ids, known, in_batch):
+            if a is not None and not np.isclose(a, b, rtol=1e-4, atol=1e-6, equal_nan=True):
+                raise IdentityError(
+                    f"crystal {crystal!r} has target {a:g} in the data set but {b:g} in the batch; the data set's order "
+                    "is not the loader's."
+                )
+    chosen = known if known is not None else in_batch
+    return None if chosen is None else tuple(chosen)
+
+
+def stored(dataset: Any, position: int, names: tuple[str, ...]) -> Any:
+    """What a data set keeps at a position in a list of one of these names, or None."""
+    for name in names:
+        values = getattr(dataset, name, None)
+        if values is not None and not callable(values) and hasattr(values, "__len__") and position < len(values):
+            return _at(values, position)
+    return None
+
+
+def _number(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if np.isfinite(number) else None
+
+
+def _check_texts(places: Sequence[tuple[Any, int]] | None, batch: Any, ids: Sequence[str]) -> None:
+    """The batch's texts are the data set's at those positions (a host may normalise them after this)."""
+    given = texts_in(batch, len(ids))
+    if places is None or given is None:
+        return
+    for crystal, (dataset, position), text in zip(ids, places, given):
+        own = stored(dataset, position, ("text", "texts"))
+        if isinstance(own, str) and own != text:
+            raise IdentityError(
+                f"the batch's text for crystal {crystal!r} begins {text[:40]!r}, the data set's {own[:40]!r}; "
+                "the data set's order is not the loader's."
+            )
+
+

@@ -1,1 +1,0 @@
-"""How weights are read from a module without changing what it computes."""
