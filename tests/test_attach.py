@@ -277,7 +277,9 @@ def contradicted_loader(where: int = 0) -> DataLoader:
 def test_what_cannot_be_true_fails_the_window_and_the_loop_goes_on(tmp_path: Path, where: int) -> None:
     model = net()
     plain = test_loop(model, contradicted_loader(where))
-    with attn.attach(model, loader=(loader := contradicted_loader(where)), out_dir=tmp_path, arm="full") as now:
+    with attn.attach(
+        model, loader=(loader := contradicted_loader(where)), out_dir=tmp_path, arm="full"
+    ) as now:
         assert torch.equal(test_loop(model, loader), plain)
     assert now.outcome is None or now.outcome.state == "failed"
     assert "in the data set but" in now.reasons[0]
@@ -292,7 +294,9 @@ def test_strict_raises_what_else_is_told(tmp_path: Path) -> None:
     model = net()
     with (
         pytest.raises(CaptureError, match="in the data set but"),
-        attn.attach(model, loader=(loader := contradicted_loader()), out_dir=tmp_path, arm="full", strict=True),
+        attn.attach(
+            model, loader=(loader := contradicted_loader()), out_dir=tmp_path, arm="full", strict=True
+        ),
     ):
         test_loop(model, loader)
     assert hooks_on(model) == 0
@@ -317,8 +321,12 @@ def test_plugins_hear_of_the_failure(tmp_path: Path, plugin: Any) -> None:
     assert "in the data set but" in reason
 
 
-def test_without_ids_crystals_are_named_by_their_place_and_unnamed_sides_stay_undirected(tmp_path: Path) -> None:
-    items = [Crystals(12)[i] for i in range(12)]  # a plain list has no ids, and nobody knows what its numbers mean
+def test_without_ids_crystals_are_named_by_their_place_and_unnamed_sides_stay_undirected(
+    tmp_path: Path,
+) -> None:
+    items = [
+        Crystals(12)[i] for i in range(12)
+    ]  # a plain list has no ids, and nobody knows what its numbers mean
     loader = DataLoader(items, batch_size=4, collate_fn=collate)
     model = net()
     plain = test_loop(model, loader)
@@ -456,7 +464,9 @@ def test_a_model_without_attention_is_told_and_strict_refuses_it(tmp_path: Path)
     with attn.attach(Plain(), loader=loader, out_dir=tmp_path, arm="full") as now:
         test_loop(Plain(), loader)
     assert now.modules == ()
-    assert now.reasons[0].startswith("no attention was seen in Plain: it has none, or forms it where it cannot be seen")
+    assert now.reasons[0].startswith(
+        "no attention was seen in Plain: it has none, or forms it where it cannot be seen"
+    )
     with (
         pytest.raises(CaptureError, match="no attention was seen in Plain"),
         attn.attach(Plain(), loader=loader, out_dir=tmp_path, strict=True),

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dgl
-import pytest
 import torch
 
 from crysmm_attn_plugin.demo.crystals import load_demo_crystals
 from crysmm_attn_plugin.demo.graphs import build_graphs
-from crysmm_attn_plugin.hooks.reading.elements import UNKNOWN, cgcnn_rows, elements_from_graph
 from crysmm_attn_plugin.hooks.reading.batch import first_graph, graph_counts
+from crysmm_attn_plugin.hooks.reading.elements import UNKNOWN, cgcnn_rows, elements_from_graph
 
 SHARED = {("La", "Ce"), ("Sm", "Gd"), ("Ho", "Er"), ("Th", "Np"), ("Am", "Cm")}
 

@@ -93,7 +93,9 @@ def test_fused_attention_is_made_from_its_query_and_key(mask: str) -> None:
     q, k, v = torch.randn(2, 3, 4, 8), torch.randn(2, 3, 6, 8), torch.randn(2, 3, 6, 8)
     options: dict[str, Any] = {
         "none": {},
-        "bool": {"attn_mask": torch.arange(6)[None, None, None, :] < torch.tensor([6, 4])[:, None, None, None]},
+        "bool": {
+            "attn_mask": torch.arange(6)[None, None, None, :] < torch.tensor([6, 4])[:, None, None, None]
+        },
         "additive": {"attn_mask": torch.where(torch.arange(6) < 5, 0.0, -1e9).expand(2, 1, 4, 6)},
         "causal": {"is_causal": True},
     }[mask]
@@ -107,9 +109,7 @@ def test_fused_attention_is_made_from_its_query_and_key(mask: str) -> None:
 
 def test_scores_of_grouped_queries_repeat_the_keys() -> None:
     q, k = torch.randn(1, 4, 3, 8), torch.randn(1, 2, 5, 8)
-    assert torch.equal(
-        fused_scores(q, k, enable_gqa=True), fused_scores(q, k.repeat_interleave(2, dim=1))
-    )
+    assert torch.equal(fused_scores(q, k, enable_gqa=True), fused_scores(q, k.repeat_interleave(2, dim=1)))
 
 
 def test_everything_is_put_back_whoever_stops_first() -> None:
@@ -120,7 +120,12 @@ def test_everything_is_put_back_whoever_stops_first() -> None:
             torch.randn(2, 3).softmax(-1)
         assert torch.softmax is not originals[1]
         torch.randn(2, 3).softmax(-1)
-    assert (torch.Tensor.softmax, torch.softmax, torch.special.softmax, F.scaled_dot_product_attention) == originals
+    assert (
+        torch.Tensor.softmax,
+        torch.softmax,
+        torch.special.softmax,
+        F.scaled_dot_product_attention,
+    ) == originals
     assert "softmax" not in vars(torch.Tensor)
     assert (len(first.items), len(second.items)) == (2, 1)
 
@@ -184,9 +189,9 @@ DEEDS: dict[str, Callable[[nn.Module, Any], Any]] = {
     "deepcopy": lambda model, batch: copy.deepcopy(model)(batch),
     "save_whole": saved,
     "script": scripted,
-    "trace": lambda model, batch: torch.jit.trace(model.fusions[0], (torch.ones(1, 2, 16), torch.ones(1, 3, 16)))(
-        torch.ones(1, 2, 16), torch.ones(1, 3, 16)
-    ),
+    "trace": lambda model, batch: torch.jit.trace(
+        model.fusions[0], (torch.ones(1, 2, 16), torch.ones(1, 3, 16))
+    )(torch.ones(1, 2, 16), torch.ones(1, 3, 16)),
     "export": lambda model, batch: torch.export.export(
         model.fusions[0], (torch.ones(1, 2, 16), torch.ones(1, 3, 16))
     ).module()(torch.ones(1, 2, 16), torch.ones(1, 3, 16)),

@@ -12,10 +12,18 @@ import pytest
 import torch
 from host_kit import Crystals, CrystalTextNet, OwnDropout, collate, make_loader
 from torch import nn
-from torch.utils.data import ConcatDataset, DataLoader, IterableDataset, Sampler, Subset, WeightedRandomSampler
+from torch.utils.data import (
+    ConcatDataset,
+    DataLoader,
+    IterableDataset,
+    Sampler,
+    Subset,
+    WeightedRandomSampler,
+)
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 from crysmm_attn_plugin.errors import IdentityError, UsageError
+from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
 from crysmm_attn_plugin.hooks.digests import (
     find_state_dict,
     load_checkpoint,
@@ -23,7 +31,6 @@ from crysmm_attn_plugin.hooks.digests import (
     role_of,
     weight_digest,
 )
-from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
 from crysmm_attn_plugin.hooks.reading.facts import facts_of
 from crysmm_attn_plugin.hooks.reading.identity import BatchInputs
 from crysmm_attn_plugin.hooks.reading.loops import listen
@@ -226,7 +233,11 @@ def test_the_hosts_iterator_is_the_one_it_would_have_without_us(listener: Listen
 
 
 def test_the_class_is_put_back_when_the_last_listener_is_gone() -> None:
-    places = [(DataLoader, "__iter__"), (_BaseDataLoaderIter, "__next__"), (_BaseDataLoaderIter, "_next_index")]
+    places = [
+        (DataLoader, "__iter__"),
+        (_BaseDataLoaderIter, "__next__"),
+        (_BaseDataLoaderIter, "_next_index"),
+    ]
     originals = [vars(owner)[name] for owner, name in places]
     undo_one, undo_two = listen(DataLoader, Listener()), listen(DataLoader, Listener())
     undo_one()
@@ -326,7 +337,11 @@ def test_ids_are_found_through_subsets_and_concatenations() -> None:
 def test_atomic_numbers_in_the_batch_give_elements() -> None:
     padded = {"z": torch.tensor([[11, 17, 0], [22, 8, 8]]), "id": ["salt", "rutile"]}
     assert identify(BatchInputs(padded, None, None)).elements == (SALT, RUTILE)
-    flat = {"atomic_numbers": torch.tensor([11, 17, 22, 8, 8]), "batch": torch.tensor([0, 0, 1, 1, 1]), "id": ["s", "r"]}
+    flat = {
+        "atomic_numbers": torch.tensor([11, 17, 22, 8, 8]),
+        "batch": torch.tensor([0, 0, 1, 1, 1]),
+        "id": ["s", "r"],
+    }
     assert identify(BatchInputs(flat, None, None)).elements == (SALT, RUTILE)
 
 

@@ -126,12 +126,17 @@ def _sites(reader: PassReader) -> list[Alarm]:
         if isinstance(choice, str):
             code = TOLD.get(choice)
             if code is not None:
-                alarms.setdefault((code, site.module), Alarm(code, f"{left_out(site, choice)}; it is left out.", site.module))
+                alarms.setdefault(
+                    (code, site.module),
+                    Alarm(code, f"{left_out(site, choice)}; it is left out.", site.module),
+                )
         elif not choice.direction:
             names = f"{choice.queries or 'unnamed queries'} over {choice.keys or 'unnamed keys'}"
             alarms.setdefault(
                 ("undirected", site.module),
-                Alarm("undirected", f"{site.module} reads {names}: its maps are stored undirected.", site.module),
+                Alarm(
+                    "undirected", f"{site.module} reads {names}: its maps are stored undirected.", site.module
+                ),
             )
         elif len(reader.lengths.get(site, ())) <= 1 and reader.n_batches > 1:
             alarms.setdefault(

@@ -149,11 +149,15 @@ class Capture:
         complete = complete or current.took_all
         if complete and not current.skipped and not current.reader.ended():
             return
-        self.close_window("complete" if complete else "partial", "" if complete else "the host left the loop early")
+        self.close_window(
+            "complete" if complete else "partial", "" if complete else "the host left the loop early"
+        )
 
     def _begin(self, loader: Any) -> bool:
         known = self._splits.get(id(loader))
-        split = known[1] if known and known[0]() is loader else (self.split_of(loader) if self.split_of else None)
+        split = (
+            known[1] if known and known[0]() is loader else (self.split_of(loader) if self.split_of else None)
+        )
         provisional = split is None and self.discover and not self._named
         if split is not None:
             self._named |= split == "test"
@@ -167,7 +171,9 @@ class Capture:
             self._epoch += 1
             self._trained_since_window = False
         kind: WindowKind = "final" if self._trained else "attached"
-        current = Pass(weakly(loader), split or "test", kind, self._epoch if self._trained else None, provisional)
+        current = Pass(
+            weakly(loader), split or "test", kind, self._epoch if self._trained else None, provisional
+        )
         current.reader = PassReader(
             getattr(loader, "dataset", None),
             lambda inputs: facts_of(inputs, self.manager, current),

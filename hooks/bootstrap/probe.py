@@ -82,7 +82,10 @@ class Probe:
             if isinstance(choice, str):
                 maps.append(f"left out: {left_out(site, choice)}")
             else:
-                sides = choice.direction or f"{choice.queries or 'unnamed'} over {choice.keys or 'unnamed'} (undirected)"
+                sides = (
+                    choice.direction
+                    or f"{choice.queries or 'unnamed'} over {choice.keys or 'unnamed'} (undirected)"
+                )
                 maps.append(f"{site.module} ({' x '.join(map(str, site.shape))}): {sides}")
         found["maps"] = list(dict.fromkeys(maps))
         if not any(r.calls for r in self._read):

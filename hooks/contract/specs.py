@@ -8,7 +8,7 @@ arguments it wants; ``wrapper=True``, ``tryfirst`` and ``trylast`` work as plugg
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pluggy
 

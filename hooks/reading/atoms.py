@@ -9,12 +9,21 @@ from typing import Any
 import torch
 
 from crysmm_attn_plugin.errors import IdentityError
-from crysmm_attn_plugin.hooks.reading.elements import UNKNOWN, elements_from_graph
 from crysmm_attn_plugin.hooks.reading.batch import first_graph, graph_counts, leaves
+from crysmm_attn_plugin.hooks.reading.elements import UNKNOWN, elements_from_graph
 from crysmm_attn_plugin.text.elements import ELEMENTS
 
 #: Names under which hosts keep atomic numbers, and atom counts.
-NUMBER_NAMES = ("z", "atomic_numbers", "atomic_number", "atomic_num", "numbers", "atom_types", "species", "atoms_z")
+NUMBER_NAMES = (
+    "z",
+    "atomic_numbers",
+    "atomic_number",
+    "atomic_num",
+    "numbers",
+    "atom_types",
+    "species",
+    "atoms_z",
+)
 COUNT_NAMES = ("natoms", "n_atoms", "num_atoms", "num_nodes", "n_nodes", "atom_counts")
 Elements = tuple[tuple[str, ...] | None, ...]
 
@@ -35,7 +44,9 @@ class Atoms:
     widths: set[int] = field(default_factory=set)
 
 
-def atoms_of(batch: Any, n: int, known: Elements | None, ids: Sequence[str], texts: list[str] | None) -> Atoms:
+def atoms_of(
+    batch: Any, n: int, known: Elements | None, ids: Sequence[str], texts: list[str] | None
+) -> Atoms:
     """Counts and elements of a batch's ``n`` crystals.
 
     Args:
@@ -150,7 +161,9 @@ def _counts(batch: Any, n: int) -> list[int] | None:
             if len(values) == n and all(isinstance(v, int) and v > 0 for v in values):
                 return values
     for name, leaf in leaves(batch):
-        if name.lower() in ("batch", "batch_idx", "node_batch", "atom_batch") and isinstance(leaf, torch.Tensor):
+        if name.lower() in ("batch", "batch_idx", "node_batch", "atom_batch") and isinstance(
+            leaf, torch.Tensor
+        ):
             if leaf.ndim != 1 or leaf.is_floating_point() or not leaf.numel():
                 continue
             if bool((leaf[1:] >= leaf[:-1]).all()) and int(leaf[0]) == 0 and int(leaf[-1]) == n - 1:

@@ -24,7 +24,11 @@ def facts_of(inputs: BatchInputs, manager: PluginManager, window: Any) -> tuple[
     found = manager.hooks.identify_batch(inputs=inputs, window=window)
     if isinstance(found, BatchIdentity):
         identity = found
-        counts = None if any(c is None for c in found.n_atoms) else [int(c) for c in found.n_atoms if c is not None]
+        counts = (
+            None
+            if any(c is None for c in found.n_atoms)
+            else [int(c) for c in found.n_atoms if c is not None]
+        )
         known = found.elements if any(e is not None for e in found.elements) else None
         atoms = atoms_of(inputs.batch, len(found), known, found.ids, texts_in(inputs.batch))
         atoms = Atoms(counts or atoms.counts, found.elements, atoms.widths)
@@ -34,7 +38,12 @@ def facts_of(inputs: BatchInputs, manager: PluginManager, window: Any) -> tuple[
         labels = _labels(inputs, len(identity))
         tokens = _token_side(inputs, labels)
         identity = BatchIdentity(
-            identity.ids, identity.elements, labels, identity.targets, identity.structures, identity.atom_counts
+            identity.ids,
+            identity.elements,
+            labels,
+            identity.targets,
+            identity.structures,
+            identity.atom_counts,
         )
     if not tokens.known:
         texts = texts_in(inputs.batch, len(identity)) or _texts_of(inputs)
@@ -50,7 +59,12 @@ def _masks(batch: Any, n: int) -> tuple[torch.Tensor, ...]:
     """
     found: list[torch.Tensor] = []
     for _, leaf in leaves(batch):
-        if not isinstance(leaf, torch.Tensor) or leaf.ndim != 2 or leaf.shape[0] != n or leaf.is_floating_point():
+        if (
+            not isinstance(leaf, torch.Tensor)
+            or leaf.ndim != 2
+            or leaf.shape[0] != n
+            or leaf.is_floating_point()
+        ):
             continue
         values = leaf.detach().cpu()
         if values.shape[1] < 2 or bool(((values != 0) & (values != 1)).any()):
@@ -78,15 +92,19 @@ def _id_widths(batch: Any, n: int, atoms: Atoms, texts: list[str] | None) -> set
     """
     widths = set()
     for name, leaf in leaves(batch):
-        if not isinstance(leaf, torch.Tensor) or leaf.ndim != 2 or leaf.shape[0] != n or leaf.is_floating_point():
+        if (
+            not isinstance(leaf, torch.Tensor)
+            or leaf.ndim != 2
+            or leaf.shape[0] != n
+            or leaf.is_floating_point()
+        ):
             continue
         values = leaf.detach().cpu()
         if name.lower() in NUMBER_NAMES or values.shape[1] < 2 or bool(((values == 0) | (values == 1)).all()):
             continue
         real = (values != 0).sum(-1).tolist()
-        if atoms.counts is not None and real == list(atoms.counts):
-            continue
-        if name.lower() in TOKEN_NAMES or _as_long_as(real, texts):
+        like_atoms = atoms.counts is not None and real == list(atoms.counts)
+        if name.lower() in TOKEN_NAMES or (not like_atoms and _as_long_as(real, texts)):
             widths.add(int(values.shape[1]))
     return widths
 
@@ -143,7 +161,12 @@ def _token_side(inputs: BatchInputs, labels: tuple[TokenLabels, ...] | None) -> 
     counts = [len(t.tokens) for t in labels]
     widths.add(max(counts))
     for _, leaf in leaves(inputs.batch):
-        if isinstance(leaf, torch.Tensor) and leaf.ndim == 2 and leaf.shape[0] == n and not leaf.is_floating_point():
+        if (
+            isinstance(leaf, torch.Tensor)
+            and leaf.ndim == 2
+            and leaf.shape[0] == n
+            and not leaf.is_floating_point()
+        ):
             mask = _real(leaf, labels)
             if mask is not None:
                 widths.add(int(leaf.shape[1]))

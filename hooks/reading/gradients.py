@@ -110,9 +110,7 @@ def without_gradient(forward: Callable[[], Any], model: nn.Module) -> tuple[set[
     prediction = next(iter(tensors_in(output)), None)
     if prediction is None or not prediction.requires_grad or not look.lives:
         return set(), set()
-    gradients = torch.autograd.grad(
-        prediction.float().sum(), [t for _, t in look.lives], allow_unused=True
-    )
+    gradients = torch.autograd.grad(prediction.float().sum(), [t for _, t in look.lives], allow_unused=True)
     reached = {key for (key, _), g in zip(look.lives, gradients) if g is not None}
     return reached, {key for key, _ in look.lives} - reached if reached else set()
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-
 from crysmm_attn_plugin.errors import IdentityError
 from crysmm_attn_plugin.hooks.reading.atoms import Atoms, Elements, atoms_of
 from crysmm_attn_plugin.hooks.reading.batch import first_graph, graph_counts, leaves, tensors_in, texts_in
@@ -146,7 +145,9 @@ def _id_at(dataset: Any, position: int) -> Any:
 
 
 def _id_in_item(item: Any) -> Any:
-    for name, value in (item.items() if isinstance(item, dict) else vars(item).items() if hasattr(item, "__dict__") else ()):
+    for name, value in (
+        item.items() if isinstance(item, dict) else vars(item).items() if hasattr(item, "__dict__") else ()
+    ):
         if str(name).lower() in ID_NAMES and isinstance(value, (str, int)):
             return value
     return None
@@ -229,7 +230,12 @@ def stored(dataset: Any, position: int, names: tuple[str, ...]) -> Any:
     """What a data set keeps at a position in a list of one of these names, or None."""
     for name in names:
         values = getattr(dataset, name, None)
-        if values is not None and not callable(values) and hasattr(values, "__len__") and position < len(values):
+        if (
+            values is not None
+            and not callable(values)
+            and hasattr(values, "__len__")
+            and position < len(values)
+        ):
             return _at(values, position)
     return None
 
@@ -254,5 +260,3 @@ def _check_texts(places: Sequence[tuple[Any, int]] | None, batch: Any, ids: Sequ
                 f"the batch's text for crystal {crystal!r} begins {text[:40]!r}, the data set's {own[:40]!r}; "
                 "the data set's order is not the loader's."
             )
-
-

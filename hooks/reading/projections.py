@@ -151,7 +151,8 @@ def find_projections(layers: tuple[Layer, ...], weights: torch.Tensor, seed: int
                     _drawn(query.weight, query.weight.shape[1], generator),
                     _drawn(key.weight, key.weight.shape[1], generator),
                     tuple(
-                        None if x.bias is None else _drawn(x.bias, x.weight.shape[1], generator) for x in (query, key)
+                        None if x.bias is None else _drawn(x.bias, x.weight.shape[1], generator)
+                        for x in (query, key)
                     ),  # type: ignore[arg-type]
                     scale,
                     (i, j),

@@ -28,7 +28,6 @@ from crysmm_attn_plugin.hooks.reading.sites import (
     OTHER,
     Facts,
     Reading,
-    Side,
     Site,
     maps_of,
     real_positions,
@@ -349,7 +348,9 @@ class PassReader:
             names = [n for n, _ in module.named_parameters()]
             if id(module) in inside or around:
                 continue
-            if not any(type(c) is type(module) and [n for n, _ in c.named_parameters()] == names for c in chosen):
+            if not any(
+                type(c) is type(module) and [n for n, _ in c.named_parameters()] == names for c in chosen
+            ):
                 chosen.append(module)
         return chosen
 
@@ -479,7 +480,9 @@ class PassReader:
                     shown = found.key_mask if of_keys else found.query_mask
                     lengths.add(length)
                     side = one.facts.side(label)
-                    masked |= real_positions(side, shown, length, found.weights.device, one.facts.masks) is not None
+                    masked |= (
+                        real_positions(side, shown, length, found.weights.device, one.facts.masks) is not None
+                    )
             if not masked and len(lengths) > 1 and site.biggest > 1:
                 return True
         return False
@@ -495,20 +498,27 @@ class PassReader:
                 continue
             maps = maps_of(reading, items, one.facts)
             if maps is None:
-                raise CaptureError(f"the maps of {site.module} do not add up to the batch's {one.facts.n} crystals")
+                raise CaptureError(
+                    f"the maps of {site.module} do not add up to the batch's {one.facts.n} crystals"
+                )
             for found in maps:
                 _, _, queries, keys = found.weights.shape
                 self.lengths.setdefault(site, set()).add((queries, keys))
                 masks = []
-                for label, shown, length in ((reading.queries, found.query_mask, queries), (reading.keys, found.key_mask, keys)):
+                for label, shown, length in (
+                    (reading.queries, found.query_mask, queries),
+                    (reading.keys, found.key_mask, keys),
+                ):
                     side = one.facts.side(label)
                     masks.append(real_positions(side, shown, length, found.weights.device, one.facts.masks))
-                    if label != OTHER and side.counts is not None and label == reading.keys:
-                        if found.key_mask is None and min(side.counts) < length:
-                            read.without_mask.add(site.module)
+                counts = one.facts.side(reading.keys).counts
+                if counts is not None and found.key_mask is None and min(counts) < keys:
+                    read.without_mask.add(site.module)
                 number = numbers[site.module, reading.direction]
                 numbers[site.module, reading.direction] += 1
-                call = AttentionCall(site.module, number, reading.direction, found.weights, masks[0], masks[1])
+                call = AttentionCall(
+                    site.module, number, reading.direction, found.weights, masks[0], masks[1]
+                )
                 read.calls.append(call)
                 fresh = self._fresh(site, items, call)
                 if fresh is not None:

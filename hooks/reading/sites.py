@@ -140,7 +140,9 @@ class Site:
             start = [
                 Reading(layout, q, k)
                 for layout in candidates(self.shape, facts.n)
-                if not self.heads or layout.kind == "axes" or (layout.kind, layout.heads) == ("bh", self.heads)
+                if not self.heads
+                or layout.kind == "axes"
+                or (layout.kind, layout.heads) == ("bh", self.heads)
                 for q, k in product(labels, labels)
             ]
             self.alive = [r for r in start if self._holds(r, values, facts)]
@@ -153,7 +155,9 @@ class Site:
         trial.learn(items, facts)
         return any(r.named for r in trial.alive or ())
 
-    def _holds(self, reading: Reading, values: Sequence[tuple[torch.Tensor, torch.Tensor | None]], facts: Facts) -> bool:
+    def _holds(
+        self, reading: Reading, values: Sequence[tuple[torch.Tensor, torch.Tensor | None]], facts: Facts
+    ) -> bool:
         calls = group(reading, [v.shape for v, _ in values], facts)
         if calls is None:
             return False
@@ -165,10 +169,15 @@ class Site:
                 flat = reading.layout.kind == "flat"
                 if flat and reading.queries == OTHER:
                     return False
-                keys, queries = evidence(None if masked is None else reading.layout.arranged(masked, sizes))
+                hidden = None if masked is None else reading.layout.arranged(masked, sizes)
+                if hidden is not None and bool((hidden != hidden[:, :1]).any()):
+                    return False  # padding is the same for every head of a crystal
+                keys, queries = evidence(hidden)
                 # the queries of a flat layout are counted where maps are put together
                 length = _query_length(reading.layout, value.shape)
-                if not flat and not _fits(facts.side(reading.queries), reading.queries, here, length, queries):
+                if not flat and not _fits(
+                    facts.side(reading.queries), reading.queries, here, length, queries
+                ):
                     return False
                 if not _fits(facts.side(reading.keys), reading.keys, here, value.shape[-1], keys):
                     return False
@@ -197,7 +206,11 @@ class Site:
         if not halves and (self.anything or self._square):
             return "unrelated"
         chosen = self._one_layout(halves or alive)
-        if isinstance(chosen, Reading) and chosen.queries == OTHER and _query_length(chosen.layout, self.shape) == 1:
+        if (
+            isinstance(chosen, Reading)
+            and chosen.queries == OTHER
+            and _query_length(chosen.layout, self.shape) == 1
+        ):
             return "pooling"
         return chosen
 
@@ -215,7 +228,9 @@ class Site:
         if self.biggest <= 1 or self.heads:
             return first
         rivals = {r.layout for r in readings} - {first.layout}
-        if first.layout.kind == "bh" and any(r.kind == "hb" and r.heads == first.layout.heads for r in rivals):
+        if first.layout.kind == "bh" and any(
+            r.kind == "hb" and r.heads == first.layout.heads for r in rivals
+        ):
             return "layout"
         if first.layout.kind in ("bh", "hb") and any(r.kind == first.layout.kind for r in rivals):
             return "layout"
@@ -316,8 +331,12 @@ def _joined(parts: list[tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | 
     for w, key, query in parts:
         pad = (0, k - w.shape[3], 0, q - w.shape[2])
         weights.append(torch.nn.functional.pad(w, pad))
-        full_key = torch.ones(w.shape[0], w.shape[3], dtype=torch.bool, device=w.device) if key is None else key
-        full_query = torch.ones(w.shape[0], w.shape[2], dtype=torch.bool, device=w.device) if query is None else query
+        full_key = (
+            torch.ones(w.shape[0], w.shape[3], dtype=torch.bool, device=w.device) if key is None else key
+        )
+        full_query = (
+            torch.ones(w.shape[0], w.shape[2], dtype=torch.bool, device=w.device) if query is None else query
+        )
         keys.append(torch.nn.functional.pad(full_key, pad[:2]))
         queries.append(torch.nn.functional.pad(full_query, pad[2:]))
     return Map(torch.cat(weights), torch.cat(keys), torch.cat(queries))

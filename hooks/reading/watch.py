@@ -174,7 +174,9 @@ def _look_fused(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if not copy:
             return Seen(owner, lines, query.detach(), query.ndim - 1, None, True, live)
         parts = {k: v for k, v in given.items() if k not in ("value", "dropout_p")}
-        scores = fused_scores(**{k: v.detach() if isinstance(v, torch.Tensor) else v for k, v in parts.items()})
+        scores = fused_scores(
+            **{k: v.detach() if isinstance(v, torch.Tensor) else v for k, v in parts.items()}
+        )
         weights = _tensor_softmax(scores, -1)
         return Seen(owner, lines, weights, weights.ndim - 1, _masked(scores), True, live)
 
@@ -301,7 +303,10 @@ def _host_aliases() -> Iterator[tuple[dict[str, Any], str, Any, Any]]:
     """Names in modules of the host's that were bound to a primitive at import: ``from torch import softmax``."""
     ours = {id(original): mine for _, _, original, mine in _PLACES if original is not _tensor_softmax}
     for module in list(sys.modules.values()):
-        if not isinstance(module, ModuleType) or module.__name__.split(".")[0] in ("torch", "crysmm_attn_plugin"):
+        if not isinstance(module, ModuleType) or module.__name__.split(".")[0] in (
+            "torch",
+            "crysmm_attn_plugin",
+        ):
             continue
         names = vars(module)
         for name in ("softmax", "scaled_dot_product_attention", "sdpa", "attention"):
@@ -310,7 +315,12 @@ def _host_aliases() -> Iterator[tuple[dict[str, Any], str, Any, Any]]:
                 yield names, name, value, ours[id(value)]
         if module.__name__ == "__main__":
             for name, value in list(names.items()):
-                if id(value) in ours and name not in ("softmax", "scaled_dot_product_attention", "sdpa", "attention"):
+                if id(value) in ours and name not in (
+                    "softmax",
+                    "scaled_dot_product_attention",
+                    "sdpa",
+                    "attention",
+                ):
                     yield names, name, value, ours[id(value)]
 
 
