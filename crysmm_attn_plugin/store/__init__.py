@@ -1,13 +1,7 @@
-"""Numbers on disk: written atomically, read back as pandas frames and labelled maps. Torch-free.
+"""Numbers on disk: written in groups, each whole or absent; every byte checked when it is read. Torch-free.
 
-Layout of one run, ``<out_dir>/<arm>/<run id>/``::
-
-    run.json                                    command, git state, versions, settings, schema version
-    windows/<window id>.json                    how each captured pass ended
-    checkpoints/<digest>.json                   weight digest -> files that hold it, epoch, metrics
-    crystals/rank=<r>/<window id>.parquet       labels: id, formula, elements, tokens, text, structure
-    attention/ckpt=<digest>/rank=<r>/*.parquet  crystal x module x call x direction x head x scope
-    samples/ckpt=<digest>/rank=<r>/*.parquet    crystal: counts, target, raw prediction
-    maps/ckpt=<digest>/rank=<r>/*.safetensors   chosen crystals, float16, with labels
-    manifest.json                               written last: files, sizes, row counts, state
+One file, one idea: ``files`` (atomic writes), ``journal`` (what a process wrote), ``manifest`` and ``seal`` (the end of a run),
+``listing`` (what a run should hold), ``whole`` (bytes checked before use), ``columns`` and ``groups`` (a pass being written),
+``writer``, ``tables`` and ``means`` (rows read back), ``labelled`` (maps), ``outcomes``, ``reader``, ``shards``, ``repair``,
+``folders`` (report folders). The layout on disk and what is promised stand in ``docs/store.md``.
 """
