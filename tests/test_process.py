@@ -300,32 +300,6 @@ def test_only_strict_ends_the_host_with_the_reason(tmp_path: Path, flags: tuple[
         assert reason in our_lines(done)[-1]
 
 
-@pytest.mark.parametrize("switch", ["-I", "-S"])
-def test_a_python_that_ignores_the_environment_is_told(tmp_path: Path, switch: str) -> None:
-    (tmp_path / "host.py").write_text("print('host is done')\n", encoding="utf-8")
-    told = command_line(tmp_path, "doctor", "--", sys.executable, switch, "host.py")
-    assert told.returncode == 3
-    assert f"problem: python {switch} ignores the environment" in told.stdout
-    done = run_host(tmp_path, sys.executable, switch, "host.py")
-    assert done.returncode == 3
-    assert done.stdout == "host is done\n"
-    assert len(our_lines(done)) == 1
-    assert "python -I and -S ignore it" in our_lines(done)[0]
-
-
-def test_doctor_says_what_would_be_attached_and_stops_the_host(tmp_path: Path) -> None:
-    write_host(tmp_path)
-    told = command_line(tmp_path, "doctor", "--", sys.executable, "host.py")
-    assert told.returncode == 0, told.stdout + told.stderr
-    assert "attention module: fusions.0 (OwnDropout), read by observe" in told.stdout
-    assert "map: fusions.0 4x2x" in told.stdout
-    assert "ids: JVASP-100, JVASP-101, JVASP-102" in told.stdout
-    assert "loader: DataLoader over Crystals: test" in told.stdout
-    assert "host is done" not in told.stdout + told.stderr
-    assert not (tmp_path / "predictions_test.csv").exists()
-    assert not (tmp_path / "attention_runs").exists()
-
-
 NO_ATTENTION = """
 class Plain(nn.Module):
     def __init__(self):
@@ -370,32 +344,6 @@ def test_a_compiled_model_is_left_alone_and_told(tmp_path: Path) -> None:
     assert (tmp_path / "predictions_test.csv").read_bytes() == before
     assert "compiled by torch.compile" in our_lines(done)[-1]
     assert "Traceback" not in done.stderr
-
-
-def test_verify_proves_a_deterministic_host_identical(tmp_path: Path) -> None:
-    write_host(tmp_path)
-    done = command_line(tmp_path, "verify", "--", sys.executable, "host.py")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "model outputs: 3 tensors, bit-identical with capture on" in done.stdout
-    assert "prediction files: 1, byte-identical with capture on" in done.stdout
-    assert "captured in the third run: 12 crystals" in done.stdout
-
-
-def test_verify_says_so_when_the_host_does_not_repeat_itself(tmp_path: Path) -> None:
-    write_host(tmp_path, "torch.seed()\n" + BODY)
-    done = command_line(tmp_path, "verify", "--", sys.executable, "host.py")
-    assert done.returncode == 1
-    assert done.stdout.startswith("the host does not repeat itself without the plugin")
-    assert "fix its random seeds" in done.stdout
-
-
-def test_verify_of_a_failing_host_is_one_sentence(tmp_path: Path) -> None:
-    write_host(tmp_path, "sys.exit(7)")
-    done = command_line(tmp_path, "verify", "--", sys.executable, "host.py")
-    assert done.returncode == 1
-    assert our_lines(done) == [
-        "crysmm-attn: error: the host's command ended with exit code 7; it must succeed to be compared."
-    ]
 
 
 STRICT_CONFIG = """

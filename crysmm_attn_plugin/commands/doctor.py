@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import re
+import shlex
 import shutil
 import subprocess
 from typing import Any
@@ -13,6 +15,7 @@ from crysmm_attn_plugin.cli import split_host_command
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of ``crysmm-attn doctor``."""
     parser.add_argument("--time-limit", type=float, default=300.0, help="seconds to wait for a first forward")
+    parser.add_argument("--loader", metavar="NAME|N", help="the test loader, as in `crysmm-attn run`")
     parser.add_argument("host", nargs=argparse.REMAINDER, metavar="-- CMD", help="the host's own command")
 
 
@@ -23,66 +26,95 @@ def run(args: argparse.Namespace) -> int:
     command = split_host_command(args.host, command="doctor")
     for line in interpreter_report(command):
         print(line)
-    done = launch(command, mode="probe", timeout=args.time_limit, quiet=True)
-    found = next((p for p in done.probes if p.get("model") is not None), None)
+    values = {"CRYSMM_ATTN_INTERNAL_GRACE": str(min(30.0, args.time_limit / 3))}
+    if args.loader is not None:
+        values["CRYSMM_ATTN_LOADER"] = args.loader
+    done = launch(command, mode="probe", timeout=args.time_limit, quiet=True, settings=values)
+    found = max(done.probes, key=lambda p: (bool(p.get("ids")), len(p.get("loops", ()))), default=None)
     if found is None:
-        print(_nothing(done.probes, done.code, args.time_limit))
+        print(_never(done.code, args.time_limit))
         return 3
-    print(f"model: {found['model']}")
+    for line in found["loops"]:
+        print(f"loop: {line}")
+    if found.get("model"):
+        print(f"model: {found['model']}")
     for line in found.get("maps", ()):
         print(f"attention: {line}")
-    for line in found.get("loaders", ()):
-        print(f"loader: {line}")
-    if found.get("ids"):
-        print(f"ids: {', '.join(found['ids'])}")
-    if found.get("elements"):
-        print(f"elements of the first: {' '.join(found['elements'])}")
-    if found.get("tokens"):
-        print(f"tokens of the first: {' '.join(found['tokens'])} ...")
-    for problem in found["problems"]:
-        print(f"problem: {problem}")
-    print("nothing was run to its end; capture with: crysmm-attn run --arm NAME -- " + " ".join(command))
-    return 3 if found["problems"] else 0
+    for line in _identity(found):
+        print(line)
+    problems = [str(p).rstrip(".") for p in found.get("problems", ())]
+    if "problems" not in found:
+        problems = [
+            f"no model was called on the batches of a loop (exit code {done.code}, limit {args.time_limit:g} s)"
+        ]
+    for problem in problems:
+        print(f"problem: {problem}.")
+    words = "--arm NAME" + (f" --loader {args.loader}" if args.loader is not None else "")
+    print(f"nothing was run to its end; capture with: crysmm-attn run {words} -- {shlex.join(command)}")
+    return 3 if problems or not found.get("ids") else 0
 
 
-def interpreter_report(command: list[str]) -> list[str]:
-    """What is known of the host's Python before it runs: whether it has the plugin, whether it ignores it."""
-    program = shutil.which(command[0]) or command[0]
-    if "python" not in program.rsplit("/", 1)[-1]:
+def _identity(found: dict[str, Any]) -> list[str]:
+    """What is known of the crystals, and what is not, which costs no more than the numbers that need it."""
+    ids = found.get("ids")
+    if not ids:
         return []
-    switches = [w for w in command[1:] if w.startswith("-") and not w.startswith("--")]
-    lines = []
-    for word in switches:
-        if word in ("-I", "-E", "-S") or (
-            len(word) > 1 and set(word[1:]) <= set("IESBsuvqOP") and set(word[1:]) & set("IES")
-        ):
-            lines.append(
-                f"problem: python {word} ignores the environment, so nothing can attach; leave it out."
-            )
-        if word in ("-c", "-m"):
-            break
-    code = "import crysmm_attn_plugin as a; print(a.__version__)"
-    try:
-        done = subprocess.run([program, "-c", code], capture_output=True, text=True, timeout=60, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return lines
-    if done.returncode != 0:
+    marked = " (places: neither the data set nor the batch names its crystals)" if ids[0][:1] in "#~" else ""
+    lines = [f"ids: {', '.join(ids)}{marked}"]
+    for what, without in (("elements", "no numbers by element"), ("tokens", "no numbers of words")):
+        values = found.get(what)
         lines.append(
-            f"problem: {program} does not have crysmm-attn; install it there: {program} -m pip install crysmm-attn"
+            f"{what} of the first: {' '.join(values)}" if values else f"{what}: unknown, so {without}"
         )
-    else:
-        lines.append(f"interpreter: {program} has crysmm-attn {done.stdout.strip()}")
+    if not found.get("prediction"):
+        lines.append("prediction: not recognised in what the model returns, so it is not stored")
     return lines
 
 
-def _nothing(probes: list[dict[str, Any]], code: int, limit: float) -> str:
-    loaders = list(dict.fromkeys(w for p in probes for w in p.get("loaders", ())))
-    if not probes:
-        return "problem: the host's process never attached (another interpreter, or python -I)."
-    if loaders:
-        return (
-            "problem: no attention was seen in any loop without gradients; loops seen: "
-            + "; ".join(loaders[:4])
-            + "."
-        )
-    return f"problem: the command ended (exit code {code}, limit {limit:g} s) before any loader was iterated."
+def interpreter_report(command: list[str]) -> list[str]:
+    """What is known of the host's Python before it runs: whether it has the plugin, and whether that is reached.
+
+    The interpreter is asked with the command's own switches, and in the environment that the command would get.
+    """
+    from crysmm_attn_plugin.commands.launch import host_environment
+
+    program = shutil.which(command[0]) or command[0]
+    if "python" not in program.rsplit("/", 1)[-1]:
+        return []
+    switches = []
+    for word in command[1:]:
+        if not word.startswith("-") or word in ("-c", "-m", "-"):
+            break
+        switches.append(word)
+    code = (
+        "import sys\n"
+        "print('crysmm_attn_plugin.hooks.bootstrap.process' in sys.modules)\n"
+        "import crysmm_attn_plugin as a\n"
+        "print(a.__version__)"
+    )
+    try:
+        done = subprocess.run(
+            [program, *switches, "-c", code], capture_output=True, text=True, timeout=60, check=False,
+            env=host_environment("ask", ""),
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    attached, *rest = done.stdout.split() or ["False"]
+    if attached == "True" and rest:
+        return [f"interpreter: {program} has crysmm-attn {rest[0]}"]
+    if "-S" in switches or any(re.fullmatch(r"-[a-zA-Z]*S[a-zA-Z]*", s) for s in switches):
+        return ["problem: python -S reads no start-up file, so nothing can attach; leave it out."]
+    if rest:
+        return [
+            f"problem: {program} has crysmm-attn {rest[0]}, but not its start-up file; install the package again."
+        ]
+    return [
+        f"problem: {program} does not have crysmm-attn; install it there: {program} -m pip install crysmm-attn"
+    ]
+
+
+def _never(code: int, limit: float) -> str:
+    return (
+        f"problem: no loop over a torch DataLoader was seen before the command ended (exit code {code}, limit {limit:g} s), or "
+        "its Python never loaded this package."
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,27 +14,96 @@ if TYPE_CHECKING:
     from crysmm_attn_plugin.hooks.reading.reader import PassReader, ReadBatch
 
 PREFIX = "CRYSMM_ATTN_INTERNAL_"
-#: Batches looked at.
+#: Batches looked at in each loop.
 BATCHES = 2
 
 
-class Probe:
-    """Reads the first batches of a loop as a capture would, and writes nothing but what it found.
+class Probes:
+    """The loops of one process, each read in its first batches; the process is left at the first test pass.
+
+    Where training comes first, what was seen in it is kept, and the process is left some seconds later if no test pass
+    has come by then.
 
     Args:
         process: The host's process.
-        loader: The loader that is iterated.
-        split: What its loop is taken for, or None.
     """
 
-    def __init__(self, process: HostProcess, loader: Any, split: str | None) -> None:
+    def __init__(self, process: HostProcess) -> None:
+        self.process = process
+        self.loops: list[Probe] = []
+        self._timer: threading.Timer | None = None
+
+    def begin(self, loader: Any, split: str | None, words: str) -> None:
+        """A loop begins."""
+        settings = self.process.settings
+        named = split is not None and settings is not None and split in settings.splits
+        if not any(p.words == words and p.found for p in self.loops):
+            self.loops.append(Probe(loader, split, words, named))
+
+    def yielded(self, loader: Any, batch: Any, positions: tuple[int, ...] | None) -> None:
+        """A batch is handed to the host."""
+        probe = self._of(loader)
+        if probe is not None:
+            probe.yielded(batch, positions)
+
+    def over(self, loader: Any, *, last: bool = False) -> None:
+        """A batch is over, or the loop is."""
+        probe = self._of(loader)
+        if probe is not None:
+            probe.over(last=last)
+            if probe.reads and probe.is_test:
+                self.leave()
+            elif probe.reads and self._timer is None:
+                seconds = float(os.environ.get(PREFIX + "GRACE") or 30)
+                self._timer = threading.Timer(seconds, self.leave)
+                self._timer.daemon = True
+                self._timer.start()
+
+    def _of(self, loader: Any) -> Probe | None:
+        return next((p for p in reversed(self.loops) if p.found is None and p.loader is loader), None)
+
+    def leave(self) -> None:
+        """Nothing of the host's is run to its end, its own exit handlers included."""
+        self.write()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+
+    def write(self) -> None:
+        """Leave what was found where the launcher looks for it."""
+        folder = os.environ.get(PREFIX + "STATUS")
+        if not folder:
+            return
+        best = max(self.loops, key=lambda p: (p.reads, p.is_test, bool(p.found)), default=None)
+        values = {**(best.found if best and best.found else {}), "loops": [p.described for p in self.loops]}
+        path = Path(folder) / f"probe-{os.getpid()}.json"
+        path.write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")
+
+
+class Probe:
+    """Reads the first batches of one loop as a capture would, and writes nothing.
+
+    Args:
+        loader: The loader that is iterated.
+        split: What its loop is taken for, or None.
+        words: The loop in words.
+        named: Whether passes of that split are captured.
+
+    Attributes:
+        found: What there is to say; None until enough was seen.
+        reads: Whether some attention would be stored.
+    """
+
+    def __init__(self, loader: Any, split: str | None, words: str, named: bool) -> None:
         from crysmm_attn_plugin.capture.passes import Pass
         from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
         from crysmm_attn_plugin.hooks.reading.facts import facts_of
         from crysmm_attn_plugin.hooks.reading.loops import weakly
         from crysmm_attn_plugin.hooks.reading.reader import PassReader
 
-        self._process = process
+        self.split, self.words, self.named = split, words, named
+        self.found: dict[str, Any] | None = None
+        self.reads = False
         self._pass = Pass(weakly(loader), split or "test", "attached", None, split is None)
         self._pass.reader = PassReader(
             getattr(loader, "dataset", None),
@@ -41,11 +111,30 @@ class Probe:
             tokenizer_calls=self._pass.tokenizer_calls,
         )
         self._pass.tokenizers.start()
-        self._read: list[ReadBatch] = []
+
+    @property
+    def loader(self) -> Any:
+        return self._pass.loader
 
     @property
     def reader(self) -> PassReader:
         return self._pass.reader
+
+    @property
+    def is_test(self) -> bool:
+        """Named as one, or unnamed and without gradients."""
+        return self.named or (self.split is None and not self.reader.gradients)
+
+    @property
+    def described(self) -> str:
+        """The loop, and what becomes of it."""
+        if not self.is_test:
+            fate = "not captured" if self.split is not None else "it trains, so it is not captured"
+        elif not self.reads:
+            fate = "nothing to capture" if self.found else "no model was called on its batches"
+        else:
+            fate = "captured" if self.named else "captured, because it runs without gradients"
+        return f"{self.words}; {fate}"
 
     def yielded(self, batch: Any, positions: tuple[int, ...] | None) -> None:
         """A batch is handed to the host."""
@@ -54,26 +143,21 @@ class Probe:
         self.reader.yielded(batch, positions, asking_frame())
 
     def over(self, *, last: bool = False) -> None:
-        """The host is done with it: leave once enough was seen of a loop that is no training."""
+        """The host is done with it."""
         self.reader.over()
-        if self.reader.gradients and self._pass.provisional:
-            return
-        seen_enough = self.reader.n_batches >= BATCHES or (last and self.reader.n_batches)
-        if not seen_enough or not self.reader.sites:
-            return
-        write_probe(self._process, self._found())
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)  # nothing of the host's is run to its end, its own exit handlers included
+        if self.reader.n_batches >= BATCHES or (last and self.reader.n_batches):
+            self.found = self._look()
+            self.reader.abandon()
+            self._pass.let_go()
 
-    def _found(self) -> dict[str, Any]:
+    def _look(self) -> dict[str, Any]:
         from crysmm_attn_plugin.errors import AttnError
         from crysmm_attn_plugin.hooks.reading.explain import left_out, why_nothing
 
         reader = self.reader
         found: dict[str, Any] = {"model": ", ".join(type(m).__name__ for m in reader.roots), "problems": []}
         try:
-            self._read += list(reader.take(last=True))
+            read: list[ReadBatch] = list(reader.take(last=True))
         except AttnError as error:
             found["problems"].append(str(error))
             return found
@@ -81,31 +165,17 @@ class Probe:
         for site, choice in reader.chosen.items():
             if isinstance(choice, str):
                 maps.append(f"left out: {left_out(site, choice)}")
-            else:
-                sides = (
-                    choice.direction
-                    or f"{choice.queries or 'unnamed'} over {choice.keys or 'unnamed'} (undirected)"
-                )
-                maps.append(f"{site.module} ({' x '.join(map(str, site.shape))}): {sides}")
+                continue
+            sides = f"{choice.queries or 'unnamed'} over {choice.keys or 'unnamed'} (undirected)"
+            maps.append(f"{site.module} ({' x '.join(map(str, site.shape))}): {choice.direction or sides}")
         found["maps"] = list(dict.fromkeys(maps))
-        if not any(r.calls for r in self._read):
+        self.reads = any(r.calls for r in read)
+        if not self.reads:
             found["problems"].append(why_nothing(reader, reader.n_yielded))
-        if self._read:
-            identity = self._read[0].identity
+        elif read:
+            identity = read[0].identity
             found["ids"] = list(identity.ids[:3])
             found["tokens"] = list(identity.tokens[0].tokens[:8]) if identity.tokens else None
             found["elements"] = list(identity.elements[0][:8]) if identity.elements[0] else None
-            found["predictions"] = self._read[0].prediction is not None
+            found["prediction"] = read[0].prediction is not None
         return found
-
-
-def write_probe(process: HostProcess, found: dict[str, Any] | None) -> None:
-    """Leave what was found where the launcher looks for it; the first process to find something wins."""
-    folder = os.environ.get(PREFIX + "STATUS")
-    if not folder:
-        return
-    path = Path(folder) / f"probe-{os.getpid()}.json"
-    if found is None and path.exists():
-        return
-    values = {**(found or {}), "loaders": process.seen_loaders, "torch": "torch" in sys.modules}
-    path.write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")

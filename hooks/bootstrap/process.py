@@ -22,7 +22,7 @@ from crysmm_attn_plugin.hooks.bootstrap.loop_names import LoopNames
 
 if TYPE_CHECKING:
     from crysmm_attn_plugin.capture.session import Capture
-    from crysmm_attn_plugin.hooks.bootstrap.probe import Probe
+    from crysmm_attn_plugin.hooks.bootstrap.probe import Probes
     from crysmm_attn_plugin.hooks.bootstrap.record import OutputRecord
     from crysmm_attn_plugin.settings import Settings
 
@@ -67,7 +67,7 @@ class HostProcess:
         self._finder: AfterImport | None = None
         self._record: OutputRecord | None = None
         self.seen_loaders: list[str] = []
-        self.probing: Probe | None = None
+        self.probing: Probes | None = None
 
     @property
     def finder(self) -> AfterImport:
@@ -185,12 +185,11 @@ class HostProcess:
         if word not in self.seen_loaders:
             self.seen_loaders.append(word)
         if self.mode == "probe":
-            from crysmm_attn_plugin.hooks.bootstrap.probe import Probe
+            from crysmm_attn_plugin.hooks.bootstrap.probe import Probes
 
-            if split in (None, "test"):
-                self.probing = Probe(self, loader, split)
-                return True
-            return False
+            self.probing = self.probing or Probes(self)
+            self.probing.begin(loader, split, word)
+            return True
         if os.environ.get(PREFIX + "RECORD"):
             self._listen_to_outputs(split != "train")
         capture = self._get_capture()
@@ -202,15 +201,14 @@ class HostProcess:
             from crysmm_attn_plugin.hooks.bootstrap.record import OutputRecord
 
             self._record = OutputRecord()
-            self._record.start()
-        self._record.listening = listen
+        self._record.listen(listen)
 
     def batch_yielded(self, loader: Any, batch: Any, positions: tuple[int, ...] | None) -> None:
         self._guard(lambda: self._batch_yielded(loader, batch, positions))
 
     def _batch_yielded(self, loader: Any, batch: Any, positions: tuple[int, ...] | None) -> None:
         if self.probing is not None:
-            self.probing.yielded(batch, positions)
+            self.probing.yielded(loader, batch, positions)
         elif self.capture is not None:
             self.capture.batch_yielded(loader, batch, positions)
 
@@ -219,7 +217,7 @@ class HostProcess:
 
     def _batch_over(self, loader: Any) -> None:
         if self.probing is not None:
-            self.probing.over()
+            self.probing.over(loader)
         elif self.capture is not None:
             self.capture.batch_over(loader)
 
@@ -228,8 +226,7 @@ class HostProcess:
 
     def _loader_finished(self, loader: Any, complete: bool) -> None:
         if self.probing is not None:
-            self.probing.over(last=True)
-            self.probing = None
+            self.probing.over(loader, last=True)
         if self.capture is not None:
             self.capture.loader_finished(loader, complete)
             self._write_status()
@@ -242,11 +239,12 @@ class HostProcess:
     def loops(self) -> LoopNames:
         """Which loop is which."""
         if self._loops is None:
-            settings = self._read_settings()
+            settings = self.settings
             self._loops = LoopNames(settings.loader if settings is not None else "")
         return self._loops
 
-    def _read_settings(self) -> Settings | None:
+    @property
+    def settings(self) -> Settings | None:
         """Settings of this process; None when they are wrong, which is said once: the host is not to end by them."""
         if self._settings is None and not self._failed:
             from crysmm_attn_plugin.capture.session import silence_if_unconfigured
@@ -285,7 +283,7 @@ class HostProcess:
             return self.capture
         from crysmm_attn_plugin.capture.session import Capture
 
-        settings = self._read_settings()
+        settings = self.settings
         if settings is None:
             return None
         if self.mode == "capture":
@@ -331,13 +329,11 @@ class HostProcess:
             undo()
         self._undo.clear()
         if self._record is not None:
-            self._record.stop()
+            self._record.listen(False)
         if self._finder is not None:
             self._finder.remove()
-        if self.mode == "probe":
-            from crysmm_attn_plugin.hooks.bootstrap.probe import write_probe
-
-            write_probe(self, None)
+        if self.probing is not None:
+            self.probing.write()
         capture = self.capture
         alone = self.mode == "flag"
         run_dir = capture.finish(seal_run=alone) if capture is not None else None

@@ -3,51 +3,40 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
-
-from crysmm_attn_plugin.hooks import busy
 
 
 class OutputRecord:
-    """Digests every output of an outermost module call while ``listening``, bit by bit, in order."""
+    """Digests every output of an outermost module call while ``listening``, bit by bit, in order.
+
+    Nothing is laid on a module: a hook would switch off fast paths in all of the runs that are compared.
+    """
 
     def __init__(self) -> None:
         self._digest = hashlib.blake2b(digest_size=16)
-        self._depth = 0
-        self._undo: list[Callable[[], None]] = []
         self.n_outputs = 0
-        self.listening = False
 
-    def start(self) -> None:
-        """Hook every module call of the process; once."""
-        if self._undo:
-            return
-        from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+    def listen(self, on: bool) -> None:
+        """Take what is put out from now on, or no more."""
+        from crysmm_attn_plugin.hooks.reading import calls
 
-        self._undo = [
-            register_module_forward_pre_hook(self._enter).remove,
-            register_module_forward_hook(self._leave, always_call=True).remove,
-        ]
-
-    def stop(self) -> None:
-        for undo in self._undo:
-            undo()
-        self._undo.clear()
+        if on:
+            calls.start(self)
+        else:
+            calls.stop(self)
 
     def hexdigest(self) -> str:
         return self._digest.hexdigest()
 
-    def _enter(self, module: Any, args: Any) -> None:
-        if not (busy.compiling() or busy.ours()):
-            self._depth += 1
+    def call_begins(self, module: Any, inputs: Any) -> None:
+        return None
 
-    def _leave(self, module: Any, args: Any, output: Any) -> None:
-        if busy.compiling() or busy.ours():
-            return
-        self._depth = max(self._depth - 1, 0)
-        if self._depth == 0 and self.listening:
-            self._add(output)
+    def call_raised(self, module: Any) -> None:
+        return None
+
+    def call_ended(self, module: Any, output: Any) -> None:
+        self._add(output)
 
     def _add(self, value: Any) -> None:
         import torch

@@ -6,7 +6,7 @@ from kit import Truth, crystals, seed
 from torch import nn
 from torch.utils.data import DataLoader
 
-ZOO = {"outcome": "refused", "says": r"cross", "never_says": r"\bids\b"}
+ZOO = {"outcome": "refused", "says": r"between atoms and tokens", "never_says": r"\bids\b"}
 seed(59)
 truth, items = Truth(), crystals(12)
 vocabulary = Vocabulary(items)
