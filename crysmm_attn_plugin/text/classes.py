@@ -23,7 +23,6 @@ _JOINS = frozenset((",", "and", "or", "&", "/", "+", "–", "-", "、", "和", "
 _SURE = _LISTS["contexts.after_symbol"] - frozenset(
     "site sites sublattice cation cations anion anions center centers centre centres layer layers content 位点 位置".split()
 )
-_WORDS_OF_TWO = _LISTS["english.symbols"] | {"Pa"}
 _COUNTS = frozenset("one two three four five six seven eight nine ten eleven twelve".split())
 _LOWERED = {s.lower(): s for s in ELEMENTS}
 #: Lower-cased symbols that are words, units or abbreviations in prose.
@@ -64,7 +63,12 @@ class _Sentences:
             lower = form.lower
             if lower in fields or (lower == "group" and self._lower(index - 1) == "space"):
                 field = True
-            elif field and not (form.number or (len(lower) == 1 and lower != ".") or lower in fillers):
+            elif field and not (
+                form.number
+                or form.category == "symmetry"
+                or (len(lower) == 1 and lower != ".")
+                or lower in fillers
+            ):
                 field = False
             if form.kind == "maybe":
                 self.done.append(self._decide(index, form, field))
@@ -80,7 +84,16 @@ class _Sentences:
                 self.done.append(Classed(form.category, form.spans, kind))
             else:
                 self.done.append(_PLAIN[form.category])
+        if "D" in self.elements and "H" not in self.elements:
+            self.done = [self._heavy(word) for word in self.done]
         return self.done
+
+    @staticmethod
+    def _heavy(word: Classed) -> Classed:
+        """``hydrogen`` in the description of a crystal whose atoms are called ``D``."""
+        return Classed(
+            word.category, tuple((a, b, "D" if s == "H" else s) for a, b, s in word.spans), word.kind
+        )
 
     # -- one word --------------------------------------------------------------------------------------------
 
@@ -97,6 +110,8 @@ class _Sentences:
             return _PLAIN["symmetry"]
         if form.text in symmetry.UNSURE_SCHOENFLIES or (field and len(form.text) == 1):
             return _PLAIN["symmetry"]
+        if self._lower(index - 1) in _LISTS["contexts.labels"]:
+            return _PLAIN["other"]
         return _PLAIN[form.plain]
 
     def _is_element(self, index: int, form: Form, field: bool) -> bool:
@@ -129,7 +144,9 @@ class _Sentences:
         if self._lower(index - 1) in _LISTS["contexts.labels"]:
             return shown
         # of two letters, "Pm" and "Cm" are space groups alone; where nothing speaks of symmetry they are elements
-        return holds or shown or (not self.elements and len(text) == 2 and text not in _WORDS_OF_TWO)
+        return (
+            holds or shown or (not self.elements and len(text) == 2 and text not in _LISTS["english.symbols"])
+        )
 
     def _capitals(self, index: int, form: Form, holds: bool) -> bool:
         """``NO``, ``CO``, ``KCN``: compounds that read as words or abbreviations."""
@@ -184,7 +201,7 @@ class _Sentences:
             return _PLAIN["number"]
         if lower == "crystal" and after == "system":
             return _PLAIN["symmetry"]
-        if len(lower) == 1 and lower.isalpha():
+        if len(lower) == 1 and lower.isascii() and lower.isalpha():
             if field:
                 return _PLAIN["symmetry"]
             if lower == "a" and form.text == "a" and self._is_number(index - 1) and not self.cased:

@@ -29,6 +29,8 @@ PART = "[^\\W_]+(?:\\([0-9IVX]+\\))?"
 _WHOLE = re.compile(f"[0-9]*({FORMULA})")
 _ONE = re.compile(f"({_SYMBOL}){_COUNT}[)\\]]*{_COUNT}{_SITE}{_CHARGE}")
 _HYPHENATED = re.compile(f"{PART}(?:[-–]{PART})+")
+#: Beginning of a layer stacking's name: 2H-MoS2, 4H-SiC, 1T-TaS2.
+_POLYTYPE = re.compile("[0-9]+[A-Z]'?")
 _MOLECULES = frozenset("H2 D2 N2 O2 O3 F2 Cl2 Br2 I2 S8 P4 H₂ N₂ O₂ O₃ F₂ Cl₂ Br₂ I₂".split())
 _SITE_LABEL = re.compile(f"{_SYMBOL}(?:[0-9]+|\\((?:[0-9]+|[IVX]+)(?:,[0-9]+)*\\))[0-9]*{_CHARGE}")
 
@@ -42,7 +44,7 @@ def element_spans(text: str) -> tuple[ElementSpan, ...]:
     spans: list[ElementSpan] = []
     offset = 0
     for k, part in enumerate(re.split("([-–])", text)):
-        if k % 2 == 0:
+        if k % 2 == 0 and not (k == 0 and _POLYTYPE.fullmatch(part)):
             inside = _one_formula(part)
             if not inside:
                 return ()
@@ -61,7 +63,7 @@ def _one_formula(text: str) -> tuple[ElementSpan, ...]:
 def kind_of(text: str, spans: tuple[ElementSpan, ...]) -> str:
     """How a word names its elements: ``bond``, ``site``, ``symbol`` or ``formula``."""
     if not _one_formula(text) and _HYPHENATED.fullmatch(text):
-        return "bond" if len(spans) > 1 else "formula"
+        return "bond" if len(spans) > 1 and not _POLYTYPE.match(text) else "formula"
     if len(spans) > 1 or text in _MOLECULES:
         return "formula"
     if _SITE_LABEL.fullmatch(text):

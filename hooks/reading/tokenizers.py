@@ -153,7 +153,7 @@ def _classes() -> Iterator[type]:
         while waiting:
             cls = waiting.pop()
             yield cls
-            for sub in cls.__subclasses__():
+            for sub in type.__subclasses__(cls):
                 if sub not in seen:
                     seen.add(sub)
                     waiting.append(sub)
