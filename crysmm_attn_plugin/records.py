@@ -220,7 +220,8 @@ class AttentionMap:
         return tuple(f"{e}{i + 1}" for i, e in enumerate(self.elements))
 
     def to_xarray(self) -> Any:
-        """The map as an ``xarray.DataArray`` with dims (head, atom, token) or (head, token, atom).
+        """The map as an ``xarray.DataArray`` with dims (head, atom, token), (head, token, atom) or, where nobody could say
+        which side is which, (head, query, key).
 
         Atoms are labelled ``Na1`` and carry their ``element``; tokens carry the ``word`` of the description they are
         part of and whether they are ``special``, so that ``.groupby("word").sum()`` gives words.
@@ -229,21 +230,26 @@ class AttentionMap:
 
         from crysmm_attn_plugin.text import merge_tokens
 
-        n_tokens = self.weights.shape[2 if self.direction == "atom_to_text" else 1]
-        tokens = list(self.tokens.tokens) if self.tokens else [str(i) for i in range(n_tokens)]
-        coords: dict[str, Any] = {
-            "head": range(self.weights.shape[0]),
-            "atom": list(self.atom_labels),
-            "token": tokens,
-            "element": ("atom", list(self.elements)),
-        }
-        if self.tokens:
+        dims: tuple[str, ...] = ("head", "query", "key")
+        coords: dict[str, Any] = {"head": range(self.weights.shape[0])}
+        if self.direction in DIRECTIONS:
+            dims = (
+                ("head", "atom", "token") if self.direction == "atom_to_text" else ("head", "token", "atom")
+            )
+            sizes = dict(zip(dims, self.weights.shape))
+            if self.elements:
+                coords |= {"atom": list(self.atom_labels), "element": ("atom", list(self.elements))}
+            else:
+                coords["atom"] = [str(i + 1) for i in range(sizes["atom"])]
+            coords["token"] = (
+                list(self.tokens.tokens) if self.tokens else [str(i) for i in range(sizes["token"])]
+            )
+        if self.direction in DIRECTIONS and self.tokens:
             words = {
                 i: word.text for word in merge_tokens(self.tokens, self.elements) for i in word.positions
             }
-            coords["word"] = ("token", [words[i] for i in range(n_tokens)])
+            coords["word"] = ("token", [words[i] for i in range(len(self.tokens.tokens))])
             coords["special"] = ("token", list(self.tokens.special))
-        dims = ("head", "atom", "token") if self.direction == "atom_to_text" else ("head", "token", "atom")
         return xr.DataArray(
             self.weights,
             dims=dims,

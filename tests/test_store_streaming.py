@@ -159,6 +159,7 @@ def test_what_nobody_knows_is_stored_and_read(tmp_path: Path) -> None:
     assert run.samples["n_atoms"].isna().tolist() == [True, False]
     found = run.maps("#2", direction=None, checkpoint="d1")
     assert (found.weights.shape, found.elements, found.tokens, found.direction) == ((1, 3, 5), (), None, "")
+    assert found.to_xarray().dims == ("head", "query", "key")
     assert run.structure("#1") is None
     assert run.token_labels("nobody") is None
     assert {c.direction for c in run.crystal_means("d1").cells} == {""}

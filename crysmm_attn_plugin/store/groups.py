@@ -39,7 +39,7 @@ class WindowWriter:
         n_crystals: Crystals taken so far.
     """
 
-    def __init__(self, run: RunWriter, window: Window, *, memory_mb: int = 256, group: int = 4096) -> None:
+    def __init__(self, run: RunWriter, window: Window, *, memory_mb: int = 256, group: int = 2048) -> None:
         self.window = window
         self.n_crystals = 0
         self._run, self._group = run, max(int(group), 1)

@@ -88,7 +88,7 @@ class RunWriter:
         head = {"schema_version": SCHEMA_VERSION, "run_id": self.run_id, "arm": self.arm}
         self._write_record("run.json", {**head, **self._info})
 
-    def open_window(self, window: Window, *, memory_mb: int = 256, group: int = 4096) -> WindowWriter:
+    def open_window(self, window: Window, *, memory_mb: int = 256, group: int = 2048) -> WindowWriter:
         """Begin a pass whose rows come batch by batch.
 
         Args:
