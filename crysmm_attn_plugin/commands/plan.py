@@ -246,6 +246,8 @@ def _plan(args: argparse.Namespace, pilot: Variation | None) -> Iterator[str]:
         sizes.append((f"{n:,}", *(_short(c) for c in cells)))
     yield from _table(sizes)
     yield "1 seed says nothing about the architecture, 2 and 3 give estimates, 4 or more a verdict; 6 to 8 are recommended."
+    if pilot is not None and found.pilot is not None:
+        yield "the pilot's own uncertainty is counted in: few runs show the variation between trainings only roughly."
     if "assumed" in source:
         yield "assumed variation is a guess: trainings of one arm can differ by far more; a pilot of 2 runs an arm tells."
     if found.runs is None:
@@ -255,6 +257,8 @@ def _plan(args: argparse.Namespace, pilot: Variation | None) -> Iterator[str]:
 
 def _variation(args: argparse.Namespace, pilot: Variation | None) -> tuple[Variation, str]:
     """The pilot's or the assumed variation with what the flags say laid over it, and where it comes from."""
+    from dataclasses import replace
+
     from crysmm_attn_plugin.errors import UsageError
     from crysmm_attn_plugin.stats.planning import Variation
 
@@ -262,7 +266,10 @@ def _variation(args: argparse.Namespace, pilot: Variation | None) -> tuple[Varia
     given = {
         part: getattr(args, f"sd_{part}") for part in DEFAULTS if getattr(args, f"sd_{part}") is not None
     }
-    found = Variation(**{part: given.get(part, getattr(base, part)) for part in DEFAULTS})
+    scatter = base.pilot if len(given) < len(DEFAULTS) else None
+    if scatter is not None:
+        scatter = replace(scatter, known=tuple(given))
+    found = replace(base, pilot=scatter, **given)
     if not found.single_run and not found.runs:
         raise UsageError("nothing varies (every SD is 0): any change would be detected; give --sd-crystals.")
     source = "of the pilot" if pilot else "assumed; give runs of a pilot for yours"
