@@ -1,0 +1,18 @@
+"""German, as far as this example goes: what is not here is shown in English."""
+
+from crysmm_attn_plugin.descriptors import Language, Marks
+
+TEXTS = {
+    "Metrics of plugins": "Kennzahlen aus Erweiterungen",
+    "Metric": "Kennzahl",
+    "Baseline": "Vergleichsarm",
+    "Difference": "Differenz",
+    "Change (%)": "Änderung (%)",
+    "Adjusted p": "korrigiertes p",
+    "The {metric} was {a} in {arm} and {b} in {baseline}: difference {difference} ({interval}), adjusted {p}, {n} crystals.": (
+        "{metric}: {a} in {arm} und {b} in {baseline}; Differenz {difference} ({interval}), korrigiert {p}, {n} Kristalle."
+    ),
+    "attention entropy": "Entropie der Aufmerksamkeit",
+    "Attention metrics of the arms": "Aufmerksamkeit der Arme",
+}
+GERMAN = Language("de", "Deutsch", TEXTS, marks=Marks(list=" und "))
