@@ -14,7 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from crysmm_attn_plugin.errors import UsageError
+from crysmm_attn_plugin.errors import PluginError, UsageError
+from crysmm_attn_plugin.hooks.bootstrap.known_hosts import VARIABLE as SEAMS
+from crysmm_attn_plugin.hooks.bootstrap.known_hosts import modules_of
+from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
 
 PREFIX = "CRYSMM_ATTN_INTERNAL_"
 
@@ -119,8 +122,18 @@ def host_environment(mode: str, status: str, settings: Mapping[str, str] | None 
         PREFIX + "MODE": mode,
         PREFIX + "STATUS": status,
         PREFIX + "SITE": site,
+        SEAMS: _seams(),
         PREFIX + "HOME": str(Path(__file__).resolve().parent.parent.parent),
     }
+
+
+def _seams() -> str:
+    """Where hosts are entered, those of plugins included; empty, for the built-in ones, when plugins cannot be loaded."""
+    try:
+        return ",".join(modules_of(get_plugin_manager().hooks.host_adapters()))
+    except PluginError as error:  # the host's command runs all the same
+        print(f"crysmm-attn: {error}", file=sys.stderr)
+        return ""
 
 
 def _wait(process: subprocess.Popen[bytes], timeout: float | None) -> int:

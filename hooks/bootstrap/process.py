@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from crysmm_attn_plugin.hooks.bootstrap.imports import AfterImport
+from crysmm_attn_plugin.hooks.bootstrap.known_hosts import KnownHosts, seam_modules
 from crysmm_attn_plugin.hooks.bootstrap.loop_names import LoopNames
 
 if TYPE_CHECKING:
@@ -28,10 +29,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("crysmm_attn")
 PREFIX = "CRYSMM_ATTN_INTERNAL_"
-#: Modules of known hosts that hold a training function or make loaders.
-TRAIN_MODULES = ("train", "alignn.train")
-LOADER_MODULES = ("data", "alignn.data")
-SPLITS = ("train", "val", "test")
 
 _process: HostProcess | None = None
 
@@ -65,6 +62,7 @@ class HostProcess:
         self._loops: LoopNames | None = None
         self._undo: list[Callable[[], None]] = []
         self._finder: AfterImport | None = None
+        self._host = KnownHosts()
         self._record: OutputRecord | None = None
         self.seen_loaders: list[str] = []
         self.probing: Probes | None = None
@@ -78,8 +76,7 @@ class HostProcess:
     def install(self) -> None:
         """Wait for the host's imports."""
         actions: dict[str, Callable[[ModuleType], None]] = {"torch": self._torch, "pydantic": self._pydantic}
-        actions |= dict.fromkeys(TRAIN_MODULES, self._train_module)
-        actions |= dict.fromkeys(LOADER_MODULES, self._data_module)
+        actions |= dict.fromkeys(seam_modules(), self._seam_module)
         self._finder = AfterImport(actions)
         self._finder.install()
         os.register_at_fork(after_in_child=self._forked)
@@ -105,19 +102,9 @@ class HostProcess:
 
         self._undo.append(seams.take_key_before_validation(pydantic, self._guarded(self._take_key)))
 
-    def _train_module(self, module: ModuleType) -> None:
-        from crysmm_attn_plugin.hooks.bootstrap import seams
-
-        if hasattr(module, "train_dgl"):
-            self._undo.append(
-                seams.watch_training_function(module, self._guarded(self._training), lambda: None)
-            )
-
-    def _data_module(self, module: ModuleType) -> None:
-        from crysmm_attn_plugin.hooks.bootstrap import seams
-
-        if hasattr(module, "get_train_val_loaders"):
-            self._undo.append(seams.watch_loader_function(module, self._guarded(self._loaders)))
+    def _seam_module(self, module: ModuleType) -> None:
+        training, loaders = self._guarded(self._training), self._guarded(self._loaders)
+        self._undo += self._host.enter(module, training, loaders)
 
     def _asked(self) -> bool:
         """Whether the host's config, the environment or ``crysmm_attn.toml`` asked for capture."""
@@ -146,9 +133,9 @@ class HostProcess:
 
     def _loaders(self, loaders: Any) -> None:
         if isinstance(loaders, Mapping):
-            loaders = [loaders.get(s) for s in SPLITS]
+            loaders = [loaders.get(s) for s in self._host.splits]
         if isinstance(loaders, (tuple, list)):
-            for loader, split in zip(loaders, SPLITS):
+            for loader, split in zip(loaders, self._host.splits):
                 if loader is not None:
                     self.loops.tell(loader, split)
 
@@ -294,14 +281,14 @@ class HostProcess:
         if "multiprocessing.util" in sys.modules:  # its children leave without running exit handlers
             sys.modules["multiprocessing.util"].Finalize(None, self.finish, exitpriority=10)
         config = self._host_config or {}
-        settings = settings.replaced(arm=settings.arm or arm_from(config))
+        settings = settings.replaced(arm=settings.arm or self._host.arm(config))
         self.capture = Capture(
             settings,
             info={
-                "host": host_name(),
+                "host": self._host.name(),
                 "host_config": config,
                 "host_seed": config.get("random_seed"),
-                "property": property_from(config),
+                "property": self._host.property_of(config),
                 "dataset": str(config.get("dataset") or ""),
             },
             split_of=self.split_of,
@@ -372,26 +359,3 @@ def _enabled_elsewhere() -> bool:
     except AttnError as error:
         log.warning("capture stays off: %s", error)
         return False
-
-
-def arm_from(config: Mapping[str, Any]) -> str:
-    """``full`` or ``no_middle`` by the host's own switch for middle fusion; empty when it has none."""
-    for holder in (config, config.get("model")):
-        values = holder if isinstance(holder, Mapping) else getattr(holder, "__dict__", {})
-        if "use_middle_fusion" in values:
-            return "full" if values["use_middle_fusion"] else "no_middle"
-    return ""
-
-
-def property_from(config: Mapping[str, Any]) -> str:
-    """The property a host trains on: its file name's tail in the CrysMMNet family, else its target."""
-    name = str(config.get("filename") or "")
-    target = str(config.get("target") or "")
-    return name.split("_", 1)[1] if target == "target" and "_" in name else target
-
-
-def host_name() -> str:
-    """Which host this is, by what it has imported."""
-    if "models.alignn" in sys.modules:
-        return "crysmmnet"
-    return "alignn" if "alignn.train" in sys.modules else Path(sys.argv[0] or "python").name

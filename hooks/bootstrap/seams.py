@@ -55,38 +55,43 @@ def watch_steps(stepped: Callable[[], None]) -> Undo:
 
 
 def watch_training_function(
-    module: ModuleType, started: Callable[[Any, Any], None], finished: Callable[[], None]
+    module: ModuleType, name: str, arguments: tuple[str, str], started: Callable[[Any, Any], None]
 ) -> Undo:
-    """Around ``train_dgl`` of a host: its config and loaders on the way in, a word on the way out."""
+    """``started(configuration, loaders)`` before each call of a host's training function.
+
+    Args:
+        module: Where it is.
+        name: Its name.
+        arguments: Its parameters that hold configuration and loaders.
+        started: Called with them; None for what was not given.
+    """
 
     def wrapper(original: Callable[..., Any]) -> Callable[..., Any]:
         signature = inspect.signature(original)
 
-        def train_dgl(*args: Any, **kwargs: Any) -> Any:
+        def training(*args: Any, **kwargs: Any) -> Any:
             with contextlib.suppress(TypeError):  # the host's own call will say what is wrong with it
                 given = signature.bind_partial(*args, **kwargs).arguments
-                started(given.get("config"), given.get("train_val_test_loaders"))
-            result = original(*args, **kwargs)
-            finished()
-            return result
+                started(given.get(arguments[0]), given.get(arguments[1]))
+            return original(*args, **kwargs)
 
-        return train_dgl
+        return training
 
-    return wrap_attribute(module, "train_dgl", wrapper)
+    return wrap_attribute(module, name, wrapper)
 
 
-def watch_loader_function(module: ModuleType, made: Callable[[Any], None]) -> Undo:
-    """``made(result)`` after each ``get_train_val_loaders`` of a host."""
+def watch_loader_function(module: ModuleType, name: str, made: Callable[[Any], None]) -> Undo:
+    """``made(result)`` after each call of the function that makes a host's loaders."""
 
     def wrapper(original: Callable[..., Any]) -> Callable[..., Any]:
-        def get_train_val_loaders(*args: Any, **kwargs: Any) -> Any:
+        def loaders(*args: Any, **kwargs: Any) -> Any:
             result = original(*args, **kwargs)
             made(result)
             return result
 
-        return get_train_val_loaders
+        return loaders
 
-    return wrap_attribute(module, "get_train_val_loaders", wrapper)
+    return wrap_attribute(module, name, wrapper)
 
 
 def take_key_before_validation(pydantic: ModuleType, taken: Callable[[Any], None]) -> Undo:

@@ -36,5 +36,6 @@ class GlassAdapter:
         model = host.make_model()
         model.load_state_dict(torch.load(request.checkpoint, weights_only=True))
         loader = host.make_streams(request.batch_size)[2]
-        split = {"ids": list(loader.dataset.ids)}
-        return HostTest(model.eval(), loader, {}, split, lambda net, batch: net(batch))
+        return HostTest(
+            model.eval(), loader, {}, {"ids": list(loader.dataset.ids)}, lambda net, batch: net(batch)
+        )

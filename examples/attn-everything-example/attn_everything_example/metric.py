@@ -12,8 +12,7 @@ def own_element_hits(weights, query_mask, key_mask, context):
         key_mask: (batch, tokens) bool, True where real.
         context: ``categories["own_element"]`` is (batch, atoms, tokens) bool.
 
-    Returns:
-        (batch, heads), between 0 and 1; None where the mentions are not known.
+    Returns (batch, heads), between 0 and 1; None where the mentions are not known.
     """
     own = context.categories.get("own_element")
     if own is None:

@@ -8,7 +8,7 @@ from crysmm_attn_plugin.reports.sections import Section
 
 NAME = "own_element_hits"
 TITLE = {"en": "Elements first", "zh": "先看自身元素", "de": "Zuerst das Element"}
-LINE = {"en": "{arm}: {share:.1%}", "zh": "{arm}：{share:.1%}", "de": "{arm}: {share:.1%}"}
+LINE = "{arm}: {share:.1%}"
 
 
 def shares(comparison):
@@ -21,9 +21,9 @@ def part(request):
     found = shares(request.comparison)
     path = request.folder / "elements_first.csv"
     path.write_text("".join(f"{arm},{share}\n" for arm, share in found.items()), encoding="utf-8")
-    lines = {k: [t.format(arm=a, share=s) for a, s in found.items()] for k, t in LINE.items()}
-    page = {k: "".join(f"<p>{html(x)}</p>" for x in v) for k, v in lines.items()}
-    markdown = {k: "\n\n".join(map(escape.markdown, v)) for k, v in lines.items()}
+    lines = [LINE.format(arm=arm, share=share) for arm, share in found.items()]
+    page = dict.fromkeys(TITLE, "".join(f"<p>{html(line)}</p>" for line in lines))
+    markdown = dict.fromkeys(TITLE, "\n\n".join(map(escape.markdown, lines)))
     return PartOutput([Section("elements-first", TITLE, page, markdown)], [path], found)
 
 
