@@ -63,7 +63,7 @@ def test_a_wrapper_that_does_nothing_changes_nothing(manager: PluginManager) -> 
     manager.register(plugin(attn_identify_batch=lambda inputs: mine), "ids")
     manager.register(Wrapper(), "wrapper")
     assert manager.hooks.identify_batch(inputs=None, window=None) is mine  # type: ignore[arg-type]
-    assert manager.call("attn_batch_metrics", weights=1, query_mask=2, key_mask=3, context=4) == [{"m": 1}]
+    assert manager.pm.hook.attn_batch_metrics(weights=1, query_mask=2, key_mask=3, context=4) == [{"m": 1}]
     assert manager.failures == {}
 
 
@@ -76,7 +76,7 @@ def test_a_wrapper_can_change_what_it_wraps(manager: PluginManager) -> None:
 
     manager.register(plugin(attn_batch_metrics=lambda weights: {"m": weights}), "plain")
     manager.register(Doubling(), "doubling")
-    assert manager.call("attn_batch_metrics", weights=3, query_mask=0, key_mask=0, context=0) == [{"m": 6}]
+    assert manager.pm.hook.attn_batch_metrics(weights=3, query_mask=0, key_mask=0, context=0) == [{"m": 6}]
 
 
 @pytest.mark.parametrize("where", ["before", "after", "never yields", "yields twice", "returns nothing"])
@@ -100,7 +100,7 @@ def test_a_broken_wrapper_costs_itself_alone(
 
     manager.register(plugin(attn_batch_metrics=lambda weights: {"m": weights}), "plain")
     manager.register(Broken(), "broken")
-    assert manager.call("attn_batch_metrics", weights=1, query_mask=0, key_mask=0, context=0) == [{"m": 1}]
+    assert manager.pm.hook.attn_batch_metrics(weights=1, query_mask=0, key_mask=0, context=0) == [{"m": 1}]
     assert list(manager.failures) == ["broken"]
 
 
@@ -154,7 +154,7 @@ def test_nothing_that_a_hook_raises_reaches_the_caller(
         manager.register(plugin(**{hook: lambda: heard.append("good")}), "good")
         arguments = dict.fromkeys(manager.pm.hook.__dict__[hook].spec.argnames)
         for _ in range(3):
-            manager.call(hook, **arguments)
+            getattr(manager.pm.hook, hook)(**arguments)
     assert heard.count("good") >= 3
     assert [(f.hook, f.count >= 3) for f in manager.failures["broken"]] == [(hook, True)]
     told = [r for r in caplog.records if "plugin broken" in r.message]
@@ -176,7 +176,7 @@ def test_a_value_that_does_not_fit_is_left_out(manager: PluginManager) -> None:
     manager.register(plugin(attn_identify_batch=lambda: "JVASP-1"), "ids")
     manager.register(plugin(attn_batch_metrics=lambda: [1]), "numbers")
     assert manager.hooks.identify_batch(inputs=None, window=None) is None  # type: ignore[arg-type]
-    assert manager.call("attn_batch_metrics", weights=1, query_mask=0, key_mask=0, context=0) == []
+    assert manager.pm.hook.attn_batch_metrics(weights=1, query_mask=0, key_mask=0, context=0) == []
     assert catalogue.BY_NAME["fine_metric"] is good
     assert set(manager.failures) == {"mixed", "ids", "numbers"}
 

@@ -118,7 +118,7 @@ def test_a_run_that_was_active_during_the_capture_gets_the_report_after_it_has_e
     comparison: Comparison, mlflow: ModuleType, tmp_path: Path
 ) -> None:
     with mlflow.start_run() as run:
-        get_plugin_manager().call("attn_window_opened", window=WINDOW)
+        get_plugin_manager().hooks.window_opened(window=WINDOW)
     comparison.write(tmp_path / "report", formats=["json"])
     metrics, _, files = read_mlflow(mlflow, run.info.run_id)
     assert expected(comparison).keys() <= metrics.keys()
@@ -243,7 +243,7 @@ def test_numbers_and_figures_go_to_the_hosts_summary_writer(
     writer = SummaryWriter(str(tmp_path / "tb"))
     below = SummaryWriter(str(tmp_path / "tb" / "val"))
     writer.add_scalar("loss", 1.0, 7)
-    get_plugin_manager().call("attn_window_opened", window=WINDOW)
+    get_plugin_manager().hooks.window_opened(window=WINDOW)
     if closed:
         below.close()
         writer.close()
@@ -309,7 +309,7 @@ def test_numbers_figures_and_files_go_to_the_hosts_wandb_run(
 ) -> None:
     run = wandb.init(project="host", dir=str(tmp_path))
     if state != "named_by_the_environment":
-        get_plugin_manager().call("attn_window_opened", window=WINDOW)
+        get_plugin_manager().hooks.window_opened(window=WINDOW)
     if state != "active":
         run.finish()
         assert wandb.run is None

@@ -379,9 +379,16 @@ class Capture:
         self._guard(self._tell_of_plugins)
         if self._writer is None:
             return None
+        self._guard(self._write_plugins)
         if seal_run:
             self._guard(lambda: seal(self._run_writer().path, state=state, reason=reason))
         return self._writer.path
+
+    def _write_plugins(self) -> None:
+        """Who took part, what went wrong in it, and how plugins' metrics are named."""
+        plugins, described = self.manager.record(), self.manager.descriptor_data()
+        if self._writer is not None and (plugins or any(described.values())):
+            self._writer.update_info(plugins=plugins, descriptors=described)
 
     def abandon(self) -> None:
         """Let go of everything without writing: in a forked child, whose parent writes it."""

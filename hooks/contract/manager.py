@@ -327,18 +327,6 @@ class PluginManager:
         """Descriptors of the metrics that plugins added, for ``run.json``."""
         return catalogue.descriptors_of(catalogue.BY_NAME)
 
-    # -- kept while callers move to ``hooks`` ----------------------------------------------------------------
-
-    def call(self, hook: str, **arguments: Any) -> list[Any]:
-        """Results of a hook that are not None."""
-        found = getattr(self.pm.hook, hook)(**arguments)
-        return found if isinstance(found, list) else [] if found is None else [found]
-
-    def call_first(self, hook: str, **arguments: Any) -> Any:
-        """First result of a first-result hook, or None."""
-        results = self.call(hook, **arguments)
-        return results[0] if results else None
-
 
 def _unusable(item: Any, registry: catalogue.Registry[Any], owner: str) -> str:
     """Why a third party's descriptor cannot be kept."""

@@ -13,6 +13,5 @@ TEXTS = {
         "{metric}: {a} in {arm} und {b} in {baseline}; Differenz {difference} ({interval}), korrigiert {p}, {n} Kristalle."
     ),
     "attention entropy": "Entropie der Aufmerksamkeit",
-    "Attention metrics of the arms": "Aufmerksamkeit der Arme",
 }
 GERMAN = Language("de", "Deutsch", TEXTS, marks=Marks(list=" und "))

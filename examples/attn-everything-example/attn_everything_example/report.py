@@ -38,9 +38,7 @@ def run(args):
     from crysmm_attn_plugin import compare_runs
     from crysmm_attn_plugin.store.reader import find_runs
 
-    arms = {}
-    for found in find_runs(args.runs):
-        arms.setdefault(found.arm, []).append(found)
+    arms = {found.arm: found for found in find_runs(args.runs)}
     for arm, share in shares(compare_runs(n_resamples=99, **arms)).items():
         print(f"{arm} {share:.4f}")
 
