@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crysmm_attn_plugin.descriptors import PartOutput, PartRequest, ReportPart
 from crysmm_attn_plugin.errors import AttnError
 from crysmm_attn_plugin.hooks.contract.specs import hookimpl
-from crysmm_attn_plugin.store.reader import Run, find_runs
+
+if TYPE_CHECKING:
+    from crysmm_attn_plugin.store.reader import Run
 
 log = logging.getLogger("crysmm_attn")
 
@@ -32,6 +34,8 @@ def _added_metrics(request: PartRequest) -> PartOutput | None:
 @hookimpl
 def attn_run_finished(run_dir: str) -> None:
     """Make ``<out_dir>/report`` when the arms to compare are there; else say in one line what to run."""
+    from crysmm_attn_plugin.store.reader import Run  # pandas, which --help does without
+
     run = Run(run_dir, allow_partial=True)
     settings: dict[str, Any] = (run.info.get("settings") or {}).get("report") or {}
     if not settings.get("auto", True):
@@ -73,6 +77,8 @@ def attn_run_finished(run_dir: str) -> None:
 
 def complete_arms(out_dir: Path) -> dict[str, list[Run]]:
     """Complete runs below a folder of runs, by arm."""
+    from crysmm_attn_plugin.store.reader import find_runs  # pandas
+
     arms: dict[str, list[Run]] = {}
     for run in find_runs(out_dir, allow_partial=True):
         if run.state == "complete" and any(o.n_crystals for o in run.windows):

@@ -331,7 +331,10 @@ class PluginManager:
 def _unusable(item: Any, registry: catalogue.Registry[Any], owner: str) -> str:
     """Why a third party's descriptor cannot be kept."""
     name = registry.name_of(item)
-    if not isinstance(name, str) or not NAME.fullmatch(name):
+    if not isinstance(name, str) or not name.strip():
+        return f"its name is {name!r}"
+    strict = any(registry is r for r in (catalogue.BY_NAME, catalogue.ALARMS, catalogue.PARTS))
+    if strict and not NAME.fullmatch(name):
         return f"{name!r} is no name: it begins with a letter and has letters, digits, _ . - (64 at most)"
     if owner in BUILT_IN or getattr(item, "family", "") != "primary":
         return ""
