@@ -79,7 +79,16 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder for PYTHONPATH with the example package installed in it by pip."""
     folder = tmp_path_factory.mktemp("example")
     source = shutil.copytree(EXAMPLE, folder / "source")  # a build writes beside its sources
-    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-cache-dir"]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-cache-dir",
+    ]
     target = ["--disable-pip-version-check", "--target", str(folder / "site"), str(source)]
     subprocess.run([*pip, *target], check=True)
     return folder / "site"
@@ -92,7 +101,19 @@ def host(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "glass_train.py").write_text(GLASS, encoding="utf-8")
     (folder / "main.py").write_text(MAIN, encoding="utf-8")
     for seed, switch in enumerate(("with", "without")):
-        words = ("run", "--out", "runs", "--maps", "all", "--no-report", "--", sys.executable, "main.py", switch, str(seed))
+        words = (
+            "run",
+            "--out",
+            "runs",
+            "--maps",
+            "all",
+            "--no-report",
+            "--",
+            sys.executable,
+            "main.py",
+            switch,
+            str(seed),
+        )
         done = command_line(folder, *words, python_path=(site,))
         assert done.returncode == 0, done.stderr
         assert done.stdout == "fitted\n"
@@ -193,7 +214,15 @@ def test_its_part_and_its_alarm_are_in_the_report(report: Path) -> None:
 
 def test_a_report_names_the_metric_where_the_plugin_is_not_installed(host: Path) -> None:
     done = command_line(
-        host, "report", "runs", "--out", "elsewhere", "--resamples", "199", "--format", "markdown,added_metrics"
+        host,
+        "report",
+        "runs",
+        "--out",
+        "elsewhere",
+        "--resamples",
+        "199",
+        "--format",
+        "markdown,added_metrics",
     )
     assert done.returncode == 0, done.stderr
     text = (host / "elsewhere" / "report.md").read_text(encoding="utf-8")
@@ -236,17 +265,32 @@ def test_a_broken_plugin_costs_itself_alone_and_is_named_in_run_and_report(host:
     info = broken / "broken_plugin-0.1.dist-info"
     info.mkdir(parents=True)
     (broken / "broken_plugin.py").write_text(BROKEN, encoding="utf-8")
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-plugin\nVersion: 0.1\n", encoding="utf-8")
+    (info / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: broken-plugin\nVersion: 0.1\n", encoding="utf-8"
+    )
     (info / "entry_points.txt").write_text("[crysmm_attn]\nbroken = broken_plugin\n", encoding="utf-8")
     both = (site, broken)
     done = command_line(
-        host, "run", "--out", "faulty", "--no-report", "--", sys.executable, "main.py", "with", "0", python_path=both
+        host,
+        "run",
+        "--out",
+        "faulty",
+        "--no-report",
+        "--",
+        sys.executable,
+        "main.py",
+        "with",
+        "0",
+        python_path=both,
     )
     assert (done.returncode, done.stdout) == (0, "fitted\n"), done.stderr
     assert "plugin broken failed in attn_batch_metrics and was skipped: KeyboardInterrupt" in done.stderr
     (run,) = (host / "faulty" / "full").glob("*/run.json")
     recorded = {p["name"]: p for p in json.loads(run.read_text(encoding="utf-8"))["plugins"]}
-    assert {f["hook"] for f in recorded["broken"]["failures"]} == {"attn_batch_metrics", "metric broken_metric"}
+    assert {f["hook"] for f in recorded["broken"]["failures"]} == {
+        "attn_batch_metrics",
+        "metric broken_metric",
+    }
     done = command_line(
         host, "report", "faulty", "--out", "faulty-report", "--format", "markdown,broken_part,elements_first",
         python_path=both,
