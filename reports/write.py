@@ -78,7 +78,7 @@ def write_report(
     target.parent.mkdir(parents=True, exist_ok=True)
     stage = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
-        _fill(comparison, stage, wanted, languages, number_style, progress or (lambda part: None))
+        _fill(comparison, stage, target, wanted, languages, number_style, progress or (lambda part: None))
         _move_into_place(stage, target)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
@@ -94,6 +94,7 @@ def known_formats() -> tuple[str, ...]:
 def _fill(
     comparison: Comparison,
     out: Path,
+    target: Path,
     wanted: set[str],
     langs: tuple[Lang, ...],
     style: Style,
@@ -105,10 +106,12 @@ def _fill(
     sections: list[Any] = []
     table = tables.main_table(result)
     if wanted & {"figures", "html", "markdown"}:
-        from crysmm_attn_plugin.reports.figures import write_figures
+        from crysmm_attn_plugin.reports.figures import FIGURE_FORMATS, write_figures
 
         progress("figures")
-        figures = write_figures(comparison, out, langs=langs)
+        # a page alone needs the vectors only; what an earlier report has drawn of the same data is not drawn again
+        files = FIGURE_FORMATS if "figures" in wanted else ("svg",)
+        figures = write_figures(comparison, out, langs=langs, formats=files, earlier=target)
     if wanted & {"paragraphs", "html", "markdown"}:
         from crysmm_attn_plugin.reports import paragraphs as prose
 

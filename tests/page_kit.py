@@ -21,7 +21,8 @@ from crysmm_attn_plugin.records import (
 )
 from crysmm_attn_plugin.reports import paragraphs, tables
 from crysmm_attn_plugin.reports.comparison import Comparison, compare_runs
-from crysmm_attn_plugin.reports.figures.style import FigureRecord, new_figure, save
+from crysmm_attn_plugin.reports.figures import marks
+from crysmm_attn_plugin.reports.figures.style import FigureRecord, add_axes, context, new_figure, save
 from crysmm_attn_plugin.reports.page import write_page
 from crysmm_attn_plugin.store.writer import RunWriter, crystal_columns, seal
 from crysmm_attn_plugin.text.elements import reduced_formula
@@ -183,20 +184,35 @@ def two_arms(out: Path, chosen: Sequence[Crystal], **options: Any) -> Comparison
     return compare_runs(full=[full], no_middle=[plain], n_resamples=200)
 
 
+def example_figure(comparison: Comparison, out: Path, langs: Sequence[str]) -> FigureRecord:
+    """A real scatter of the crystals, small: the change in entropy against the error of the first arm."""
+    samples, arms = comparison.samples, [a.name for a in comparison.result.arms]
+    files: list[Path] = []
+    dots = {}
+    for lang in langs:
+        with context():
+            figure = new_figure(89, 50)
+            axes = add_axes(figure, 12, 4, 72, 36)
+            x, y = (samples[f"{name}.{arms[0]}"].to_numpy(float) for name in ("entropy", "abs_error"))
+            marks.cloud(axes, x, y, "#0072B2")
+            axes.set_xlabel({"en": "entropy <b>", "zh": "熵"}[lang])
+            files += save(figure, out / "figures", "example", ("svg",), lang)
+            dots[lang] = marks.crystal_dots(figure)
+    return FigureRecord(
+        "example",
+        tuple(files),
+        {"en": "An *p* example & <caption>.", "zh": "示例图题。"},
+        {"en": "An example.", "zh": "示例。"},
+        {},
+        dots,
+    )
+
+
 def page(comparison: Comparison, out: Path, *, langs: tuple[str, ...] = ("en", "zh"), **options: Any) -> Path:
     """The page of a comparison with its real paragraphs and table, and one small figure."""
     out.mkdir(parents=True, exist_ok=True)
     result = comparison.result
-    figure = new_figure(40, 20)
-    files = tuple(save(figure, out / "figures", "example", ("png",)))
-    record = FigureRecord(
-        "example",
-        files,
-        {"en": "An *p* example & <caption>.", "zh": "示例图题。"},
-        {"en": "An empty example.", "zh": "空白示例。"},
-        {},
-        {"en": "en", "zh": "en"},
-    )
+    record = example_figure(comparison, out, langs)
     prose = {
         lang: [paragraphs.render(result, lang=lang, pair=i) for i in range(max(len(result.pairs), 1))]  # type: ignore[arg-type]
         for lang in langs

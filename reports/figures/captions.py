@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 
 from crysmm_attn_plugin.reports.figures import estimates
@@ -21,6 +22,10 @@ from crysmm_attn_plugin.reports.figures.wording import (
     with_interval,
 )
 from crysmm_attn_plugin.stats.results import ComparisonResult, ExampleCrystal, MetricResult, PairComparison
+
+_HAN_SPACE = re.compile(
+    r"(?<=[\u4e00-\u9fff，。：；（）]) +(?=[\u4e00-\u9fff])|(?<=[\u4e00-\u9fff]) +(?=[，。：；（）])"
+)
 
 
 def caption(kind: str, result: ComparisonResult, lang: str, **about: object) -> str:
@@ -53,7 +58,8 @@ def alt(kind: str, result: ComparisonResult, lang: str, **about: object) -> str:
 
 
 def _say(key: str, lang: str, **values: object) -> str:
-    return pick(TEXT[key], lang).format(**values)
+    # a Latin name stands between spaces in Chinese text, a Chinese one does not
+    return _HAN_SPACE.sub("", pick(TEXT[key], lang).format(**values))
 
 
 def _join(names: list[str], lang: str) -> str:

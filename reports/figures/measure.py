@@ -95,7 +95,8 @@ def _pieces(text: str, width: float, size: float) -> list[str]:
     for piece in _PIECES.findall(text):
         if found and piece.strip() and piece.strip() in _CLOSING and found[-1] == found[-1].rstrip():
             found[-1] += piece
-        elif width_mm(piece.rstrip(), size) <= width:
+            continue
+        if width_mm(piece.rstrip(), size) <= width:
             found.append(piece)
             continue
         for part in re.findall(r"[^_\-+/.]*[_\-+/.]|[^_\-+/.]+", piece):

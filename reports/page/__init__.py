@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-import gzip
 import hashlib
 import os
-import struct
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -15,8 +13,11 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from crysmm_attn_plugin.reports.figures.arms import label
+from crysmm_attn_plugin.reports.figures.typefaces import FOLDER
 from crysmm_attn_plugin.reports.markup import to_html, to_plain
-from crysmm_attn_plugin.reports.page import data, sensitivity, verdict
+from crysmm_attn_plugin.reports.page import blocks, data, sensitivity, vectors, verdict
+from crysmm_attn_plugin.reports.page.chart import metric_label
 from crysmm_attn_plugin.reports.page.maps import BUDGET, pack_all
 from crysmm_attn_plugin.reports.page.texts import TEXTS, text
 from crysmm_attn_plugin.store.files import write_atomic
@@ -28,14 +29,14 @@ SCRIPTS = (
     "colours.js",
     "maps.js",
     "text.js",
+    "cell.js",
     "structure.js",
     "table.js",
     "explorer.js",
+    "plots.js",
+    "address.js",
     "page.js",
 )
-
-#: CSS pixels a figure's pixel takes: 300 dots an inch drawn at one and a half times its size on paper.
-SCREEN_SCALE = 1.5 * 96 / 300
 
 _HERE = Path(__file__).parent
 
@@ -56,7 +57,7 @@ def write_page(
     Args:
         comparison: A ``reports.comparison.Comparison``.
         out: The report's folder.
-        figures: ``FigureRecord`` list; their PNGs are embedded.
+        figures: ``FigureRecord`` list; their SVGs become part of the page.
         paragraphs: Language -> ``Paragraphs``, one a pair (one for a single arm).
         table: The main table.
         sections: Sections of plugins; their HTML is theirs to escape, scripts in it do not run.
@@ -73,8 +74,11 @@ def write_page(
     packed = pack_all(comparison, shown, data.ordered_arms(result), budget=maps_budget)
     script = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
     boot = (_HERE / "boot.js").read_text(encoding="utf-8")
-    viewer, viewer_hash = _viewer() if _any_structure(comparison, packed.forward) else ("", "")
-    hashes = " ".join(h for h in (_csp_hash(boot), _csp_hash(script), viewer_hash) if h)
+    hashes = " ".join((_csp_hash(boot), _csp_hash(script)))
+    numbers = {id: n for n, id in enumerate(order)}
+    listed_numbers = [
+        n if (n := numbers[str(i)]) < data.MOST_ROWS else None for i in comparison.samples["id"]
+    ]
     listed = min(len(comparison.samples), data.MOST_ROWS)
     metric = data.ranking_metric(comparison.samples, data.ordered_arms(result))
     html = (
@@ -98,19 +102,21 @@ def write_page(
             arms=data.ordered_arms(result),
             colours=data.colours(result),
             table=table,
-            figures=[_figure(record, langs) for record in figures],
+            figures=[_figure(n, record, langs, listed_numbers) for n, record in enumerate(figures, start=1)],
             paragraphs=paragraphs,
             sections=sections,
             packed=packed,
             listed=listed,
-            ranking={lang: verdict.metric_label(metric, lang) if metric else "" for lang in langs},
+            ranking={lang: metric_label(metric, lang) if metric else "" for lang in langs},
             first_run=data.first_run_note(comparison),
             payload=Markup(data.script_json(data.payload(comparison, packed, langs))),
-            numbers={id: n for n, id in enumerate(order)},
+            numbers=numbers,
+            descriptions=blocks.descriptions_block(blocks.descriptions(comparison, order[: data.MOST_ROWS])),
+            result_file=blocks.result_block(result),
+            font=base64.b64encode((FOLDER / "CrysmmSans-Regular.ttf").read_bytes()).decode("ascii"),
             css=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
             boot=Markup(boot),
             script=Markup(script),
-            viewer=viewer,
             hashes=Markup(hashes),
         )
     )
@@ -129,53 +135,25 @@ def _captured(comparison: Any) -> frozenset[str]:
         return frozenset()
 
 
-def _any_structure(comparison: Any, ids: Mapping[str, str]) -> bool:
-    from crysmm_attn_plugin.errors import AttnError
-
-    for id in ids:
-        try:
-            if comparison.structure(id) is not None:
-                return True
-        except (AttnError, KeyError, AttributeError):
-            return False
-    return False
-
-
-def _figure(record: Any, langs: Sequence[str]) -> dict[str, Any]:
-    """A figure's pictures as data addresses, equal ones once."""
-    images: dict[str, list[str]] = {}
-    width, height = 1, 1
+def _figure(number: int, record: Any, langs: Sequence[str], listed: Sequence[int | None]) -> dict[str, Any]:
+    """A figure's drawings by language, and the block that says where in them crystals lie."""
+    drawings = []
     for lang in langs:
-        path = record.path("png", lang)
-        if path is not None and Path(path).is_file():
-            address = "data:image/png;base64," + base64.b64encode(Path(path).read_bytes()).decode("ascii")
-            images.setdefault(address, []).append(lang)
-            width, height = _size(Path(path).read_bytes())
-    return {
-        "name": record.name,
-        "images": list(images.items()),
-        "width": round(width * SCREEN_SCALE),
-        "height": round(height * SCREEN_SCALE),
-        "captions": record.captions,
-        "alts": record.alts,
-        "files": [f for f in record.files if Path(f).parent.name == "figures"],
-    }
-
-
-def _size(png: bytes) -> tuple[int, int]:
-    """Width and height of a PNG in pixels."""
-    width, height = struct.unpack(">II", png[16:24])
-    return width, height
-
-
-@lru_cache(maxsize=1)
-def _viewer() -> tuple[str, str]:
-    """plotly's own script as gzip in base64, and its hash for the content security policy."""
-    from plotly.offline import get_plotlyjs
-
-    source = get_plotlyjs().replace("\r\n", "\n")
-    packed = base64.b64encode(gzip.compress(source.encode(), 9, mtime=0)).decode("ascii")
-    return packed, _csp_hash(source)
+        path = record.path("svg", lang)
+        if path is None or not Path(path).is_file():
+            continue
+        drawing, width, height = vectors.inline(Path(path), f"f{number}{lang}-")
+        dots = record.dots.get(lang)
+        drawings.append(
+            {
+                "lang": lang,
+                "svg": Markup(drawing),
+                "width": width,
+                "height": height,
+                "dots": blocks.dots_block(dots, listed) if dots is not None else "",
+            }
+        )
+    return {"name": record.name, "drawings": drawings, "captions": record.captions, "alts": record.alts}
 
 
 def _csp_hash(source: str) -> str:
@@ -193,5 +171,6 @@ def _environment() -> Environment:
     )
     environment.globals.update(text=text, texts=TEXTS)
     environment.filters["prose"] = lambda value: Markup(to_html(str(value)))
+    environment.globals.update(arm_name=label)
     environment.filters["plain"] = lambda value: to_plain(str(value))
     return environment

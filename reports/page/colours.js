@@ -26,7 +26,7 @@
   // Position on the scale: the share itself, or its square root where the reader asks for it; the sign stays.
   app.bent = function (share) {
     const size = Math.min(Math.abs(share), 1);
-    return Math.sign(share) * (app.state.root ? Math.sqrt(size) : size);
+    return Math.sign(share) * (app.state.scale === "root" ? Math.sqrt(size) : size);
   };
   app.isDark = function () { const c = app.rgb(app.ink("--card")); return c[0] + c[1] + c[2] < 384; };
 })(window.crysmm);

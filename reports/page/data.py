@@ -12,10 +12,11 @@ import pandas as pd
 
 from crysmm_attn_plugin.catalogue import BY_NAME, PRIMARY
 from crysmm_attn_plugin.errors import AttnError
-from crysmm_attn_plugin.reports.figures.arms import colours_of
-from crysmm_attn_plugin.reports.page.maps import PackedMaps
+from crysmm_attn_plugin.reports.figures.arms import colours_of, label
+from crysmm_attn_plugin.reports.page.blocks import descriptions, space_group
+from crysmm_attn_plugin.reports.page.chart import metric_label
+from crysmm_attn_plugin.reports.page.maps import MOST_RUNS, PackedMaps
 from crysmm_attn_plugin.reports.page.texts import dictionary
-from crysmm_attn_plugin.reports.page.verdict import metric_label
 from crysmm_attn_plugin.text.elements import ELEMENTS
 
 #: Rows of the crystal list; a row takes about 250 bytes.
@@ -59,11 +60,14 @@ def payload(comparison: Any, packed: PackedMaps, langs: Sequence[str]) -> dict[s
     painted = colours(result)
     order = ranked(result, samples)[:MOST_ROWS]
     rows = samples.assign(id=samples["id"].astype(str)).drop_duplicates("id").set_index("id").loc[order]
-    metrics = [m for m in PRIMARY if all(f"{m}.{a}" in samples for a in arms)]
+    metrics = shown_metrics(samples, arms)
+    texts = descriptions(comparison, order)
     return {
         "langs": list(langs),
         "texts": dictionary(langs),
-        "arms": [{"name": a, "colour": painted[a]} for a in arms],
+        "arms": [
+            {"name": a, "colour": painted[a], "label": {lang: label(a, lang) for lang in langs}} for a in arms
+        ],
         "baseline": result.baseline,
         "pairs": [{"arm": p.arm, "baseline": p.baseline} for p in result.pairs],
         "unit": result.unit,
@@ -71,7 +75,7 @@ def payload(comparison: Any, packed: PackedMaps, langs: Sequence[str]) -> dict[s
             {
                 "name": m,
                 "label": {lang: metric_label(m, lang) for lang in langs},
-                "unit": BY_NAME[m].unit,
+                "unit": BY_NAME[m].unit if m in BY_NAME else "",
             }
             for m in metrics
         ],
@@ -79,6 +83,7 @@ def payload(comparison: Any, packed: PackedMaps, langs: Sequence[str]) -> dict[s
             "id": order,
             "formula": [str(f) for f in _column(rows, "formula", "")],
             "elements": [_elements(comparison, i, f) for i, f in zip(order, _column(rows, "formula", ""))],
+            "group": [space_group(t) for t in texts],
             "atoms": [_int(v) for v in _column(rows, "n_atoms", None)],
             "tokens": [_int(v) for v in _column(rows, "n_tokens", None)],
             "target": _numbers(rows, "target"),
@@ -87,8 +92,17 @@ def payload(comparison: Any, packed: PackedMaps, langs: Sequence[str]) -> dict[s
             "values": {m: {a: _numbers(rows, f"{m}.{a}") for a in arms} for m in metrics},
             "map": [i in packed.forward for i in order],
             "back": [i in packed.backward for i in order],
+            "runs": [1 + sum((i, k) in packed.runs for k in range(1, MOST_RUNS)) for i in order],
         },
     }
+
+
+def shown_metrics(samples: pd.DataFrame, arms: Sequence[str]) -> list[str]:
+    """Metrics that every arm has a column of: the primary ones first, then whatever else was measured."""
+    aside = ("prediction", "abs_error", *PRIMARY)
+    others = [c.removesuffix(f".{arms[0]}") for c in samples if c.endswith(f".{arms[0]}")]
+    wanted = [*PRIMARY, *(m for m in others if m not in aside)]
+    return [m for m in wanted if all(f"{m}.{a}" in samples for a in arms)]
 
 
 def script_json(value: Any) -> str:

@@ -5,19 +5,23 @@
   app.current = null;
   let places = null, turn = 0;
 
-  app.choose = async function (index) {
+  app.choose = async function (index, options) {
     app.state.crystal = index;
     const mine = turn += 1, stage = document.getElementById("stage");
     let crystal = null, reason = "";
-    try { crystal = crystals.map[index] ? await app.load(index) : null; } catch (error) { reason = error.message; }
+    try { 
+      if (app.state.run >= crystals.runs[index]) app.state.run = 0;
+      crystal = crystals.map[index] ? await app.load(index, app.state.run) : null;
+    } catch (error) { reason = error.message; }
     if (mine !== turn) return;
     const same = app.current && crystal && app.current.index === crystal.index;
     app.current = crystal;
-    if (!same) { app.state.atoms = { kind: "all" }; app.state.word = -1; }
+    if (!same && !(options && options.keep)) { app.state.atoms = { kind: "all" }; app.state.word = -1; }
     if (!crystal) {
       places = null;
       const text = reason ? app.t("damaged", { reason: reason }) : app.t("no_map");
       stage.replaceChildren(app.element("div", { class: "box" }, [title(index), numbers(index), app.element("p", { class: "note", text: text })]));
+      app.emit("view");
       return;
     }
     const heads = crystalHeads(crystal);
@@ -29,13 +33,15 @@
 
   function crystalHeads(crystal) {
     const maps = crystal.maps[app.state.direction] || crystal.maps.atom_to_text;
-    return Math.min.apply(null, app.shownArms().filter(function (a) { return maps[a]; }).map(function (a) { return maps[a].heads; }).concat([64]));
+    return Math.min.apply(null, app.mapArms().filter(function (a) { return maps[a]; }).map(function (a) { return maps[a].heads; }).concat([64]));
   }
 
   function title(index) {
     return app.element("div", { class: "crystal-head" }, [
       app.element("h3", { text: crystals.formula[index] || crystals.id[index] }),
       app.element("span", { class: "id", text: crystals.id[index] }),
+      crystals.group[index] ? app.element("span", { class: "group", text: crystals.group[index] }) : null,
+      app.element("button", { type: "button", class: "copy link", id: "copy-link", text: app.t("copy_link"), onclick: app.copyLink }),
     ]);
   }
   function numbers(index) {
@@ -46,7 +52,7 @@
       const bits = [];
       if (crystals.prediction[arm][index] !== null) bits.push(app.t("prediction") + " " + app.short(crystals.prediction[arm][index]) + unit);
       if (metric && crystals.values[metric.name][arm][index] !== null) bits.push(metric.label[app.lang()].toLowerCase() + " " + app.short(crystals.values[metric.name][arm][index]));
-      if (bits.length) parts.push(arm + ": " + bits.join(", "));
+      if (bits.length) parts.push(app.armLabel(arm) + ": " + bits.join(", "));
     });
     return app.element("p", { class: "crystal-numbers" }, parts.map(function (text) { return app.element("span", { text: text }); }));
   }
@@ -80,7 +86,10 @@
       toggle("special", state.special, function (on) { state.special = on; redraw(); }),
       app.shownArms().length > 1 ? toggle("difference", state.difference, function (on) { state.difference = on; redraw(); }) : null,
       crystal.maps.text_to_atom ? segments("direction", [["atom_to_text", app.t("atom_to_text")], ["text_to_atom", app.t("text_to_atom")]], state.direction, function (d) { state.direction = d; redraw(); }) : null,
-      segments("colour_scale", [[false, app.t("scale_linear")], [true, app.t("scale_root")]], state.root, function (r) { state.root = r; redraw(); }),
+      segments("colour_scale", [["linear", app.t("scale_linear")], ["root", app.t("scale_root")]], state.scale, function (s) { state.scale = s; redraw(); }),
+      crystals.runs[crystal.index] > 1 ? segments("run_number", Array.from({ length: crystals.runs[crystal.index] }, function (_, r) { return [r, String(r + 1)]; }), state.run, function (r) { state.run = r; app.rebuildStage(); }) : null,
+      app.data.arms.length > 2 ? toggle("all_arms", state.allArms, function (on) { state.allArms = on; redraw(); }) : null,
+      zoom(redraw),
       app.shownArms().length > 1 ? segments("layout", [["stacked", app.t("layout_stacked")], ["beside", app.t("layout_beside")]], state.layout, function (l) { state.layout = l; redraw(); }) : null,
     ]);
     places.controls = controls;
@@ -98,6 +107,19 @@
       places.cell,
     );
     draw();
+  }
+
+  function zoom(redraw) {
+    const step = function (key, sign, factor) {
+      return app.element("button", { type: "button", text: sign, "aria-label": app.t(key), title: app.t(key), "data-zoom": key, onclick: function () {
+        app.state.zoom = Math.min(Math.max(app.state.zoom * factor, 1), 4);
+        redraw();
+      } });
+    };
+    return app.element("div", { class: "control", "data-control": "zoom" }, [
+      app.element("span", { text: app.t("zoom") }),
+      app.element("div", { class: "segments", role: "group", "aria-label": app.t("zoom") }, [step("zoom_out", "\u2212", 1 / 1.4142), step("zoom_in", "+", 1.4142)]),
+    ]);
   }
 
   function chips(crystal) {
@@ -125,7 +147,9 @@
     });
     places.legend.replaceChildren(app.legend(drawn));
     const remarks = [];
-    if (state.root) remarks.push(app.t("root_note"));
+    if (state.run > 0) remarks.push(app.t("run_note", { n: state.run + 1 }));
+    if (drawn.crowded) remarks.push(app.t("labels_left_out"));
+    if (state.scale === "root") remarks.push(app.t("root_note"));
     if (state.head >= 0 && app.shownArms().length > 1) remarks.push(app.t("head_note", { h: state.head + 1 }));
     if (!state.special && state.direction === "atom_to_text") remarks.push(app.t("special_off_note"));
     places.headNote.textContent = remarks.join(" ");
@@ -142,6 +166,7 @@
     app.redrawMaps();
     app.drawTexts(crystal, places.texts);
     app.drawStructure(crystal, places.cell);
+    app.emit("view");
   }
   app.on("selection", select);
   app.redrawStage = draw;

@@ -16,7 +16,6 @@
       if (node.tagName === "BUTTON") node.title = app.t(node.dataset.label);
     });
     document.querySelectorAll("[data-placeholder]").forEach(function (node) { node.placeholder = app.t(node.dataset.placeholder); });
-    document.querySelectorAll("img[data-alt-" + app.lang() + "]").forEach(function (node) { node.alt = node.getAttribute("data-alt-" + app.lang()); });
     document.querySelectorAll("[data-set-lang]").forEach(function (node) { node.setAttribute("aria-pressed", String(node.dataset.setLang === app.lang())); });
     document.querySelectorAll("[data-set-theme]").forEach(function (node) { node.setAttribute("aria-pressed", String(node.dataset.setTheme === root.dataset.theme)); });
   };

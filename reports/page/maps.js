@@ -22,7 +22,7 @@
   };
 
   app.drawMaps = function (crystal, holder) {
-    const state = app.state, arms = app.shownArms(), columns = app.columns(crystal);
+    const state = app.state, arms = app.mapArms(), columns = app.columns(crystal);
     const given = arms.map(function (arm) { return { arm: arm, matrix: app.matrix(crystal, arm, state.direction, state.head, state.special) }; })
       .filter(function (one) { return one.matrix; });
     const scale = app.scale(crystal, given.map(function (g) { return g.matrix; }), columns);
@@ -31,22 +31,23 @@
     holder.replaceChildren();
     given.forEach(function (one) {
       panels.push({
-        arm: one.arm, title: one.arm, matrix: one.matrix,
+        arm: one.arm, title: app.armLabel(one.arm), matrix: one.matrix,
         paint: function (v) { return app.viridis(app.bent(v / scale.max)); },
-        label: app.t("map_label", { formula: formula, arm: one.arm, atoms: crystal.atoms, words: columns.length }),
+        label: app.t("map_label", { formula: formula, arm: app.armLabel(one.arm), atoms: crystal.atoms, words: columns.length }),
       });
     });
     let widest = 0;
-    if (state.difference && given.length === 2) {
+    const pair = app.shownArms().map(app.armLabel);
+    if (state.difference && given.length > 1 && given[0].arm === app.shownArms()[0] && given[1].arm === app.shownArms()[1]) {
       const difference = given[0].matrix.map(function (v, i) { return v - given[1].matrix[i]; });
       for (let a = 0; a < crystal.atoms; a += 1) columns.forEach(function (w) {
         if (!(scale.cut && crystal.words[w].special)) widest = Math.max(widest, Math.abs(difference[a * crystal.words.length + w]));
       });
       widest = widest || 1;
       panels.push({
-        arm: null, title: app.t("minus", { arm: arms[0], baseline: arms[1] }), matrix: difference, difference: true,
+        arm: null, title: app.t("minus", { arm: pair[0], baseline: pair[1] }), matrix: difference, difference: true,
         paint: function (v) { return app.diverging(app.bent(v / widest), arms[0], arms[1]); },
-        label: app.t("difference_label", { formula: formula, arm: arms[0], baseline: arms[1] }),
+        label: app.t("difference_label", { formula: formula, arm: pair[0], baseline: pair[1] }),
       });
     }
     const room = holder.clientWidth || 800;
@@ -57,15 +58,34 @@
     holder.classList.toggle("beside", beside);
     holder.style.setProperty("--n", String(across));
     const width = beside ? (room - 16 * (across - 1)) / across : room;
-    const cell = Math.min(Math.max(Math.floor((width - gutter) / Math.max(columns.length, 1)), 7), 26);
+    const cell = Math.min(Math.max(Math.floor((width - gutter) / Math.max(columns.length, 1)), 7), 26) * state.zoom;
+    const named = namedColumns(crystal, given, columns, cell);
     const row = Math.max(Math.min(18, Math.floor(TALLEST / crystal.atoms)), 2);
     // Stacked maps share their columns, so the words stand once, below the last.
     panels.forEach(function (panel, n) {
+      panel.named = named;
       panel.labels = beside || n === panels.length - 1 ? LABELS : 2;
       holder.append(build(crystal, panel, columns, gutter, cell, row));
     });
-    return { scale: scale, widest: widest, arms: arms, beside: beside };
+    return { scale: scale, widest: widest, arms: arms, beside: beside, crowded: named.size < columns.length };
   };
+
+  // Columns whose words have room: those with the most attention first, none so near to another that they touch.
+  function namedColumns(crystal, given, columns, cell) {
+    const total = crystal.words.length, least = 12.5, weight = new Map();
+    columns.forEach(function (w, c) {
+      let most = 0;
+      given.forEach(function (g) { let sum = 0; for (let a = 0; a < crystal.atoms; a += 1) sum += g.matrix[a * total + w]; most = Math.max(most, sum); });
+      weight.set(c, most);
+    });
+    const ordered = columns.map(function (_, c) { return c; }).sort(function (a, b) { return weight.get(b) - weight.get(a) || a - b; });
+    const taken = new Set(), reach = Math.ceil(least / cell) - 1;
+    ordered.forEach(function (c) {
+      for (let d = 1; d <= reach; d += 1) if (taken.has(c - d) || taken.has(c + d)) return;
+      taken.add(c);
+    });
+    return taken;
+  }
 
   function build(crystal, panel, columns, gutter, cell, row) {
     const left = app.element("canvas", { class: "gutter", "aria-hidden": "true" });
@@ -104,12 +124,12 @@
         pen.fillRect(c * cell, a * row, cell + 0.5, row + 0.5); // overlapping, or paper shows seams
       });
     }
-    const font = Math.min(cell + 2, 11) + "px " + app.ink("--sans");
+    const font = "11px " + app.ink("--sans"), chosenAt = columns.indexOf(app.state.word), near = Math.ceil(12.5 / cell) - 1;
     pen.textBaseline = "middle";
     columns.forEach(function (w, c) {
-      const kind = crystal.words[w].category;
-      const dropped = panel.labels !== LABELS || (cell < 9 && (kind === "punctuation" || kind === "function_word"));
-      if (dropped && (app.state.word !== w || panel.labels !== LABELS)) return;
+      // a chosen word is always named, and its neighbours make room
+      const crowded = chosenAt >= 0 && c !== chosenAt && Math.abs(c - chosenAt) <= near;
+      if (panel.labels !== LABELS || (c !== chosenAt && (!panel.named.has(c) || crowded))) return;
       pen.save();
       pen.font = font;
       pen.translate(c * cell + cell / 2, height + 5);
@@ -174,7 +194,7 @@
       const p = place(event);
       if (!inside(p)) { tip.hidden = true; return; }
       const lines = p.atom < panel.crystal.atoms ? words(panel, p.atom, p.column) : [[panel.crystal.words[panel.columns[p.column]].text, true]];
-      showTip(lines, event.clientX, event.clientY);
+      app.showTip(lines, event.clientX, event.clientY);
     });
     canvas.addEventListener("mouseleave", function () { tip.hidden = true; });
     canvas.addEventListener("click", function (event) {
@@ -200,7 +220,7 @@
       const box = canvas.getBoundingClientRect();
       panel.scroll.scrollLeft = Math.max(0, Math.min(panel.scroll.scrollLeft, cursor.column * panel.cell), cursor.column * panel.cell - panel.scroll.clientWidth + panel.gutter + 3 * panel.cell);
       const lines = words(panel, cursor.atom, cursor.column);
-      showTip(lines, box.left + (cursor.column + 1) * panel.cell, box.top + (cursor.atom + 1) * panel.row);
+      app.showTip(lines, box.left + (cursor.column + 1) * panel.cell, box.top + (cursor.atom + 1) * panel.row);
       document.getElementById("live").textContent = lines.map(function (l) { return l[0]; }).join("; ");
     });
     canvas.addEventListener("blur", function () { if (cursor) { cursor = null; draw(panel); } tip.hidden = true; });
@@ -216,14 +236,14 @@
     app.emit("selection");
   }
 
-  function showTip(lines, x, y) {
+  app.showTip = function (lines, x, y) {
     const tip = document.getElementById("tip");
     tip.replaceChildren.apply(tip, lines.map(function (line) { return app.element(line[1] ? "b" : "div", { text: line[0] }); }));
     tip.hidden = false;
     const box = tip.getBoundingClientRect();
     tip.style.left = Math.max(4, Math.min(x + 14, window.innerWidth - box.width - 8)) + "px";
     tip.style.top = Math.max(4, y + 18 + box.height > window.innerHeight ? y - box.height - 10 : y + 18) + "px";
-  }
+  };
 
   app.legend = function (drawn) {
     const out = app.element("div", { class: "legend" });
@@ -238,7 +258,7 @@
     out.append(strip(app.viridis), app.element("span", { text: app.t(drawn.scale.cut ? "scale_cut" : "scale", values) }));
     if (drawn.widest) {
       out.append(strip(function (s) { return app.diverging(2 * s - 1, drawn.arms[0], drawn.arms[1]); }),
-        app.element("span", { text: app.t("scale_difference", { arm: drawn.arms[0], baseline: drawn.arms[1], max: app.number(drawn.widest, 3) }) }));
+        app.element("span", { text: app.t("scale_difference", { arm: app.armLabel(drawn.arms[0]), baseline: app.armLabel(drawn.arms[1]), max: app.number(drawn.widest, 3) }) }));
     }
     return out;
   };

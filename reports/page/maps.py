@@ -22,6 +22,8 @@ from crysmm_attn_plugin.text import Word, merge_tokens
 
 #: Characters of base64 that all blocks together may take; the whole page stays below 30 MB.
 BUDGET = 22_000_000
+#: Runs of an arm whose maps may lie on the page.
+MOST_RUNS = 5
 FORWARD, BACKWARD = "atom_to_text", "text_to_atom"
 
 
@@ -32,12 +34,14 @@ class PackedMaps:
     Attributes:
         forward: Crystal id -> block with the header and the atom-to-text maps.
         backward: Crystal id -> block with the text-to-atom maps, for the crystals that still fitted.
+        runs: (crystal id, number of the run from 1 on) -> block with the atom-to-text maps of the arms' other runs.
         total: Crystals whose maps were captured in every arm.
         cut: True when the budget left crystals out.
     """
 
     forward: Mapping[str, str] = field(default_factory=dict)
     backward: Mapping[str, str] = field(default_factory=dict)
+    runs: Mapping[tuple[str, int], str] = field(default_factory=dict)
     total: int = 0
     cut: bool = False
 
@@ -75,12 +79,38 @@ def pack_all(
                 break
             backward[id] = block
             used += len(block)
-    return PackedMaps(forward, backward, len(order), cut)
+    runs: dict[tuple[str, int], str] = {}
+    for id in forward:
+        blocks = {
+            (id, k): pack_crystal(comparison, id, arms, FORWARD, run=k)
+            for k in range(1, _most_runs(comparison))
+        }
+        known = {key: one for key, one in blocks.items() if one is not None}
+        size = sum(map(len, known.values()))
+        if used + size > budget:
+            break
+        runs |= known
+        used += size
+    return PackedMaps(forward, backward, runs, len(order), cut)
 
 
-def pack_crystal(comparison: Any, id: str, arms: Sequence[str], direction: str) -> str | None:
-    """One crystal's block, or None when no arm kept such a map."""
-    maps = {arm: one for arm in arms if (one := _map(comparison, id, arm, direction)) is not None}
+def _most_runs(comparison: Any) -> int:
+    return min(max((a.n_seeds for a in comparison.result.arms), default=1), MOST_RUNS)
+
+
+def pack_crystal(
+    comparison: Any, id: str, arms: Sequence[str], direction: str, *, run: int = 0
+) -> str | None:
+    """One crystal's block, or None when no arm kept such a map.
+
+    Args:
+        comparison: A ``reports.comparison.Comparison``.
+        id: The crystal.
+        arms: Arm names.
+        direction: ``atom_to_text`` or ``text_to_atom``.
+        run: Which run of each arm, in the order of the result.
+    """
+    maps = {arm: one for arm in arms if (one := _map(comparison, id, arm, direction, run)) is not None}
     if not maps:
         return None
     first = next(iter(maps.values()))
@@ -139,9 +169,17 @@ def words_of(one: AttentionMap, n_tokens: int) -> tuple[Word, ...]:
     return words
 
 
-def _map(comparison: Any, id: str, arm: str, direction: str) -> AttentionMap | None:
+def _map(comparison: Any, id: str, arm: str, direction: str, run: int) -> AttentionMap | None:
     try:
-        found = comparison.maps(id, arm, direction=direction)
+        if run == 0:
+            found = comparison.maps(id, arm, direction=direction)
+        else:
+            summary = next(a for a in comparison.result.arms if a.name == arm)
+            if run >= len(summary.run_ids):
+                return None
+            one = next(r for r in comparison.runs[arm] if r.run_id == summary.run_ids[run])
+            module, digest = comparison.result.module, summary.checkpoints[run]
+            found = one.maps(id, checkpoint=digest, direction=direction, module=module, call=0)
     except AttnError:
         return None
     return found if found is not None and np.ndim(found.weights) == 3 and np.size(found.weights) else None

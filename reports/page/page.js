@@ -10,12 +10,16 @@
     if (button.dataset.setTheme) app.setTheme(button.dataset.setTheme);
     if (button.dataset.setPair) setPair(Number(button.dataset.setPair));
     if (button.dataset.copy) copy(button);
+    if (button.dataset.save) app.save(button);
   });
 
-  function setPair(index) {
+  app.showPair = function (index) {
     app.state.pair = index;
     root.dataset.pair = String(index);
     document.querySelectorAll("[data-set-pair]").forEach(function (b) { b.setAttribute("aria-pressed", String(Number(b.dataset.setPair) === index)); });
+  };
+  function setPair(index) {
+    app.showPair(index);
     app.fillSelects();
     app.refreshList(true);
     app.rebuildStage();
@@ -23,14 +27,16 @@
 
   async function copy(button) {
     const source = document.getElementById(button.dataset.copy), text = source.dataset.plain;
-    let done = false;
-    try { await navigator.clipboard.writeText(text); done = true; } catch (error) { done = byHand(text); }
+    const done = await app.toClipboard(text);
     const word = button.querySelector(".copy-word");
     word.textContent = app.t(done ? "copied" : "copy_failed");
     document.getElementById("live").textContent = word.textContent;
     if (!done) getSelection().selectAllChildren(source);
     setTimeout(function () { word.textContent = app.t("copy"); }, 1800);
   }
+  app.toClipboard = async function (text) {
+    try { await navigator.clipboard.writeText(text); return true; } catch (error) { return byHand(text); }
+  };
   // Browsers that give a file no clipboard still honour a copy of selected text.
   function byHand(text) {
     const area = app.element("textarea", { class: "unseen", "aria-hidden": "true" });
@@ -74,7 +80,15 @@
   app.fillSelects();
   app.label();
   app.refreshList();
-  const first = app.firstListed();
-  if (first >= 0) app.choose(first).then(function () { app.redrawList(); root.dataset.ready = "true"; });
-  else root.dataset.ready = "true";
+  const wished = app.readAddress();
+  const first = wished >= 0 ? wished : app.firstListed();
+  app.showPair(app.state.pair);
+  if (first >= 0) app.choose(first, { keep: wished >= 0 }).then(function () { app.refreshList(); app.showInList(first); ready(); });
+  else ready();
+  function ready() {
+    root.dataset.ready = "true";
+    app.listenToAddress();
+    const idle = window.requestIdleCallback || function (work) { setTimeout(work, 50); };
+    idle(function () { app.loadDescriptions(); app.startPlots(); });
+  }
 })(window.crysmm);

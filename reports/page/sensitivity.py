@@ -6,12 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from crysmm_attn_plugin.reports.figures.wording import PLACES, pick
 from crysmm_attn_plugin.reports.numbers import (
     fixed,
     format_number,
     format_p_value,
 )
-from crysmm_attn_plugin.reports.page.verdict import Both, metric_label
+from crysmm_attn_plugin.reports.page.chart import Both, metric_label
 from crysmm_attn_plugin.reports.tables import OUTCOMES, SEED_METRICS, headline
 from crysmm_attn_plugin.stats.results import ComparisonResult, MetricResult, PairComparison
 
@@ -52,7 +53,13 @@ def sensitivity(result: ComparisonResult, pair: PairComparison) -> tuple[Way, ..
                 shown = f"{fixed(p.percent_change, 1, sign=True)}%"
                 if math.isfinite(p.percent_ci_low + p.percent_ci_high):
                     interval = f"[{fixed(p.percent_ci_low, 1)}, {fixed(p.percent_ci_high, 1)}]"
-            cells.append((shown, interval, {k: OUTCOMES[m.outcome][k == "zh"] for k in ("en", "zh")}))
+            cells.append(
+                (
+                    shown,
+                    interval,
+                    {k: pick(OUTCOMES.get(m.outcome, (m.outcome, m.outcome)), k) for k in PLACES},
+                )
+            )
         ways.append(Way(*key, key == main, tuple(cells)))
     return tuple(ways)
 

@@ -3,7 +3,7 @@ window.crysmm = window.crysmm || {};
 (function (app) {
   "use strict";
   app.data = JSON.parse(document.getElementById("data").textContent);
-  app.state = { pair: 0, crystal: -1, head: -1, special: true, difference: true, layout: "auto", root: false, direction: "atom_to_text", atoms: { kind: "all" }, word: -1 };
+  app.state = { pair: 0, crystal: -1, head: -1, special: true, difference: true, layout: "auto", scale: "linear", direction: "atom_to_text", atoms: { kind: "all" }, word: -1, run: 0, allArms: false, zoom: 1, lasso: null };
 
   const listeners = {};
   app.on = function (event, react) { (listeners[event] = listeners[event] || []).push(react); };
@@ -27,6 +27,16 @@ window.crysmm = window.crysmm || {};
   app.shownArms = function () {
     const pair = app.data.pairs[app.state.pair];
     return pair ? [pair.arm, pair.baseline] : [app.data.arms[0].name];
+  };
+  // The arms whose maps are drawn: the chosen pair, or all of them with the pair first.
+  app.mapArms = function () {
+    const pair = app.shownArms();
+    if (!app.state.allArms) return pair;
+    return pair.concat(app.data.arms.map(function (one) { return one.name; }).filter(function (name) { return !pair.includes(name); }));
+  };
+  app.armLabel = function (arm) {
+    const found = app.data.arms.find(function (one) { return one.name === arm; });
+    return found ? found.label[app.lang()] || arm : arm;
   };
   app.colour = function (arm) {
     const found = app.data.arms.find(function (one) { return one.name === arm; });
@@ -66,20 +76,21 @@ window.crysmm = window.crysmm || {};
   }
 
   const cache = new Map();
-  app.load = async function (index) {
-    if (cache.has(index)) return cache.get(index);
-    const forward = await readBlock("map-" + index);
+  app.load = async function (index, run) {
+    const key = index + ":" + run;
+    if (cache.has(key)) return cache.get(key);
+    const forward = await readBlock("map-" + index + (run ? "-run" + run : ""));
     if (!forward) return null;
-    const back = await readBlock("back-" + index);
+    const back = run ? null : await readBlock("back-" + index);
     const header = forward.header;
     const crystal = {
-      index: index, elements: header.elements, atoms: header.atoms, structure: header.structure,
+      index: index, run: run, elements: header.elements, atoms: header.atoms, structure: header.structure,
       labelled: header.labelled, truncated: header.truncated,
       labels: header.elements.map(function (symbol, i) { return symbol + (i + 1); }),
       words: header.words.map(function (w) { return { text: w[0], special: w[1] === 1, space: w[2] === 1, category: w[3] }; }),
       maps: { atom_to_text: forward.maps, text_to_atom: back ? back.maps : null }, matrices: new Map(),
     };
-    cache.set(index, crystal);
+    cache.set(key, crystal);
     if (cache.size > 40) cache.delete(cache.keys().next().value);
     return crystal;
   };

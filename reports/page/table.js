@@ -19,15 +19,36 @@
     return a === null || b === null ? null : a - b;
   };
 
-  // Every term must match: an element's exact symbol the composition, anything else a part of id or formula.
+  // Descriptions for the search: unpacked once, soon after the page is there.
+  let descriptions = null;
+  app.loadDescriptions = async function () {
+    const node = document.getElementById("descriptions");
+    if (!node || descriptions) return;
+    try {
+      const texts = JSON.parse(new TextDecoder().decode(await app.unzip(node.textContent)));
+      descriptions = texts.map(function (text) { return " " + plain(text); });
+    } catch (error) { descriptions = []; }
+    if (document.getElementById("search").value) app.refreshList();
+  };
+  // Lower case; a bar above a figure is a minus before it, as in Fm-3m.
+  function plain(text) { return text.toLowerCase().replace(/(\d)[\u0304\u0305]/g, "-$1").replace(/[\u2010-\u2212]/g, "-"); }
+
+  // Every term must match: an element's exact symbol the composition, a space group its whole name, anything else a part
+  // of id or formula or, from three letters on, the beginning of a word of the description; words in quotes stay together.
   app.matches = function (query) {
-    const terms = query.trim().split(/[\s,]+/).filter(Boolean);
+    const terms = (query.match(/"[^"]+"|[^\s,，、"]+/g) || []).map(function (term) { return term.replace(/"/g, "").trim(); }).filter(Boolean);
+    const groups = crystals.group.map(plain);
     return crystals.id.map(function (_, i) { return i; }).filter(function (i) {
+      if (app.state.lasso && !app.state.lasso.has(i)) return false;
       const id = crystals.id[i].toLowerCase(), formula = crystals.formula[i].toLowerCase();
       return terms.every(function (term) {
         if (known.has(term)) return elements[i].has(term);
-        const low = term.toLowerCase();
-        return id.includes(low) || formula.includes(low);
+        const low = plain(term);
+        if (id.includes(low) || formula.includes(low) || (groups[i] && groups[i] === low)) return true;
+        if (low.length < 3 || !descriptions || !descriptions[i]) return false;
+        const text = descriptions[i];
+        for (let at = text.indexOf(low); at >= 0; at = text.indexOf(low, at + 1)) if (!/[\p{L}\p{N}]/u.test(text[at - 1])) return true;
+        return false;
       });
     });
   };
@@ -53,8 +74,26 @@
     space.style.height = order.length * ROW + "px";
     list.setAttribute("aria-rowcount", String(order.length + 1));
     if (!keepPlace) list.scrollTop = 0;
+    lassoLine();
     header();
     drawRows();
+  };
+  function lassoLine() {
+    const line = document.getElementById("lasso"), lasso = app.state.lasso;
+    line.hidden = !lasso;
+    if (!lasso) { line.replaceChildren(); return; }
+    line.replaceChildren(
+      document.createTextNode(app.t("lasso_filter", { n: lasso.size, figure: app.state.lassoFigure }) + " "),
+      app.element("button", { type: "button", class: "copy", id: "lasso-clear", text: app.t("lasso_clear"), onclick: function () {
+        app.setLasso(null, 0);
+        document.getElementById("search").focus();
+      } }));
+  }
+  app.setLasso = function (chosen, figure) {
+    app.state.lasso = chosen;
+    app.state.lassoFigure = figure;
+    app.refreshList();
+    app.emit("lasso");
   };
 
   function header() {
@@ -79,7 +118,11 @@
       }, [
         app.element("span", { class: crystals.map[i] ? "name" : "name mapless", role: "gridcell" }, [
           app.element("b", { text: crystals.formula[i] || crystals.id[i], title: crystals.formula[i] }),
-          app.element("span", { text: crystals.id[i] + (crystals.map[i] ? "" : " \u00b7 " + app.t("no_map_mark")), title: crystals.id[i] }),
+          app.element("span", { title: crystals.id[i] }, [
+            app.element("span", { class: "row-id", text: crystals.id[i] }),
+            crystals.group[i] ? document.createTextNode(" \u00b7 " + crystals.group[i]) : null,
+            crystals.map[i] ? null : document.createTextNode(" \u00b7 " + app.t("no_map_mark")),
+          ]),
         ]),
         app.element("span", { role: "gridcell", text: app.short(change, !single) }),
         app.element("span", { role: "gridcell", text: app.short(app.errorChange(i), !single) }),
@@ -102,6 +145,13 @@
     const row = space.querySelector('[data-k="' + k + '"]');
     if (row) row.focus({ preventScroll: true });
   }
+
+  // Bring a crystal that was chosen elsewhere into sight.
+  app.showInList = function (index) {
+    const k = order.indexOf(index);
+    if (k >= 0) list.scrollTop = Math.max(0, k * ROW - (list.clientHeight - HEAD) / 2);
+    drawRows();
+  };
 
   app.startList = function () {
     list = document.getElementById("list");

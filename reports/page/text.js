@@ -9,7 +9,7 @@
 
   app.drawTexts = function (crystal, holder) {
     const state = app.state, columns = app.columns(crystal), shown = new Set(columns);
-    const given = app.shownArms().map(function (arm) {
+    const given = app.mapArms().map(function (arm) {
       const matrix = app.matrix(crystal, arm, state.direction, state.head, state.special);
       return matrix && { arm: arm, profile: app.profile(crystal, matrix) };
     }).filter(Boolean);
@@ -19,7 +19,7 @@
   };
 
   function one(crystal, given, most, shown) {
-    const prose = app.element("div", { class: "prose", lang: "en", role: "group", "aria-label": app.t("shading_label", { arm: given.arm }) });
+    const prose = app.element("div", { class: "prose", lang: "en", role: "group", "aria-label": app.t("shading_label", { arm: app.armLabel(given.arm) }) });
     let first = true;
     crystal.words.forEach(function (word, w) {
       if (!shown.has(w)) return;
@@ -57,7 +57,7 @@
   }
 
   app.heading = function (arm) {
-    return app.element("h4", {}, [app.element("span", { class: "swatch", style: { background: app.colour(arm) }, "aria-hidden": "true" }), document.createTextNode(arm)]);
+    return app.element("h4", {}, [app.element("span", { class: "swatch", style: { background: app.colour(arm) }, "aria-hidden": "true" }), document.createTextNode(app.armLabel(arm))]);
   };
   app.bars = function (rows, top, arm) {
     return app.element("ul", { class: "top" }, rows.map(function (row) {

@@ -32,9 +32,13 @@ TEXTS: dict[str, tuple[str, str]] = {
     # verdict
     "chart_title": ("Change against the baseline", "相对基线的变化"),
     "chart_note": (
-        "Percent of the baseline's mean, with its interval. Grey band: changes below the smallest effect of interest. "
-        "Triangle: the predicted direction.",
-        "以基线均值为分母的百分比及其区间。灰带：小于最小关注效应的变化；三角：假设预测的方向。",
+        "Ratio to the baseline's mean on a logarithmic scale, with its interval. Grey band: changes below the smallest "
+        "effect of interest; hatched: the range the guide expects. Triangle: the predicted direction.",
+        "与基线均值之比（对数刻度）及其区间。灰带：小于最小关注效应的变化；斜线：指南的预期范围；三角：假设预测的方向。",
+    ),
+    "chart_runs": (
+        "Small marks: the mean of each run, filled for the arm, hollow for the baseline.",
+        "小标记：各次训练的均值，实心为该组，空心为基线。",
     ),
     "no_interval": ("not tested", "未检验"),
     "fact_n": ("Paired crystals", "配对晶体"),
@@ -53,7 +57,30 @@ TEXTS: dict[str, tuple[str, str]] = {
         "每个原子在读什么？先选晶体，再选原子、元素或词。",
     ),
     "search": ("Search", "搜索"),
-    "search_hint": ("id, formula or element, e.g. Na O", "编号、化学式或元素，如 Na O"),
+    "search_hint": ("id, formula, elements, space group, words", "编号、化学式、元素、空间群、描述文本"),
+    "lasso_filter": ("{n} crystals from figure {figure}", "图 {figure} 圈选的 {n} 个晶体"),
+    "lasso_clear": ("Show all", "显示全部"),
+    "lasso_empty": ("No crystal lies inside.", "圈内没有晶体。"),
+    "dots_hint": (
+        "Click a dot to choose its crystal; draw around several to list only them.",
+        "点击一个点选中其晶体；圈出若干点则列表仅显示这些晶体。",
+    ),
+    "dot_chosen": ("Chosen: {name}.", "已选：{name}。"),
+    "to_maps": ("See its maps", "查看其注意力图"),
+    "save_svg": ("Save SVG", "保存 SVG"),
+    "save_png": ("Save PNG", "保存 PNG"),
+    "save_result": ("Save result.json", "保存 result.json"),
+    "copy_link": ("Copy link to this view", "复制此视图的链接"),
+    "link_copied": ("Link copied", "链接已复制"),
+    "link_failed": ("The address line holds it", "链接见地址栏"),
+    "run_number": ("Run", "训练"),
+    "run_note": ("Maps of run {n} of each arm; the table holds means over the runs.", "图为各组第 {n} 次训练；表中为各次训练的均值。"),
+    "all_arms": ("All arms", "全部各组"),
+    "zoom": ("Columns", "列宽"),
+    "zoom_in": ("Wider", "放宽"),
+    "zoom_out": ("Narrower", "收窄"),
+    "labels_left_out": ("Words with the most attention are named; widen the columns for the rest.", "仅标注注意力最高的词；放宽列可显示其余。"),
+    "reset_view": ("Reset the view", "重置视角"),
     "found": ("{shown} of {total} crystals", "共 {total} 个晶体，显示 {shown} 个"),
     "none_found": ("No crystal matches.", "没有符合的晶体。"),
     "metric": ("Metric", "指标"),
@@ -131,18 +158,12 @@ TEXTS: dict[str, tuple[str, str]] = {
     "top_atoms": ("Atoms by attention to “{word}”", "各原子对“{word}”的注意力"),
     "top_atoms_back": ("Attention of “{word}” to the atoms", "“{word}”对各原子的注意力"),
     "structure": ("Unit cell", "晶胞"),
-    "structure_open": ("Open the 3-D view", "打开三维视图"),
-    "structure_close": ("Close the 3-D view", "关闭三维视图"),
     "structure_note": (
-        "Atoms coloured by their attention to the chosen word, on one scale. Drag to turn.",
-        "原子按其对所选词的注意力着色，各组共用色标。拖动可旋转。",
+        "Atoms coloured by attention to the chosen word, 0 to {max} on one scale for all arms. Drag or use the arrow "
+        "keys to turn; click an atom to choose it.",
+        "原子按对所选词的注意力着色，各组共用色标 0 至 {max}。拖动或用方向键旋转，点击原子可选中。",
     ),
-    "structure_loading": ("Preparing the viewer …", "正在准备视图……"),
     "no_structure": ("No structure was captured for this crystal.", "未保存该晶体的结构。"),
-    "no_webgl": (
-        "This browser has no WebGL, so the cell is described instead.",
-        "此浏览器不支持 WebGL，以文字描述晶胞。",
-    ),
     "no_stream": (
         "This browser cannot unpack the stored maps (no DecompressionStream); any browser from 2023 on can.",
         "此浏览器无法解压已存的注意力图（缺少 DecompressionStream）；2023 年以后的浏览器均可。",
@@ -151,7 +172,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "a = {a}, b = {b}, c = {c} Å; α = {alpha}, β = {beta}, γ = {gamma}°; {n} atoms",
         "a = {a}、b = {b}、c = {c} Å；α = {alpha}、β = {beta}、γ = {gamma}°；{n} 个原子",
     ),
-    "fractional": ("fractional coordinates", "分数坐标"),
     "no_map": (
         "No attention map of this crystal is on the page.",
         "本页没有该晶体的注意力图。",
@@ -170,8 +190,9 @@ TEXTS: dict[str, tuple[str, str]] = {
         "分词器截断了该文本，模型未见其余部分。",
     ),
     "first_run": (
-        "Maps and shading show the first run of each arm (checkpoint {digests}); the table shows means over seeds.",
-        "注意力图与着色取各组的第一次运行（检查点 {digests}）；表中为各种子的均值。",
+        "Maps and shading show one run of each arm, at first the first run of each arm (checkpoint {digests}); the table "
+        "shows means over seeds.",
+        "注意力图与着色取各组的一次训练，初始为第一次（检查点 {digests}）；表中为各种子的均值。",
     ),
     "precision": (
         "Weights are stored with 8 bits on a square-root scale: within 0.4 % of the highest weight of the atom's row.",
@@ -199,8 +220,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     # figures, text, sensitivity, provenance
     "figures": ("Figures", "图"),
     "figure": ("Figure", "图"),
-    "figure_files": ("Files", "文件"),
-    "figures_none": ("No figure was drawn.", "没有绘制图。"),
     "paragraphs": ("Text for the paper", "论文用文字"),
     "paragraphs_lead": (
         "Each sentence is limited to what the statistics allow. Copy, then adapt.",
@@ -255,17 +274,21 @@ TEXTS: dict[str, tuple[str, str]] = {
     "versions": ("Versions", "版本"),
     "excluded": ("Excluded", "剔除"),
     "offline": (
-        "This file is self-contained: it loads nothing from any network. Every number is in result.json beside it.",
-        "本文件自成一体，不从任何网络加载内容；所有数值见同目录的 result.json。",
+        "This file is self-contained: it loads nothing from any network, and holds every number.",
+        "本文件自成一体，不从任何网络加载内容，并包含全部数值。",
     ),
 }  # fmt: skip
 
 
+#: Position of a language in the pairs of texts.
+PLACES = {"en": 0, "zh": 1}
+
+
 def text(key: str, lang: str) -> str:
     """One text in one language."""
-    return TEXTS[key][lang == "zh"]
+    return TEXTS[key][PLACES.get(lang, 0)]
 
 
 def dictionary(langs: Sequence[str]) -> dict[str, dict[str, str]]:
     """Every text, by language, for the page's scripts."""
-    return {lang: {key: both[lang == "zh"] for key, both in TEXTS.items()} for lang in langs}
+    return {lang: {key: text(key, lang) for key in TEXTS} for lang in langs}

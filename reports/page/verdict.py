@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from crysmm_attn_plugin.catalogue import BY_NAME, TOKEN_CATEGORIES
+from crysmm_attn_plugin.catalogue import BY_NAME
 from crysmm_attn_plugin.reports.alarm_texts import alarm_text
+from crysmm_attn_plugin.reports.figures.arms import label
+from crysmm_attn_plugin.reports.figures.wording import PLACES, pick
 from crysmm_attn_plugin.reports.headline import WORDS
 from crysmm_attn_plugin.reports.numbers import (
     decimals_for,
@@ -16,10 +16,11 @@ from crysmm_attn_plugin.reports.numbers import (
     format_interval,
     format_p,
 )
+from crysmm_attn_plugin.reports.page.chart import Both, Chart, chart
 from crysmm_attn_plugin.reports.tables import OUTCOMES, headline
 from crysmm_attn_plugin.stats.results import ComparisonResult, MetricResult, PairComparison
 
-Both = dict[str, str]
+LANGUAGES = tuple(PLACES)
 
 AXES = {
     "better": ("lower error", "误差更低"),
@@ -42,22 +43,59 @@ CLAIMS = {
     ),
     "none": ("Nothing: too few crystals for inference.", "不作论断：晶体数过少，无法推断。"),
 }
-
-
-@dataclass(frozen=True)
-class Row:
-    """One metric in the chart: positions in percent of the chart's width, text in both languages."""
-
-    label: Both
-    change: str
-    interval: Both
-    p: str
-    outcome: Both
-    predicted: int
-    low: float | None
-    centre: float | None
-    high: float | None
-    band: tuple[float, float] | None
+CHECKPOINT_OF = ("the checkpoint of the {arm}", "{arm}检查点")
+ARM_OF = ("the {arm}", "{arm}")
+SENTENCES: dict[str, tuple[str, str]] = {
+    "supported": (
+        "Attention is more concentrated in {arm} than in {baseline}, in all {total} primary metrics.",
+        "在全部 {total} 个主要指标上，{arm}的注意力均比{baseline}更集中。",
+    ),
+    "partial": (
+        "{n_supports} of {total} primary metrics show more concentrated attention in {arm} than in {baseline}; none "
+        "shows less.",
+        "{total} 个主要指标中有 {n_supports} 个显示{arm}的注意力比{baseline}更集中，没有指标显示相反方向。",
+    ),
+    "contradicted": (
+        "All {total} primary metrics show less concentrated attention in {arm} than in {baseline}.",
+        "全部 {total} 个主要指标均显示{arm}的注意力不如{baseline}集中。",
+    ),
+    "partly_contradicted": (
+        "{n_opposes} of {total} primary metrics show less concentrated attention in {arm} than in {baseline}; none "
+        "shows more.",
+        "{total} 个主要指标中有 {n_opposes} 个显示{arm}的注意力不如{baseline}集中，没有指标显示更集中。",
+    ),
+    "conflicting": (
+        "Of {total} primary metrics, {n_supports} show more and {n_opposes} less concentrated attention in {arm} than "
+        "in {baseline}.",
+        "{total} 个主要指标中，{n_supports} 个显示{arm}的注意力比{baseline}更集中，{n_opposes} 个显示更分散。",
+    ),
+    "negligible": (
+        "Attention in {arm} and {baseline} differs by less than the smallest effect of interest, in all {total} "
+        "primary metrics.",
+        "在全部 {total} 个主要指标上，{arm}与{baseline}的差异均小于最小关注效应。",
+    ),
+    "inconclusive": (
+        "Neither a difference between {arm} and {baseline} nor equivalence was established.",
+        "{arm}与{baseline}之间既未检出差异，也未通过等效性检验。",
+    ),
+    "checkpoints_differ": (
+        "{n_differs} of {total} primary metrics differ between {arm} and {baseline}; nothing is said about the "
+        "architectures.",
+        "{total} 个主要指标中有 {n_differs} 个在{arm}与{baseline}之间不同；不涉及模型结构。",
+    ),
+    "checkpoints_alike": (
+        "{arm} and {baseline} differ by less than the smallest effect of interest, in all {total} primary metrics.",
+        "在全部 {total} 个主要指标上，{arm}与{baseline}的差异均小于最小关注效应。",
+    ),
+    "estimates_only": (
+        "Estimates of the {total} primary metrics; too few runs of {arm} and {baseline} for a verdict.",
+        "{total} 个主要指标仅为估计；{arm}与{baseline}的训练次数不足以作出判定。",
+    ),
+    "not_tested": (
+        "{n} paired crystals are too few to compare {arm} with {baseline}.",
+        "仅有 {n} 个配对晶体，不足以比较{arm}与{baseline}。",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -70,40 +108,24 @@ class VerdictView:
     word: Both
     sentence: Both
     facts: tuple[tuple[str, str, Both], ...]
-    rows: tuple[Row, ...]
-    zero: float
-    ticks: tuple[tuple[float, str], ...]
+    chart: Chart
     warnings: tuple[str, ...]
 
 
 def verdict_view(result: ComparisonResult, pair: PairComparison) -> VerdictView:
     """The verdict of one pair."""
-    sign, en, zh = WORDS[pair.verdict]
+    sign, *words = WORDS[pair.verdict]
     primary = headline(pair, result)
-    rows, ticks, zero = _chart(primary)
     return VerdictView(
         pair.arm,
         pair.baseline,
         sign,
-        {"en": en, "zh": zh},
+        {lang: pick(words, lang) for lang in LANGUAGES},
         _sentence(pair, primary),
         _facts(result, pair, primary),
-        rows,
-        zero,
-        ticks,
+        chart(primary),
         tuple(dict.fromkeys(pair.warnings)),
     )
-
-
-def metric_label(metric: str, lang: str) -> str:
-    """A metric's name, capitalised, as a label."""
-    spec = BY_NAME.get(metric)
-    if spec is not None:
-        label = spec.label_en if lang == "en" else spec.label_zh
-    else:
-        category = TOKEN_CATEGORIES.get(metric.removeprefix("mass_"))
-        label = category[lang == "zh"] if category else metric
-    return label[:1].upper() + label[1:]
 
 
 def notes(result: ComparisonResult) -> list[tuple[str, str, str]]:
@@ -122,68 +144,19 @@ def notes(result: ComparisonResult) -> list[tuple[str, str, str]]:
 
 
 def _sentence(pair: PairComparison, primary: tuple[MetricResult, ...]) -> Both:
-    en_a, en_b, zh_a, zh_b = pair.arm, pair.baseline, pair.arm, pair.baseline
-    if pair.claim == "checkpoints":
-        # without enough seeds the sentence is about these weights, not about the arms
-        en_a, en_b = f"the {pair.arm} checkpoint", f"the {pair.baseline} checkpoint"
-        zh_a, zh_b = f"{pair.arm} 检查点", f"{pair.baseline} 检查点"
-    total = len(primary)
-    count = {o: sum(m.outcome == o for m in primary) for o in OUTCOMES}
-    s, o, d = count["supports"], count["opposes"], count["differs"]
-    sentences: Mapping[str, tuple[str, str]] = {
-        "supported": (
-            f"Attention is more concentrated in {en_a} than in {en_b}, in all {total} primary metrics.",
-            f"在全部 {total} 个主要指标上，{zh_a} 的注意力均比 {zh_b} 更集中。",
-        ),
-        "partial": (
-            f"{s} of {total} primary metrics show more concentrated attention in {en_a} than in {en_b}; none shows less.",
-            f"{total} 个主要指标中有 {s} 个显示 {zh_a} 的注意力比 {zh_b} 更集中，没有指标显示相反方向。",
-        ),
-        "contradicted": (
-            f"All {total} primary metrics show less concentrated attention in {en_a} than in {en_b}."
-            if o == total
-            else f"{o} of {total} primary metrics show less concentrated attention in {en_a} than in {en_b}; none shows more.",
-            f"全部 {total} 个主要指标均显示 {zh_a} 的注意力不如 {zh_b} 集中。"
-            if o == total
-            else f"{total} 个主要指标中有 {o} 个显示 {zh_a} 的注意力不如 {zh_b} 集中，没有指标显示更集中。",
-        ),
-        "partly_contradicted": (
-            f"{o} of {total} primary metrics show less concentrated attention in {en_a} than in {en_b}; none shows more.",
-            f"{total} 个主要指标中有 {o} 个显示 {zh_a} 的注意力不如 {zh_b} 集中，没有指标显示更集中。",
-        ),
-        "checkpoints_differ": (
-            f"{d} of {total} primary metrics differ between {en_a} and {en_b}; nothing is said about the architectures.",
-            f"{total} 个主要指标中有 {d} 个在 {zh_a} 与 {zh_b} 之间不同；不涉及模型结构。",
-        ),
-        "checkpoints_alike": (
-            f"{en_a} and {en_b} differ by less than the smallest effect of interest, in all {total} primary metrics.",
-            f"在全部 {total} 个主要指标上，{zh_a} 与 {zh_b} 的差异均小于最小关注效应。",
-        ),
-        "estimates_only": (
-            f"Estimates of the {total} primary metrics; too few runs of {en_a} and {en_b} for a verdict.",
-            f"{total} 个主要指标仅为估计；{zh_a} 与 {zh_b} 的训练次数不足以作出判定。",
-        ),
-        "conflicting": (
-            f"Of {total} primary metrics, {s} show more and {o} less concentrated attention in {en_a} than in {en_b}.",
-            f"{total} 个主要指标中，{s} 个显示 {zh_a} 的注意力比 {zh_b} 更集中，{o} 个显示更分散。",
-        ),
-        "negligible": (
-            f"Attention in {en_a} and {en_b} differs by less than the smallest effect of interest, in all {total} primary "
-            "metrics.",
-            f"在全部 {total} 个主要指标上，{zh_a} 与 {zh_b} 的差异均小于最小关注效应。",
-        ),
-        "inconclusive": (
-            f"Neither a difference between {en_a} and {en_b} nor equivalence was established.",
-            f"{zh_a} 与 {zh_b} 之间既未检出差异，也未通过等效性检验。",
-        ),
-        "not_tested": (
-            f"{pair.n} paired crystals are too few to compare {en_a} with {en_b}.",
-            f"仅有 {pair.n} 个配对晶体，不足以比较 {zh_a} 与 {zh_b}。",
-        ),
-    }
-    en, zh = sentences[pair.verdict]
-    # no space between Han characters
-    return {"en": en, "zh": re.sub(r"(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])", "", zh)}
+    counts = {f"n_{o}": sum(m.outcome == o for m in primary) for o in OUTCOMES}
+    template = SENTENCES[pair.verdict]
+    # without enough runs the sentence is about these weights, not about the arms
+    of_weights = pair.claim == "checkpoints"
+    out = {}
+    for lang in LANGUAGES:
+        named = pick(CHECKPOINT_OF if of_weights else ARM_OF, lang)
+        arm, baseline = (named.format(arm=label(a, lang)) for a in (pair.arm, pair.baseline))
+        text = pick(template, lang).format(arm=arm, baseline=baseline, total=len(primary), n=pair.n, **counts)
+        # no space between Han characters
+        text = text[:1].upper() + text[1:]
+        out[lang] = re.sub(r"(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])", "", text)
+    return out
 
 
 def _facts(
@@ -228,13 +201,13 @@ def _facts(
     facts.append(
         (
             "fact_error",
-            {k: AXES[pair.performance.axis][k == "zh"] for k in ("en", "zh")},
+            {k: pick(AXES[pair.performance.axis], k) for k in LANGUAGES},
             _error(result, pair),
         )
     )
     few = min(k, k_baseline)
     seeds_text = {"en": f"{few} seed{'s' if few > 1 else ''} per arm", "zh": f"每组 {few} 个种子"}
-    facts.append(("fact_claim", seeds_text, {k: CLAIMS[pair.claim][k == "zh"] for k in ("en", "zh")}))
+    facts.append(("fact_claim", seeds_text, {k: pick(CLAIMS[pair.claim], k) for k in LANGUAGES}))
     return tuple((key, big, small) for key, big, small in facts)  # type: ignore[misc]
 
 
@@ -266,67 +239,8 @@ def _bracketed(low: float | None, high: float | None, lang: str) -> str:
     return f"({shown})" if lang == "en" else shown
 
 
-def _percent_interval(low: float, high: float, lang: str) -> str:
-    if not math.isfinite(low + high):
-        return "–"
-    decimals = min(decimals_for(high - low), 2)
-    first, second = f"{fixed(low, decimals)}%", f"{fixed(high, decimals)}%"
-    return f"{first} to {second}" if lang == "en" else f"[{first}, {second}]"
-
-
 def _joined(lang: str, *parts: str) -> str:
     # a symbol, its relation and its value stay on one line
     return ("; " if lang == "en" else "；").join(
         re.sub(r"p ([=<]) ", "p\u00a0\\1\u00a0", part) for part in parts
     )
-
-
-def _chart(
-    primary: tuple[MetricResult, ...],
-) -> tuple[tuple[Row, ...], tuple[tuple[float, str], ...], float]:
-    values = [0.0]
-    for m in primary:
-        p = m.paired
-        values += [v for v in (p.percent_change, p.percent_ci_low, p.percent_ci_high) if math.isfinite(v)]
-        if m.sesoi_percent:
-            values += [-m.sesoi_percent * 1.3, m.sesoi_percent * 1.3]
-    low, high = min(values), max(values)
-    margin = 0.06 * ((high - low) or 1.0)
-    low, high = low - margin, high + margin
-
-    def at(value: float | None) -> float | None:
-        if value is None or not math.isfinite(value):
-            return None
-        return round(100 * (value - low) / (high - low), 2)
-
-    rows = []
-    for m in primary:
-        p = m.paired
-        band = (at(-m.sesoi_percent), at(m.sesoi_percent)) if m.sesoi_percent else None
-        rows.append(
-            Row(
-                {lang: metric_label(m.metric, lang) for lang in ("en", "zh")},
-                f"{fixed(p.percent_change, 1, sign=True)}%" if math.isfinite(p.percent_change) else "–",
-                {lang: _percent_interval(p.percent_ci_low, p.percent_ci_high, lang) for lang in ("en", "zh")},
-                format_p(m.p_adjusted),
-                {lang: OUTCOMES[m.outcome][lang == "zh"] for lang in ("en", "zh")},
-                m.expected_sign,
-                at(p.percent_ci_low),
-                at(p.percent_change),
-                at(p.percent_ci_high),
-                band,  # type: ignore[arg-type]
-            )
-        )
-    step = _step(high - low)
-    first = math.ceil(low / step)
-    ticks = tuple(
-        (at(k * step) or 0.0, f"{fixed(k * step, 0 if step >= 1 else 1, sign=True)}%")
-        for k in range(first, math.floor(high / step) + 1)
-    )
-    return tuple(rows), ticks, at(0.0) or 0.0
-
-
-def _step(span: float) -> float:
-    rough = span / 6
-    power = 10 ** math.floor(math.log10(rough))
-    return next(power * k for k in (1, 2, 5, 10) if power * k >= rough)

@@ -1,0 +1,175 @@
+"""The chart below the verdict: each primary metric's ratio to the baseline on a logarithmic scale, with every run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from crysmm_attn_plugin.catalogue import BY_NAME, TOKEN_CATEGORIES
+from crysmm_attn_plugin.reports.figures.estimates import GUIDE_RANGES, runs
+from crysmm_attn_plugin.reports.figures.wording import PLACES, pick
+from crysmm_attn_plugin.reports.numbers import decimals_for, fixed, format_p
+from crysmm_attn_plugin.reports.tables import OUTCOMES
+from crysmm_attn_plugin.stats.results import MetricResult
+
+Both = dict[str, str]
+
+#: Changes in percent that a tick may mark.
+TICKS = (
+    -99,
+    -95,
+    -90,
+    -80,
+    -67,
+    -50,
+    -33,
+    -20,
+    -10,
+    -5,
+    -2,
+    2,
+    5,
+    10,
+    25,
+    50,
+    100,
+    200,
+    400,
+    900,
+    1900,
+    9900,
+)
+#: Least distance of two ticks, in percent of the chart's width: that of the longest label on a telephone.
+TICK_GAP = 13.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric in the chart: positions in percent of the chart's width, text in both languages."""
+
+    label: Both
+    change: str
+    interval: Both
+    p: str
+    outcome: Both
+    predicted: int
+    low: float | None
+    centre: float | None
+    high: float | None
+    band: tuple[float, float] | None
+    guide: tuple[float, float] | None
+    arm_runs: tuple[float, ...]
+    baseline_runs: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Rows, ticks (position and label), and the position of no change."""
+
+    rows: tuple[Row, ...]
+    ticks: tuple[tuple[float, str], ...]
+    zero: float
+
+    @property
+    def has_runs(self) -> bool:
+        """Is any single run drawn?"""
+        return any(row.arm_runs for row in self.rows)
+
+
+def log_ratio(percent: float | None) -> float | None:
+    """Natural logarithm of the ratio that a change in percent makes; None where it is no positive ratio."""
+    if percent is None or not math.isfinite(percent) or percent <= -100:
+        return None
+    return math.log1p(percent / 100)
+
+
+def chart(primary: Sequence[MetricResult]) -> Chart:
+    """The chart of the primary metrics."""
+    spans = [_values(m) for m in primary]
+    known = [v for span in spans for v in span if v is not None]
+    low, high = min([0.0, *known]), max([0.0, *known])
+    margin = 0.06 * ((high - low) or 1.0)
+    low, high = low - margin, high + margin
+
+    def at(value: float | None) -> float | None:
+        return None if value is None else round(100 * (value - low) / (high - low), 2)
+
+    def band(first: float, second: float) -> tuple[float, float] | None:
+        ends = at(log_ratio(first)), at(log_ratio(second))
+        return None if ends[0] is None or ends[1] is None else (max(ends[0], 0.0), min(ends[1], 100.0))
+
+    rows = []
+    for m in primary:
+        p = m.paired
+        of_arm, of_baseline = _run_ratios(m)
+        rows.append(
+            Row(
+                {lang: metric_label(m.metric, lang) for lang in PLACES},
+                f"{fixed(p.percent_change, 1, sign=True)}%" if math.isfinite(p.percent_change) else "–",
+                {lang: _percent_interval(p.percent_ci_low, p.percent_ci_high, lang) for lang in PLACES},
+                format_p(m.p_adjusted),
+                {lang: pick(OUTCOMES.get(m.outcome, (m.outcome, m.outcome)), lang) for lang in PLACES},
+                m.expected_sign,
+                at(log_ratio(p.percent_ci_low)),
+                at(log_ratio(p.percent_change)),
+                at(log_ratio(p.percent_ci_high)),
+                band(-m.sesoi_percent, m.sesoi_percent) if m.sesoi_percent else None,
+                band(*GUIDE_RANGES[m.metric]) if m.metric in GUIDE_RANGES else None,
+                tuple(at(v) or 0.0 for v in of_arm),
+                tuple(at(v) or 0.0 for v in of_baseline),
+            )
+        )
+    zero = at(0.0) or 0.0
+    return Chart(tuple(rows), _ticks(low, high, zero), zero)
+
+
+def _values(m: MetricResult) -> list[float | None]:
+    """Everything of a metric that has to lie within the chart."""
+    p = m.paired
+    percents = [p.percent_change, p.percent_ci_low, p.percent_ci_high, *GUIDE_RANGES.get(m.metric, ())]
+    if m.sesoi_percent:
+        percents += [-m.sesoi_percent * 1.3, m.sesoi_percent * 1.3]
+    of_arm, of_baseline = _run_ratios(m)
+    return [*(log_ratio(v) for v in percents), *of_arm, *of_baseline]
+
+
+def _run_ratios(m: MetricResult) -> tuple[list[float], list[float]]:
+    """Log ratio of each run's mean to the baseline's mean, of the arm and of the baseline."""
+    found = runs(m)
+    base = m.paired.mean_b
+    if found is None or not base > 0:
+        return [], []
+    of_arm, of_baseline = ([math.log(v / base) for v in values if v > 0] for values in found)
+    return of_arm, of_baseline
+
+
+def _ticks(low: float, high: float, zero: float) -> tuple[tuple[float, str], ...]:
+    """Ticks at round changes, none nearer to another than its label is wide; no change is always one."""
+    chosen = [(zero, "0%")]
+    # the wider the step, the sooner it is chosen
+    for percent in sorted(TICKS, key=lambda t: (-abs(math.log1p(t / 100)) % 1.0, abs(t))):
+        value = math.log1p(percent / 100)
+        place = round(100 * (value - low) / (high - low), 2)
+        if 3 <= place <= 97 and all(abs(place - other) >= TICK_GAP for other, _ in chosen):
+            chosen.append((place, f"{fixed(percent, 0, sign=True)}%"))
+    return tuple(sorted(chosen))
+
+
+def metric_label(metric: str, lang: str) -> str:
+    """A metric's name, capitalised, as a label."""
+    spec = BY_NAME.get(metric)
+    if spec is not None:
+        name = pick((spec.label_en, spec.label_zh), lang)
+    else:
+        category = TOKEN_CATEGORIES.get(metric.removeprefix("mass_"))
+        name = pick(category, lang) if category else metric.replace("_", " ")
+    return name[:1].upper() + name[1:]
+
+
+def _percent_interval(low: float, high: float, lang: str) -> str:
+    if not math.isfinite(low + high):
+        return "–"
+    decimals = min(decimals_for(high - low), 2)
+    first, second = f"{fixed(low, decimals)}%", f"{fixed(high, decimals)}%"
+    return f"{first} to {second}" if lang == "en" else f"[{first}, {second}]"
