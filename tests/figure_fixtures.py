@@ -154,7 +154,7 @@ def drawn_comparison(
         error = rng.normal(0, 0.30 - 0.03 * k, n)
         frame[f"prediction.{arm}"] = target + error
         frame[f"abs_error.{arm}"] = np.abs(error)
-    pairs = tuple(_pair(frame, arm, baseline, rng) for arm in arms[1:])
+    pairs = tuple(_pair(frame, arm, baseline, rng, runs) for arm in arms[1:])
     labels, weights, elements = {}, {}, {}
     examples = []
     rules = ("median_change", "largest_decrease", "largest_increase")
@@ -253,7 +253,9 @@ def drawn_comparison(
     return DrawnComparison(result, frame, labels, weights, elements)
 
 
-def _pair(frame: pd.DataFrame, arm: str, baseline: str, rng: np.random.Generator) -> PairComparison:
+def _pair(
+    frame: pd.DataFrame, arm: str, baseline: str, rng: np.random.Generator, runs: int = 1
+) -> PairComparison:
     metrics = []
     n = len(frame)
     uniform = {
@@ -285,6 +287,8 @@ def _pair(frame: pd.DataFrame, arm: str, baseline: str, rng: np.random.Generator
                 uniform[metric],
                 0.9 * uniform[metric] + 0.02,
                 0.9 * uniform[metric] + 0.02,
+                per_seed_arm=tuple((result.mean_a * (1 + 0.03 * rng.normal(size=runs))).tolist()),
+                per_seed_baseline=tuple((result.mean_b * (1 + 0.03 * rng.normal(size=runs))).tolist()),
             )
         )
     change = frame[f"abs_error.{arm}"] - frame[f"abs_error.{baseline}"]

@@ -64,19 +64,11 @@ TEXT: dict[str, tuple[str, str]] = {
         "With one run per arm the figure compares these checkpoints, not the architectures.",
         "每组仅一次训练，图中比较的是这些检查点，而非架构本身。",
     ),
-    "claim_preliminary": (
-        "With two or three runs per arm the intervals are preliminary.",
-        "每组仅两至三次训练，区间为初步结果。",
-    ),
     "claim_estimates": (
         "With two or three runs per arm these are estimates.",
         "每组仅两至三次训练，结果为估计值。",
     ),
     "claim_verdict": (
-        "Values are means over the runs of each arm; the intervals include the variation between runs.",
-        "取值为各组多次训练的平均，区间已计入训练间差异。",
-    ),
-    "claim_architecture": (
         "Values are means over the runs of each arm; the intervals include the variation between runs.",
         "取值为各组多次训练的平均，区间已计入训练间差异。",
     ),

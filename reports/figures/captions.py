@@ -120,7 +120,7 @@ def _p(item: MetricResult, lang: str) -> str:
 
 def _claim(result: ComparisonResult, lang: str) -> str:
     claims = {p.claim for p in result.pairs}
-    for claim in ("checkpoints", "preliminary", "estimates", "architecture", "verdict"):
+    for claim in ("checkpoints", "estimates", "verdict"):
         if claim in claims:
             return _say(f"claim_{claim}", lang)
     return ""

@@ -67,8 +67,7 @@ def _p(item: MetricResult, lang: str) -> str:
 
 def runs(item: MetricResult) -> tuple[Sequence[float], Sequence[float]] | None:
     """Mean over the crystals of each run, of the arm and of the baseline; None where each has one run."""
-    of_arm = tuple(getattr(item, "per_seed_arm", ()))
-    of_baseline = tuple(getattr(item, "per_seed_baseline", ()))
+    of_arm, of_baseline = item.per_seed_arm, item.per_seed_baseline
     return (of_arm, of_baseline) if of_arm and of_baseline and len(of_arm) + len(of_baseline) > 2 else None
 
 

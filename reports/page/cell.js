@@ -33,20 +33,38 @@
     const centred = function (frac) { return cartesian(frac, lattice).map(function (x, k) { return x - middle[k]; }); };
     const points = [], bonds = [];
     crystal.structure.frac.forEach(function (frac, a) { images(frac).forEach(function (f) { points.push({ at: centred(f), atom: a, radius: radius(crystal.elements[a]) }); }); });
+    const own = points.length;
     const salts = crystal.elements.some(function (e) { return NONMETALS.has(e); });
-    if (points.length <= 1500) for (let i = 0; i < points.length; i += 1) for (let j = i + 1; j < points.length; j += 1) {
-      const p = points[i], q = points[j], most = LONGER * (p.radius + q.radius);
-      const dx = p.at[0] - q.at[0], dy = p.at[1] - q.at[1], dz = p.at[2] - q.at[2], d2 = dx * dx + dy * dy + dz * dz;
-      if (d2 > most * most || d2 < 0.16) continue;
-      const first = NONMETALS.has(crystal.elements[p.atom]), second = NONMETALS.has(crystal.elements[q.atom]);
+    const bonded = function (p, q) {
+      const most = LONGER * (p.radius + q.radius), dx = p.at[0] - q.at[0], dy = p.at[1] - q.at[1], dz = p.at[2] - q.at[2], d2 = dx * dx + dy * dy + dz * dz;
+      if (d2 > most * most || d2 < 0.16) return false;
       // in a compound with nonmetals, metals that lie close to each other are no bond
-      if (salts && !first && !second) continue;
-      bonds.push([i, j]);
+      return !salts || NONMETALS.has(crystal.elements[p.atom]) || NONMETALS.has(crystal.elements[q.atom]);
+    };
+    if (own <= 1500) for (let i = 0; i < own; i += 1) for (let j = i + 1; j < own; j += 1) if (bonded(points[i], points[j])) bonds.push([i, j]);
+    // in small cells, neighbours outside complete the surroundings of the atoms inside; they are drawn paler
+    if (crystal.atoms <= 24) {
+      const steps = [-1, 0, 1], known = new Map();
+      points.forEach(function (p) { known.set(p.at.map(function (x) { return x.toFixed(2); }).join(), true); });
+      crystal.structure.frac.forEach(function (frac, a) {
+        steps.forEach(function (x) { steps.forEach(function (y) { steps.forEach(function (z) {
+          const f = frac.map(function (v, k) { return v - Math.floor(v + 1e-4) + [x, y, z][k]; });
+          const q = { at: centred(f), atom: a, radius: radius(crystal.elements[a]), outside: true };
+          const key = q.at.map(function (v) { return v.toFixed(2); }).join();
+          if (known.has(key)) return;
+          const near = [];
+          for (let i = 0; i < own; i += 1) if (bonded(points[i], q)) near.push(i);
+          if (!near.length) return;
+          known.set(key, true);
+          points.push(q);
+          near.forEach(function (i) { bonds.push([i, points.length - 1]); });
+        }); }); });
+      });
     }
     const corner = function (i) { return centred([i & 1, (i >> 1) & 1, (i >> 2) & 1]); };
     const edges = [[0, 1], [0, 2], [0, 4], [1, 3], [1, 5], [2, 3], [2, 6], [3, 7], [4, 5], [4, 6], [5, 7], [6, 7]].map(function (e) { return e.map(corner); });
-    const reach = Math.max.apply(null, points.map(function (p) { return Math.hypot.apply(null, p.at); }).concat(edges.map(function (e) { return Math.hypot.apply(null, e[0]); })));
-    crystal.scene = { points: points, bonds: bonds, edges: edges, reach: reach + 0.8 };
+    const reach = Math.max.apply(null, points.slice(0, own).map(function (p) { return Math.hypot.apply(null, p.at); }).concat(edges.map(function (e) { return Math.hypot.apply(null, e[0]); })));
+    crystal.scene = { points: points, bonds: bonds, edges: edges, reach: 0.92 * reach + 0.6 };
     return crystal.scene;
   };
 
@@ -79,11 +97,11 @@
       const r = view.matrix.map(function (row) { return row[0] * p[0] + row[1] * p[1] + row[2] * p[2]; });
       return { x: width / 2 + scale * r[0], y: height / 2 - scale * r[1], z: r[2] };
     };
-    const ink = app.ink("--ink"), line = app.ink("--line-strong"), card = app.ink("--card");
+    const ink = app.ink("--ink"), line = app.ink("--line-strong");
     pen.strokeStyle = line;
     pen.lineWidth = 1;
     scene.edges.forEach(function (e) { const a = project(e[0]), b = project(e[1]); pen.beginPath(); pen.moveTo(a.x, a.y); pen.lineTo(b.x, b.y); pen.stroke(); });
-    const discs = scene.points.map(function (p) { const at = project(p.at); return { x: at.x, y: at.y, z: at.z, atom: p.atom, r: Math.max(scale * 0.34 * p.radius, 3) }; });
+    const discs = scene.points.map(function (p) { const at = project(p.at); return { x: at.x, y: at.y, z: at.z, atom: p.atom, outside: p.outside, r: Math.max(scale * 0.34 * p.radius, 3) }; });
     const things = discs.map(function (d) { return { z: d.z, disc: d }; });
     scene.bonds.forEach(function (b) { const p = discs[b[0]], q = discs[b[1]]; things.push({ z: (p.z + q.z) / 2 - 0.01, bond: [p, q] }); });
     things.sort(function (a, b) { return a.z - b.z; });
@@ -92,14 +110,17 @@
     things.forEach(function (thing) {
       if (thing.bond) {
         const p = thing.bond[0], q = thing.bond[1];
+        pen.globalAlpha = p.outside || q.outside ? 0.4 : 1;
         [[stick + 1.6, ink], [stick, line]].forEach(function (layer) {
           pen.lineWidth = layer[0];
           pen.strokeStyle = layer[1];
           pen.beginPath(); pen.moveTo(p.x, p.y); pen.lineTo(q.x, q.y); pen.stroke();
         });
+        pen.globalAlpha = 1;
         return;
       }
       const d = thing.disc, colour = app.viridis(app.bent(values[d.atom] / top));
+      pen.globalAlpha = d.outside ? 0.45 : 1;
       pen.beginPath();
       pen.arc(d.x, d.y, d.r, 0, 2 * Math.PI);
       pen.fillStyle = colour;
@@ -107,7 +128,8 @@
       pen.lineWidth = chosen.has(d.atom) ? 3 : 1;
       pen.strokeStyle = ink;
       pen.stroke();
-      if (named && d.r > 6) {
+      pen.globalAlpha = 1;
+      if (named && d.r > 6 && !d.outside) {
         const rgb = colour.match(/\d+/g).map(Number);
         pen.fillStyle = 0.3 * rgb[0] + 0.59 * rgb[1] + 0.11 * rgb[2] > 130 ? "#000000" : "#ffffff";
         pen.font = "600 " + Math.min(d.r, 13) + "px " + app.ink("--sans");
@@ -116,7 +138,6 @@
         pen.fillText(crystal.elements[d.atom], d.x, d.y + 0.5);
       }
     });
-    pen.fillStyle = card;
-    return discs.sort(function (a, b) { return a.z - b.z; });
+    return discs.filter(function (d) { return !d.outside; }).sort(function (a, b) { return a.z - b.z; });
   };
 })(window.crysmm);

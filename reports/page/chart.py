@@ -109,7 +109,7 @@ def chart(primary: Sequence[MetricResult]) -> Chart:
                 f"{fixed(p.percent_change, 1, sign=True)}%" if math.isfinite(p.percent_change) else "–",
                 {lang: _percent_interval(p.percent_ci_low, p.percent_ci_high, lang) for lang in PLACES},
                 format_p(m.p_adjusted),
-                {lang: pick(OUTCOMES.get(m.outcome, (m.outcome, m.outcome)), lang) for lang in PLACES},
+                {lang: pick(OUTCOMES[m.outcome], lang) for lang in PLACES},
                 m.expected_sign,
                 at(log_ratio(p.percent_ci_low)),
                 at(log_ratio(p.percent_change)),

@@ -57,7 +57,7 @@ def sensitivity(result: ComparisonResult, pair: PairComparison) -> tuple[Way, ..
                 (
                     shown,
                     interval,
-                    {k: pick(OUTCOMES.get(m.outcome, (m.outcome, m.outcome)), k) for k in PLACES},
+                    {k: pick(OUTCOMES[m.outcome], k) for k in PLACES},
                 )
             )
         ways.append(Way(*key, key == main, tuple(cells)))
