@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -45,9 +44,11 @@ class Kept:
     def take(self, job: Job, digest: str) -> Result | None:
         """Copy a figure's files to where the job wants them, or None when it has to be drawn."""
         entry = self.entries.get(_key(job), {})
-        files: Mapping[str, str] = entry.get("files") or {}
+        files = entry.get("files")
+        if self.folder is None or entry.get("digest") != digest or not isinstance(files, dict):
+            return None
         wanted = {name: kind for name in files if (kind := Path(name).suffix[1:]) in job.formats}
-        if self.folder is None or entry.get("digest") != digest or set(wanted.values()) != set(job.formats):
+        if set(wanted.values()) != set(job.formats):
             return None
         sources = {name: self.folder / Path(name).name for name in wanted}
         if any(not s.is_file() or _sha(s.read_bytes()) != files[name] for name, s in sources.items()):

@@ -124,8 +124,10 @@ def draw_panel(
     for spine in axes.spines.values():
         spine.set_visible(True)
         spine.set_linewidth(LINE)
+    # thinner than a row, or the line would hide the atoms of a small group
+    parted = min(0.7, 0.3 * height / max(len(values), 1) * 72 / 25.4)
     for _, _, end in list(bounds)[:-1]:
-        axes.axhline(end - 0.5, color="white", linewidth=0.7)
+        axes.axhline(end - 0.5, color="white", linewidth=parted)
     axes.set_yticks(rows.places if rows else [], rows.labels if rows else [])
     axes.tick_params(axis="y", length=0, labelsize=SMALL_PT)
     count = values.shape[1]
