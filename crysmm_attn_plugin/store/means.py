@@ -76,6 +76,7 @@ class CrystalMeans:
         self._sums = sums
         self.n_heads = n_heads
         self._places: dict[str, int] | None = None
+        self._asked: tuple[Any, np.ndarray] = (None, np.zeros(0, np.int64))
 
     @property
     def cells(self) -> tuple[MeanCell, ...]:
@@ -110,13 +111,18 @@ class CrystalMeans:
         return self._aligned(total, rows, ids)
 
     def _aligned(self, total: np.ndarray, rows: np.ndarray, ids: Sequence[str]) -> np.ndarray:
-        if self._places is None:
-            self._places = {name: i for i, name in enumerate(self._ids) if name or i == 0}
-        places = np.array([self._places.get(i, -1) for i in ids], np.int64)
+        places = self._places_of(ids)
         with np.errstate(invalid="ignore", divide="ignore"):
             found = total[places] / rows[places]
         found[places < 0] = np.nan
         return found
+
+    def _places_of(self, ids: Sequence[str]) -> np.ndarray:
+        if self._asked[0] is not ids:  # a panel asks for every cell with the same ids
+            if self._places is None:
+                self._places = {name: i for i, name in enumerate(self._ids) if name or i == 0}
+            self._asked = (ids, np.array([self._places.get(i, -1) for i in ids], np.int64))
+        return self._asked[1]
 
 
 def crystal_means(
@@ -156,16 +162,20 @@ def crystals_of(rows: Rows) -> dict[str, set[str]]:
         for entry in shard.entries.get("attention", ()):
             try:
                 file = shard.files.parquet(entry, ("crystal", "module"))
-                table = file.read(columns=["crystal", "module"], use_threads=False)
+                table = file.read(columns=["crystal", "module"], use_threads=False).unify_dictionaries()
             except Flaw as flaw:
                 raise DamagedStoreError(shard.files.root, entry.path, str(flaw)) from None
             except BROKEN as error:
                 raise DamagedStoreError(
                     shard.files.root, entry.path, f"is not a readable table ({type(error).__name__})"
                 ) from error
-            pairs = table.group_by(["module", "crystal"], use_threads=False).aggregate([])
-            for module, crystal in zip(pairs["module"].to_pylist(), pairs["crystal"].to_pylist()):
-                found.setdefault(module or "", set()).add(crystal)
+            for batch in table.to_batches():
+                module, crystal = batch.column("module"), batch.column("crystal")
+                codes = module.indices.to_numpy(zero_copy_only=False)
+                ids = crystal.dictionary.to_numpy(zero_copy_only=False)
+                for code in np.unique(codes):
+                    there = np.bincount(crystal.indices.filter(pa.array(codes == code)), minlength=len(ids))
+                    found.setdefault(module.dictionary[int(code)].as_py() or "", set()).update(ids[there > 0])
     for shard in rows.shards:
         if rows.needs_marks(shard):  # repeats of one id have rows wherever the id has
             marked_ids = set(rows.samples["id"])
@@ -264,17 +274,20 @@ class _Gathered:
                 target.total[:, local] += sums[:, k]
             if self._per_head and not cell.head_mean and cell.weights == "model" and cell.with_special_tokens:
                 mine = code == k
-                self._take_heads(target, local[crystals[mine]], head[mine], batch, mine)
+                self._take_heads(target, local, crystals[mine], head[mine].astype(np.int64), batch, mine)
 
-    def _take_heads(self, target: _Sums, crystal: Any, head: Any, batch: pa.RecordBatch, mine: Any) -> None:
+    def _take_heads(
+        self, target: _Sums, local: np.ndarray, crystal: Any, head: Any, batch: pa.RecordBatch, mine: Any
+    ) -> None:
         n = int(head.max()) + 1
+        flat = crystal * n + head
+        counts = np.bincount(flat, minlength=len(local) * n).reshape(len(local), n)
         for name in self._per_head:
             total, rows = target.heads.get(name, (np.zeros((self._room, 0)), np.zeros((self._room, 0))))
             total, rows = _wider(total, self._room, n), _wider(rows, self._room, n)
-            values = _numbers(batch, name)[mine]
-            # one row a crystal, head and call: addition by position, repeats included
-            np.add.at(total, (crystal, head), values)
-            np.add.at(rows, (crystal, head), 1)
+            sums = np.bincount(flat, weights=_numbers(batch, name)[mine], minlength=len(local) * n)
+            total[local, :n] += sums.reshape(len(local), n)
+            rows[local, :n] += counts
             target.heads[name] = (total, rows)
 
     def _crystals(self, rows: Rows, shard: Shard, batch: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray]:
