@@ -116,6 +116,7 @@ def attach(
     chosen = chosen.replaced(enabled=True, splits=tuple(dict.fromkeys((*chosen.splits, split))))
     silence_if_unconfigured()
     capture = Capture(chosen, info=dict(info or {}), run_id=run_id, discover=model is None)
+    capture.manager.configure(chosen.plugins)
     try:
         if isinstance(loader, type):
             capture.split_of = lambda _: split

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from crysmm_attn_plugin.catalogue import known_languages
 from crysmm_attn_plugin.errors import UsageError
 
 ENV_PREFIX = "CRYSMM_ATTN_"
@@ -42,6 +43,19 @@ class ReportSettings:
 
 
 @dataclass(frozen=True)
+class PluginSettings:
+    """Which plugins take part.
+
+    Attributes:
+        disabled: Names of plugins that are not loaded.
+        timing: Keep the seconds that each plugin spent in each hook, in ``run.json``.
+    """
+
+    disabled: tuple[str, ...] = ()
+    timing: bool = False
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything a user can choose about capture.
 
@@ -61,6 +75,7 @@ class Settings:
         memory_mb: Ceiling for rows and maps held before they are written.
         out_dir: Folder that holds ``<arm>/<run id>/``.
         report: See ``ReportSettings``.
+        plugins: See ``PluginSettings``.
     """
 
     enabled: bool = False
@@ -76,6 +91,7 @@ class Settings:
     memory_mb: int = 512
     out_dir: str = "attention_runs"
     report: ReportSettings = field(default_factory=ReportSettings)
+    plugins: PluginSettings = field(default_factory=PluginSettings)
 
     def replaced(self, **values: Any) -> Settings:
         """A copy with ``values`` laid over it; None values are ignored; keys may be ``report.alpha``.
@@ -90,10 +106,14 @@ class Settings:
         return dataclasses.asdict(self)
 
 
+#: Tables inside the settings: name -> its class.
+GROUPS: dict[str, type] = {"report": ReportSettings, "plugins": PluginSettings}
 SETTING_KEYS: tuple[str, ...] = tuple(
-    [f.name for f in dataclasses.fields(Settings) if f.name != "report"]
-    + [f"report.{f.name}" for f in dataclasses.fields(ReportSettings)]
+    [f.name for f in dataclasses.fields(Settings) if f.name not in GROUPS]
+    + [f"{group}.{f.name}" for group, cls in GROUPS.items() for f in dataclasses.fields(cls)]
 )
+#: Variables with a name of their own -> the key they set.
+VARIABLES = {ENV_PREFIX + "DISABLE_PLUGINS": "plugins.disabled"}
 
 
 def merge(base: Settings, values: Mapping[str, Any] | bool, *, source: str) -> Settings:
@@ -112,21 +132,24 @@ def merge(base: Settings, values: Mapping[str, Any] | bool, *, source: str) -> S
     if not isinstance(values, Mapping):
         raise UsageError(f"{source}: expected true, false or a table of settings, got {values!r}.")
     top: dict[str, Any] = {}
-    report: dict[str, Any] = {}
+    tables: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
     for key, value in values.items():
-        if key == "report" and isinstance(value, Mapping):
-            report.update(value)
-        elif key == "report" and isinstance(value, bool):
-            report["auto"] = value
-        elif key.startswith("report."):
-            report[key.removeprefix("report.")] = value
+        group, _, rest = str(key).partition(".")
+        if group in GROUPS and rest:
+            tables[group][rest] = value
+        elif group in GROUPS and isinstance(value, Mapping):
+            tables[group].update({str(k): v for k, v in value.items()})
+        elif group == "report" and isinstance(value, bool):
+            tables["report"]["auto"] = value
+        elif group in GROUPS:
+            raise UsageError(f"{source}: {group} must be a table of settings, got {value!r}.")
         else:
-            top[key] = value
-    return dataclasses.replace(
-        base,
-        **_read(Settings, top, source, ""),
-        report=dataclasses.replace(base.report, **_read(ReportSettings, report, source, "report.")),
-    )
+            top[str(key)] = value
+    groups = {
+        group: dataclasses.replace(getattr(base, group), **_read(cls, tables[group], source, f"{group}."))
+        for group, cls in GROUPS.items()
+    }
+    return dataclasses.replace(base, **_read(Settings, top, source, ""), **groups)
 
 
 def load_settings(
@@ -158,9 +181,10 @@ def load_settings(
     for name, value in env.items():
         if name.startswith(ENV_PREFIX) and not name.startswith(ENV_PREFIX + "INTERNAL_"):
             key = name.removeprefix(ENV_PREFIX).lower()
-            if key.startswith("report_"):
-                key = "report." + key.removeprefix("report_")
-            from_env[key] = value
+            for group in GROUPS:
+                if key.startswith(f"{group}_"):
+                    key = f"{group}." + key.removeprefix(f"{group}_")
+            from_env[VARIABLES.get(name, key)] = value
     if from_env:
         settings = merge(settings, from_env, source="the environment (CRYSMM_ATTN_*)")
     if flags:
@@ -179,13 +203,15 @@ def _read_toml(path: Path) -> dict[str, Any]:
     else:
         import tomli as tomllib
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read ({error.strerror}). Correct it or remove it.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{path} is not valid TOML ({error}). Correct it or remove it.") from error
 
 
 def _read(cls: type, values: Mapping[str, Any], source: str, prefix: str) -> dict[str, Any]:
-    fields = {f.name: f for f in dataclasses.fields(cls) if f.name != "report"}
+    fields = {f.name: f for f in dataclasses.fields(cls) if f.name not in GROUPS}
     out = {}
     for key, value in values.items():
         if key not in fields:
@@ -200,9 +226,10 @@ def _read(cls: type, values: Mapping[str, Any], source: str, prefix: str) -> dic
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "report.style": ("nature", "apa", "gbt"),
-    "report.lang": ("en", "zh"),
     "directions": ("atom_to_text", "text_to_atom"),
 }
+#: Limits of whole numbers.
+_LIMITS = {"memory_mb": (1, 1_000_000), "report.seed": (0, 2**32 - 1)}
 _WORDS: dict[str, tuple[str, ...]] = {"windows": ("final", "all"), "maps": ("none", "all")}
 
 
@@ -223,10 +250,9 @@ def _coerce(key: str, value: Any, default: Any, source: str) -> Any:
             raise wrong
         if isinstance(value, str) and value in _WORDS[key]:
             return value
-        try:
-            number = int(value)
-        except (TypeError, ValueError):
-            raise wrong from None
+        number = _whole(value)
+        if number is None:
+            raise wrong
         if number < (1 if key == "windows" else 0):
             raise wrong
         return number
@@ -237,15 +263,23 @@ def _coerce(key: str, value: Any, default: Any, source: str) -> Any:
         cleaned = tuple(str(item).strip() for item in items if str(item).strip())
         if key in _CHOICES and not set(cleaned) <= set(_CHOICES[key]):
             raise wrong
+        if key == "report.lang" and not set(cleaned) <= set(known_languages()):
+            raise wrong
+        if not cleaned and default:
+            raise wrong
         return cleaned
-    if isinstance(default, (int, float)):
+    if isinstance(default, int):
+        whole = _whole(value)
+        low, high = _LIMITS[key]
+        if whole is None or not low <= whole <= high:
+            raise wrong
+        return whole
+    if isinstance(default, float):
         try:
-            amount: float = type(default)(value)
+            amount = float(value)
         except (TypeError, ValueError):
             raise wrong from None
-        if key == "report.alpha" and not 0 < amount < 1:
-            raise wrong
-        if key == "memory_mb" and amount < 1:
+        if isinstance(value, bool) or not 0 < amount < 1:
             raise wrong
         return amount
     if key == "loader" and isinstance(value, int) and not isinstance(value, bool):
@@ -253,9 +287,21 @@ def _coerce(key: str, value: Any, default: Any, source: str) -> Any:
     if not isinstance(value, (str, os.PathLike)):
         raise wrong
     text = os.fspath(value)
+    if not isinstance(text, str) or "\0" in text or (default and not text.strip()):
+        raise wrong
     if key in _CHOICES and text not in _CHOICES[key]:
         raise wrong
     return text
+
+
+def _whole(value: Any) -> int | None:
+    """A whole number, from text too; None for anything else."""
+    if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
+        return None
+    try:
+        return int(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _expected(key: str, default: Any) -> str:
@@ -263,6 +309,10 @@ def _expected(key: str, default: Any) -> str:
         return f"{' or '.join(_WORDS[key])} or a whole number"
     if key in _CHOICES:
         return "one or more of " + ", ".join(_CHOICES[key])
+    if key == "report.lang":
+        return f"one or more of {', '.join(known_languages())}"
+    if key in _LIMITS:
+        return "a whole number between {:,} and {:,}".format(*_LIMITS[key])
     if key == "report.alpha":
         return "a number between 0 and 1"
     return {bool: "true or false", int: "a whole number", float: "a number", tuple: "a list"}.get(

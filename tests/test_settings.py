@@ -97,3 +97,35 @@ def test_a_table_in_the_hosts_config_or_the_toml_file_asks_for_capture(table, tm
     (tmp_path / "crysmm_attn.toml").write_text('arm = "full"\n', encoding="utf-8")
     assert load_settings(environ={}, directory=tmp_path).enabled
     assert not load_settings(host_config={"enabled": False}, environ={}, directory=tmp_path).enabled
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("windows", 2.5), ("windows", True), ("windows", float("inf")), ("maps", 1.5), ("maps", float("nan")),
+        ("memory_mb", float("inf")), ("memory_mb", 0), ("memory_mb", True), ("memory_mb", "1e3"), ("memory_mb", 10**9),
+        ("report.alpha", float("nan")), ("report.alpha", True), ("report.alpha", "inf"), ("report.seed", -1),
+        ("report.seed", 2**32), ("report.seed", 1.5), ("report.lang", ""), ("report.lang", []), ("splits", ""),
+        ("directions", []), ("out_dir", ""), ("out_dir", "a\0b"), ("arm", b"full"), ("report", 3), ("plugins", True),
+        ("plugins.disabled", 3), ("report", ["en"]), (3, "full"), ("plugins.timing", "slow"),
+    ],
+)  # fmt: skip
+def test_values_that_only_look_right_are_refused(key: object, value: object) -> None:
+    with pytest.raises(UsageError) as caught:
+        merge(Settings(), {key: value}, source="a test")  # type: ignore[dict-item]
+    assert "\n" not in str(caught.value)
+
+
+def test_plugins_are_disabled_by_either_variable(tmp_path: Path) -> None:
+    for name in ("CRYSMM_ATTN_DISABLE_PLUGINS", "CRYSMM_ATTN_PLUGINS_DISABLED"):
+        found = load_settings(environ={name: "one, two"}, directory=tmp_path)
+        assert found.plugins.disabled == ("one", "two")
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfe\x00", b"a" * 3 + b"=" * 3, b"[[[[" * 500, b"\xef\xbb\xbfarm = 3"]
+)
+def test_a_damaged_file_is_a_usage_error(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "crysmm_attn.toml").write_bytes(content)
+    with pytest.raises(UsageError):
+        load_settings(environ={}, directory=tmp_path)

@@ -78,7 +78,7 @@ def check_flags(flags: dict[str, str | None]) -> None:
 def warn_of_settings() -> None:
     """A wrong file or variable is said now too; it keeps capture off and never the host from running."""
     from crysmm_attn_plugin.errors import AttnError
-    from crysmm_attn_plugin.settings import load_settings
+    from crysmm_attn_plugin.hooks.contract.manager import load_settings
 
     try:
         load_settings()

@@ -236,7 +236,7 @@ class HostProcess:
         if self._settings is None and not self._failed:
             from crysmm_attn_plugin.capture.session import silence_if_unconfigured
             from crysmm_attn_plugin.errors import AttnError
-            from crysmm_attn_plugin.settings import load_settings
+            from crysmm_attn_plugin.hooks.contract.manager import load_settings
 
             silence_if_unconfigured()
             try:
@@ -282,6 +282,7 @@ class HostProcess:
             sys.modules["multiprocessing.util"].Finalize(None, self.finish, exitpriority=10)
         config = self._host_config or {}
         settings = settings.replaced(arm=settings.arm or self._host.arm(config))
+        get_plugin_manager().configure(settings.plugins)
         self.capture = Capture(
             settings,
             info={
@@ -352,7 +353,7 @@ class HostProcess:
 
 def _enabled_elsewhere() -> bool:
     from crysmm_attn_plugin.errors import AttnError
-    from crysmm_attn_plugin.settings import load_settings
+    from crysmm_attn_plugin.hooks.contract.manager import load_settings
 
     try:
         return load_settings().enabled

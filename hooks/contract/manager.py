@@ -14,14 +14,15 @@ from typing import Any
 
 import pluggy
 
-from crysmm_attn_plugin import catalogue
+from crysmm_attn_plugin import catalogue, settings
 from crysmm_attn_plugin.descriptors import NAME
-from crysmm_attn_plugin.errors import PluginError
+from crysmm_attn_plugin.errors import PluginError, UsageError
 from crysmm_attn_plugin.hooks.contract import isolation
 from crysmm_attn_plugin.hooks.contract.checks import checked
 from crysmm_attn_plugin.hooks.contract.facade import Hooks
 from crysmm_attn_plugin.hooks.contract.loading import Found, find_plugins, of_others
 from crysmm_attn_plugin.hooks.contract.specs import GROUP, AttnSpecs
+from crysmm_attn_plugin.settings import Settings
 
 log = logging.getLogger("crysmm_attn")
 
@@ -70,14 +71,14 @@ class IsolatedPlugins(pluggy.PluginManager):
     Args:
         told: (plugin, hook, what went wrong).
         collect: (plugin, name): called when a plugin was registered, to keep what it hands over.
-        timed: (plugin, hook, seconds), or None.
+        timed: (plugin, hook, seconds).
     """
 
     def __init__(
         self,
         told: Callable[[str, str, str], None],
         collect: Callable[[Any, str], None],
-        timed: Callable[[str, str, float], None] | None = None,
+        timed: Callable[[str, str, float], None],
     ) -> None:
         super().__init__(GROUP)
         self._told, self._collect, self._timed = told, collect, timed
@@ -89,7 +90,7 @@ class IsolatedPlugins(pluggy.PluginManager):
         if registered is None:
             return None
         told = functools.partial(self._told, registered)
-        timed = functools.partial(self._timed, registered) if self._timed is not None else None
+        timed = functools.partial(self._timed, registered)
         trusted = registered in BUILT_IN
         for caller in self.get_hookcallers(plugin) or ():
             for impl in caller.get_hookimpls():
@@ -139,7 +140,7 @@ class PluginManager:
     _notes: dict[str, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.pm = IsolatedPlugins(self._failed, self._collect, self._timed if self.timing else None)
+        self.pm = IsolatedPlugins(self._failed, self._collect, self._timed)
         self.hooks = Hooks(self.pm.hook, self._on_account)
 
     # -- loading -------------------------------------------------------------------------------------------
@@ -218,6 +219,11 @@ class PluginManager:
             for wrong in wrongs:  # loaded, but it changed what is the host's
                 self._failed(found.name, "import", wrong)
 
+    def configure(self, chosen: settings.PluginSettings) -> None:
+        """Follow the settings, once they are known."""
+        self.timing = self.timing or chosen.timing
+        self.block(chosen.disabled)
+
     def block(self, names: Iterable[str]) -> None:
         """Take plugins out, or keep them out, by name."""
         for name in names:
@@ -272,6 +278,8 @@ class PluginManager:
             log.warning(text)
 
     def _timed(self, plugin: str, hook: str, seconds: float) -> None:
+        if not self.timing:
+            return
         calls, total = self.timings.get((plugin, hook), (0, 0.0))
         self.timings[plugin, hook] = (calls + 1, total + seconds)
 
@@ -358,3 +366,16 @@ def get_plugin_manager() -> PluginManager:
     manager.load_built_in()
     manager.load_entry_points()
     return manager
+
+
+def load_settings(**layers: Any) -> Settings:
+    """``settings.load_settings``; plugins are loaded only when a value may be one of theirs, such as a language.
+
+    Raises:
+        UsageError: As there.
+    """
+    try:
+        return settings.load_settings(**layers)
+    except UsageError:
+        get_plugin_manager()
+        return settings.load_settings(**layers)
