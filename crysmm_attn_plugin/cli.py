@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from crysmm_attn_plugin import __version__
+from crysmm_attn_plugin.commands.arguments import text
 from crysmm_attn_plugin.descriptors import sentence, show_examples
 from crysmm_attn_plugin.errors import AttnError, UsageError
 
@@ -32,6 +33,21 @@ COMMANDS: dict[str, str] = {
 
 
 class _Parser(argparse.ArgumentParser):
+    def add_argument(self, *names: Any, **options: Any) -> argparse.Action:
+        """As argparse's; a value without a type of its own must at least say something."""
+        action = super().add_argument(*names, **options)
+        takes_text = isinstance(action, (argparse._StoreAction, argparse._AppendAction))
+        # argparse reads a default through the type too
+        if (
+            takes_text
+            and action.default != ""
+            and action.type is None
+            and not action.choices
+            and action.nargs != argparse.REMAINDER
+        ):
+            action.type = text
+        return action
+
     def error(self, message: str) -> NoReturn:
         """One sentence and where to read on, exit code 2."""
         # argparse shows a value that a type refused by the type's own words

@@ -1,10 +1,12 @@
-"""The three rooms stay apart: imports point one way, and light entries stay light."""
+"""The three rooms stay apart: imports point one way, in no circle, and light entries stay light."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,64 +18,126 @@ FOLDERS = {
     f"{PACKAGE}.hooks": ROOT / "hooks",
     f"{PACKAGE}.reports": ROOT / "reports",
 }
-
-#: module prefix -> prefixes it may never import (at any depth of nesting, lazily or not)
-FORBIDDEN = {
-    f"{PACKAGE}.hooks": ("metrics", "store", "stats", "reports", "capture", "plugin", "demo"),
-    f"{PACKAGE}.metrics": ("hooks", "store", "stats", "reports", "capture", "plugin", "demo"),
-    f"{PACKAGE}.store": ("hooks", "metrics", "stats", "reports", "capture", "plugin", "demo"),
-    f"{PACKAGE}.stats": ("hooks", "metrics", "reports", "capture", "plugin", "demo"),
-    f"{PACKAGE}.capture": ("stats", "reports", "demo"),
-    f"{PACKAGE}.plugin": ("stats", "reports", "demo"),
-    f"{PACKAGE}.records": ("hooks", "metrics", "store", "stats", "reports", "capture", "plugin", "demo"),
-    f"{PACKAGE}.reports": ("metrics", "capture", "plugin", "demo"),
+#: room -> rooms it may import, at any depth of nesting, lazily or not. What is not a room is a noun: nouns know only
+#: nouns and what text consists of.
+MAY_IMPORT = {
+    "errors": set(),
+    "text": {"errors"},
+    "nouns": {"text", "errors"},
+    "metrics": {"nouns", "text"},
+    "contract": {"nouns"},
+    "hooks": {"nouns", "text", "contract"},
+    "builtin": {"nouns", "contract"},
+    "store": {"nouns", "text"},
+    "stats": {"nouns", "text", "store"},
+    "reports": {"nouns", "text", "contract", "store", "stats"},
+    "capture": {"nouns", "text", "metrics", "contract", "hooks", "store"},
+    "plugin": {"nouns", "text", "metrics", "contract", "hooks", "store", "capture"},
+    "demo": {"nouns", "text", "contract", "hooks", "store", "capture", "plugin", "metrics"},
 }
-#: entries that may import anything
-ENTRIES = (f"{PACKAGE}.cli", f"{PACKAGE}.commands", f"{PACKAGE}.hooks.bootstrap")
-#: hooks/integrations is the thin use of attach() inside a host's framework: an entry for hosts
-ENTRIES += (f"{PACKAGE}.hooks.integrations",)
+ROOMS = {
+    f"{PACKAGE}.hooks.contract": "contract",
+    f"{PACKAGE}.hooks": "hooks",
+    f"{PACKAGE}.reports": "reports",
+    f"{PACKAGE}.builtin.plugin": "builtin",
+    f"{PACKAGE}.errors": "errors",
+    f"{PACKAGE}.text": "text",
+    f"{PACKAGE}.metrics": "metrics",
+    f"{PACKAGE}.store": "store",
+    f"{PACKAGE}.stats": "stats",
+    f"{PACKAGE}.capture": "capture",
+    f"{PACKAGE}.plugin": "plugin",
+    f"{PACKAGE}.demo": "demo",
+    f"{PACKAGE}": "nouns",
+}
+#: The two entries, which may import anything: the command line, and what runs in a host's process for it.
+ENTRIES = (
+    f"{PACKAGE}.cli",
+    f"{PACKAGE}.commands",
+    f"{PACKAGE}.notebook",
+    f"{PACKAGE}.startup",
+    f"{PACKAGE}.hooks.bootstrap",
+    f"{PACKAGE}.hooks.integrations",
+)
 
 
-def _modules() -> list[tuple[str, Path]]:
-    found = []
+def room_of(module: str) -> str:
+    """The room a module lies in; empty for an entry."""
+    if module == PACKAGE or any(inside(module, entry) for entry in ENTRIES):
+        return ""
+    return next(room for prefix, room in ROOMS.items() if inside(module, prefix))
+
+
+def inside(module: str, package: str) -> bool:
+    return module == package or module.startswith(package + ".")
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """Every module of the project by name."""
+    found = {}
     for prefix, folder in FOLDERS.items():
         for path in sorted(folder.rglob("*.py")):
             parts = path.relative_to(folder).with_suffix("").parts
-            name = ".".join([prefix, *parts]).removesuffix(".__init__")
-            found.append((name, path))
+            found[".".join([prefix, *parts]).removesuffix(".__init__")] = path
     return found
 
 
-def _imports(path: Path, *, outside_type_checking: bool = True) -> set[str]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    guarded: set[ast.AST] = set()
-    if outside_type_checking:
-        for node in ast.walk(tree):
-            if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-                guarded.update(n for child in node.body for n in ast.walk(child))
-    names: set[str] = set()
-    for node in ast.walk(tree):
-        if node in guarded:
-            continue
+@cache
+def imports(module: str) -> tuple[tuple[str, bool], ...]:
+    """Modules of the project that a module imports outside TYPE_CHECKING, and whether it does so inside a function."""
+    tree = ast.parse(modules()[module].read_text(encoding="utf-8"))
+    found: dict[tuple[str, bool], None] = {}
+    for node, nested in _nodes(tree, False):
+        names: list[str] = []
         if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
+            names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            names.add(node.module)
-            names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return names
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        for name in names:
+            target = name if name in modules() else name.rpartition(".")[0]
+            if target in modules() and target != module:
+                found[target, nested] = None
+    return tuple(found)
 
 
-@pytest.mark.parametrize(("name", "path"), _modules(), ids=lambda v: v if isinstance(v, str) else "")
-def test_imports_point_one_way(name: str, path: Path) -> None:
-    if name.startswith(ENTRIES):
+def _nodes(tree: ast.AST, nested: bool) -> Iterator[tuple[ast.AST, bool]]:
+    """Nodes that run, and whether they run inside a function."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        yield node, nested
+        yield from _nodes(node, nested or isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
+
+
+@pytest.mark.parametrize("module", modules())
+def test_imports_point_one_way(module: str) -> None:
+    mine = room_of(module)
+    if not mine:
         return
-    rules = [forbidden for prefix, forbidden in FORBIDDEN.items() if (name + ".").startswith(prefix + ".")]
-    for imported in _imports(path):
-        for forbidden in rules:
-            for room in forbidden:
-                target = f"{PACKAGE}.{room}"
-                # the manager names built-in plugins by text, which is how anyone's are named
-                assert not (imported + ".").startswith(target + "."), f"{name} imports {imported}"
+    for target, _ in imports(module):
+        theirs = room_of(target)
+        assert target == PACKAGE or theirs, f"{module} imports {target}, an entry"
+        if theirs and theirs != mine:
+            assert theirs in MAY_IMPORT[mine] | {"errors"}, f"{module} ({mine}) imports {target} ({theirs})"
+
+
+def test_there_is_no_circle_functions_included() -> None:
+    graph = {m: {t for t, _ in imports(m) if t != PACKAGE} for m in modules()}
+    done: set[str] = set()
+
+    def visit(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, " -> ".join([*path[path.index(module) :], module])
+        if module in done:
+            return
+        for target in sorted(graph[module]):
+            # a package's __init__ that hands on its own members is no circle among them
+            if not inside(module, target):
+                visit(target, (*path, module))
+        done.add(module)
+
+    for module in graph:
+        visit(module, ())
 
 
 @pytest.mark.parametrize(
@@ -88,9 +152,10 @@ def test_torch_is_not_imported_by(module: str) -> None:
     assert done.stdout.split() == ["False", "False"]
 
 
-def test_help_imports_neither_numpy_nor_torch_nor_matplotlib() -> None:
+def test_help_with_plugins_imports_neither_torch_nor_matplotlib_nor_pandas() -> None:
     code = (
-        "import sys; from crysmm_attn_plugin.cli import build_parser; build_parser('*').format_help();"
+        "import sys; from crysmm_attn_plugin.cli import build_parser;"
+        "build_parser('*').format_help(); build_parser().format_help();"
         "print([m for m in ('torch', 'dgl', 'matplotlib', 'pandas', 'scipy') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)

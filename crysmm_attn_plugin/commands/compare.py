@@ -19,6 +19,11 @@ ARMS = ("full", "no_middle")
 #: Seed of the choice of crystals when fewer than the whole test set are asked for.
 SAMPLE_SEED = 42
 
+#: Shown under ``--help``.
+EXAMPLES = (
+    "crysmm-attn compare --checkpoint_full full/best.pt --checkpoint_no_middle no_middle/best.pt --root_dir dataset",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The original script's flags, and ours."""

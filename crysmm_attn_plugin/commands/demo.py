@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 QUICK = {"max_crystals": 160, "epochs": 10, "max_neighbors": 6}
 FULL = {"epochs": 30}
 
+#: Shown under ``--help``.
+EXAMPLES = (
+    "crysmm-attn demo --quick",
+    "crysmm-attn demo --out demo --seeds 4",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of ``crysmm-attn demo``."""

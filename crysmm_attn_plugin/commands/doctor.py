@@ -11,6 +11,9 @@ from typing import Any
 
 from crysmm_attn_plugin.cli import split_host_command
 
+#: Shown under ``--help``.
+EXAMPLES = ("crysmm-attn doctor -- python train.py --config config.json",)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of ``crysmm-attn doctor``."""

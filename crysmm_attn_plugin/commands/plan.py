@@ -25,6 +25,12 @@ CLAIMS = {
     "none": "nothing",
 }
 
+#: Shown under ``--help``.
+EXAMPLES = (
+    "crysmm-attn plan",
+    "crysmm-attn plan attention_runs --metric gini --percent 10",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of ``crysmm-attn plan``."""

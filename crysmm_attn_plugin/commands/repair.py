@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 
+#: Shown under ``--help``.
+EXAMPLES = ("crysmm-attn repair attention_runs/full",)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of ``crysmm-attn repair``."""

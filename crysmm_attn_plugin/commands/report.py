@@ -9,6 +9,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from crysmm_attn_plugin.reports.comparison import Comparison
 
+#: Shown under ``--help``.
+EXAMPLES = (
+    "crysmm-attn report attention_runs",
+    "crysmm-attn report attention_runs --baseline no_middle --lang en --style apa --format paragraphs,tables",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of ``crysmm-attn report``."""

@@ -7,6 +7,12 @@ import sys
 
 from crysmm_attn_plugin.cli import split_host_command
 
+#: Shown under ``--help``.
+EXAMPLES = (
+    "crysmm-attn run --arm full -- python train.py --config config.json",
+    "crysmm-attn run --arm no_middle --windows 10 -- torchrun --nproc-per-node 2 train.py",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of ``crysmm-attn run``."""

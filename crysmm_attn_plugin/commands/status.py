@@ -9,6 +9,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from crysmm_attn_plugin.store.reader import Run
 
+#: Shown under ``--help``.
+EXAMPLES = (
+    "crysmm-attn status attention_runs",
+    "crysmm-attn status attention_runs/full --verify",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of ``crysmm-attn status``."""

@@ -12,6 +12,12 @@ from crysmm_attn_plugin.cli import split_host_command
 #: Files that may hold predictions.
 PREDICTIONS = ("*predict*.csv", "*predict*.json", "*Test_results*.json", "*test_results*.json")
 
+#: Shown under ``--help``.
+EXAMPLES = (
+    "crysmm-attn verify -- python train.py --epochs 1",
+    "crysmm-attn verify --predictions '*.csv' -- python test.py",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of ``crysmm-attn verify``."""

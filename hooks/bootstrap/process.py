@@ -269,6 +269,7 @@ class HostProcess:
         if self.capture is not None or self._failed or self.mode not in ("capture", "flag"):
             return self.capture
         from crysmm_attn_plugin.capture.session import Capture
+        from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
 
         settings = self.settings
         if settings is None:
