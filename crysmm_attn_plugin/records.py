@@ -219,6 +219,17 @@ class AttentionMap:
     def atom_labels(self) -> tuple[str, ...]:
         return tuple(f"{e}{i + 1}" for i, e in enumerate(self.elements))
 
+    def _repr_html_(self) -> str:
+        from crysmm_attn_plugin.notebook import map_html
+
+        return map_html(self)
+
+    def plot(self, *, head: int | None = None, ax: Any = None) -> Any:
+        """The map as matplotlib axes; the mean over heads, or one head (see ``notebook.plot_map``)."""
+        from crysmm_attn_plugin.notebook import plot_map
+
+        return plot_map(self, head=head, ax=ax)
+
     def to_xarray(self) -> Any:
         """The map as an ``xarray.DataArray`` with dims (head, atom, token), (head, token, atom) or, where nobody could say
         which side is which, (head, query, key).

@@ -21,7 +21,7 @@ ZH = {
 
 
 def alarm_text(alarm: Alarm, lang: str) -> str:
-    """One sentence; in Chinese the original is quoted where the code is not known.
+    """One sentence; in Chinese a code that is not known points to ``result.json``.
 
     Args:
         alarm: The alarm.
@@ -35,5 +35,5 @@ def alarm_text(alarm: Alarm, lang: str) -> str:
     direction = DIRECTIONS.get(alarm.direction, (alarm.direction,) * 2)[1]
     known = ZH.get(alarm.code)
     if known is None:
-        return f"运行记录（原文）：“{' '.join(alarm.message.split())}”。"
+        return f"记录时另有一项警示（代码 {alarm.code}），原文见 result.json。"
     return known.format(module=alarm.module, direction=direction)

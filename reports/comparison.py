@@ -13,14 +13,10 @@ import pandas as pd
 from crysmm_attn_plugin.errors import UsageError
 from crysmm_attn_plugin.records import AttentionMap, Structure, TokenLabels
 from crysmm_attn_plugin.reports.added import completed, know
+from crysmm_attn_plugin.reports.baseline import choose_baseline, name_baseline, refuse_same_weights, stand_in
 from crysmm_attn_plugin.stats.compare import compare
 from crysmm_attn_plugin.stats.results import ComparisonResult, LegacyResult
 from crysmm_attn_plugin.store.reader import Run, find_runs
-
-#: Names that mark the baseline arm, first found wins.
-BASELINE_NAMES = ("baseline", "no_middle", "no-middle", "without_middle", "houqi", "late")
-#: Host settings that say whether middle fusion is on; an arm without any is the baseline.
-FUSION_KEYS = ("use_middle_fusion", "middle_fusion", "middle_fusion_layers")
 
 
 @dataclass(frozen=True)
@@ -47,6 +43,24 @@ class Comparison:
                 f"  {pair.arm} against {pair.baseline}: {pair.verdict}, error {pair.performance.axis}, claim {pair.claim}"
             )
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        from crysmm_attn_plugin.reports.notebook import comparison_html
+
+        return comparison_html(self)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Primary metrics and error of every pair, one row each (see ``reports.notebook.table``)."""
+        from crysmm_attn_plugin.reports.notebook import table
+
+        return table(self)
+
+    def plot(self, *, pair: int = 0, ax: Any = None) -> Any:
+        """Percent changes with their intervals as matplotlib axes (see ``reports.notebook.plot_comparison``)."""
+        from crysmm_attn_plugin.reports.notebook import plot_comparison
+
+        return plot_comparison(self, pair=pair, ax=ax)
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -135,7 +149,7 @@ def compare_runs(
 
     Args:
         baseline: Name of the baseline arm; or, like any other arm, the runs of an arm called ``baseline``. When it is
-            not given, the baseline is chosen by ``choose_baseline``.
+            not given, an arm that is so named (``no_middle``, 无中期融合, ...) or whose host config has middle fusion off.
         split: Split whose passes are compared.
         checkpoint: Which checkpoint stands for a run: ``auto``, a role, a file name or a digest prefix.
         module: Attention module, when the model has several.
@@ -149,7 +163,8 @@ def compare_runs(
         ``Comparison``. With one arm it describes that arm.
 
     Raises:
-        UsageError: When there is no arm or no such baseline.
+        UsageError: When there is no arm, no such baseline, nothing says which arm is the baseline, or two arms hold the
+            same weights.
         NothingCapturedError, PartialStoreError, StatisticsError: As the runs give cause.
     """
     if baseline is not None and not isinstance(baseline, str):
@@ -185,16 +200,27 @@ def compare_arms(
     n_resamples: int = 10_000,
     sesoi_percent: Mapping[str, float] | None = None,
     legacy: Sequence[LegacyResult] = (),
+    guess_baseline: bool = False,
+    **options: Any,
 ) -> Comparison:
     """As ``compare_runs``, with opened runs by arm; arms may have any name.
 
+    Args:
+        guess_baseline: Where nothing says which arm is the baseline, take differences against the arm captured first
+            and give no verdict, instead of refusing.
+        **options: More of ``stats.compare.compare``.
+
     Raises:
-        UsageError: When there is no arm or no such baseline.
+        UsageError: As ``compare_runs``.
     """
     opened = {arm: tuple(runs) for arm, runs in arms.items()}
     if not opened:
         raise UsageError("compare_runs needs at least one arm, for example full=['runs/full'].")
-    chosen = baseline or choose_baseline(opened)
+    known = (
+        not guess_baseline or baseline is not None or len(opened) < 2 or choose_baseline(opened) is not None
+    )
+    chosen = name_baseline(opened, baseline) if known else stand_in(opened)
+    refuse_same_weights(opened, checkpoint=checkpoint, split=split)
     know(opened)
     result, samples = compare(
         opened,
@@ -207,31 +233,10 @@ def compare_arms(
         n_resamples=n_resamples,
         sesoi_percent=sesoi_percent,
         legacy=legacy,
+        baseline_known=known,
+        **options,
     )
     return completed(Comparison(result, opened, samples))
-
-
-def choose_baseline(arms: Mapping[str, Sequence[Run]]) -> str | None:
-    """The baseline by rule: None for one arm; an arm so named; the one whose host config has middle fusion off; else
-    the first in alphabetical order."""
-    if len(arms) < 2:
-        return None
-    for name in BASELINE_NAMES:
-        for arm in arms:
-            if arm.lower() == name:
-                return arm
-    without = [arm for arm, runs in arms.items() if runs and middle_fusion(runs[0]) is False]
-    return without[0] if len(without) == 1 else min(arms)
-
-
-def middle_fusion(run: Run) -> bool | None:
-    """Whether the host's configuration has middle fusion on; None when it does not say."""
-    config = run.info.get("host_config") or {}
-    for holder in (config, config.get("model") or {}):
-        for key in FUSION_KEYS:
-            if isinstance(holder, Mapping) and key in holder:
-                return bool(holder[key])
-    return None
 
 
 def _open(value: Any, allow_partial: bool) -> list[Run]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crysmm_attn_plugin.reports import prose_facts as facts
+from crysmm_attn_plugin.reports.arm_names import arm_heading
 from crysmm_attn_plugin.reports.prose_facts import Wording
 from crysmm_attn_plugin.stats.results import ComparisonResult, PairComparison
 
@@ -12,25 +13,25 @@ WORDS = {
     "partial": ("◐", "Partly supported", "部分支持假设"),
     "contradicted": ("✕", "Contradicted", "与假设相反"),
     "partly_contradicted": ("◑", "Partly contradicted", "部分与假设相反"),
-    "checkpoints_differ": ("≠", "These checkpoints differ", "检查点有差异"),
-    "checkpoints_alike": ("≈", "These checkpoints are alike", "检查点无实质差异"),
-    "estimates_only": ("~", "Estimates, no verdict", "仅为估计，不作判定"),
     "conflicting": ("⇄", "Conflicting", "结果相互矛盾"),
     "negligible": ("≈", "Negligible", "差异可忽略"),
     "inconclusive": ("?", "Inconclusive", "尚无定论"),
+    "checkpoints_differ": ("≠", "These checkpoints differ", "检查点有差异"),
+    "checkpoints_alike": ("≈", "These checkpoints are alike", "检查点无实质差异"),
+    "estimates_only": ("~", "Estimates, no verdict", "仅为估计，不作判定"),
     "not_tested": ("–", "Not tested", "未作检验"),
 }
 _READING = {
     "supported": ("attention is more concentrated on all primary metrics", "各项主要指标均更集中"),
     "partial": ("attention is more concentrated on some primary metrics", "部分主要指标更集中"),
-    "contradicted": ("attention is less concentrated, not more", "注意力更分散，而非更集中"),
+    "contradicted": (
+        "attention is less concentrated, not more, on all primary metrics",
+        "各项主要指标均更分散，而非更集中",
+    ),
     "partly_contradicted": (
         "attention is less concentrated, not more, on some primary metrics",
-        "部分主要指标更分散",
+        "部分主要指标更分散，而非更集中",
     ),
-    "checkpoints_differ": ("no statement about the architectures", "不涉及架构"),
-    "checkpoints_alike": ("equivalent within the smallest effect of interest", "在最小关注效应范围内等效"),
-    "estimates_only": ("too few runs for a verdict", "训练次数不足以作出判定"),
     "conflicting": ("the metrics point both ways", "各项指标指向不一"),
     "negligible": (
         "attention is equivalent within the smallest effect of interest",
@@ -40,6 +41,9 @@ _READING = {
         "neither a difference nor equivalence was established",
         "既未检出差异，也未通过等效性检验",
     ),
+    "checkpoints_differ": ("", ""),
+    "checkpoints_alike": ("equivalent within the smallest effect of interest", "在最小关注效应范围内等效"),
+    "estimates_only": ("", ""),
     "not_tested": ("too few crystals for a test", "晶体过少"),
 }
 _ERROR = {
@@ -49,8 +53,14 @@ _ERROR = {
     "unknown": ("error not compared", "误差未比较"),
 }
 _CLAIM = {
-    "checkpoints": ("holds for these two checkpoints", "仅适用于这两个检查点"),
-    "estimates": ("estimates only", "仅为估计"),
+    "checkpoints": (
+        "holds for the trained checkpoints, not for the architectures",
+        "仅适用于现有检查点，不涉及架构",
+    ),
+    "estimates": (
+        "too few training runs, or too little known of the arms, for a verdict",
+        "训练次数或已知信息不足以作出判定",
+    ),
     "verdict": ("holds for the architectures as trained here", "适用于按此方式训练的架构"),
     "none": ("", ""),
 }
@@ -71,8 +81,13 @@ def headline(result: ComparisonResult, pair: PairComparison, lang: str) -> str:
     """
     zh = lang == "zh"
     w = Wording("zh" if zh else "en", "nature")
-    first, second = facts.arm_label(pair.arm, w.lang), facts.arm_label(pair.baseline, w.lang)
-    reading = _READING[pair.verdict][zh]
+    first, second = arm_heading(pair.arm, w.lang), facts.arm_label(pair.baseline, w.lang)
+    readings = [
+        verdict_word(pair, lang) if zh else verdict_word(pair, lang).lower(),
+        _READING[pair.verdict][zh],
+    ]
+    reading = ("，" if zh else ", ").join(r for r in readings if r)
+    estimates = pair.claim == "estimates"
     numbers = ""
     primary = pair.primary(result.directions[0]) if result.directions else ()
     entropy = next((m for m in primary if m.metric == "entropy" and m.outcome != "not_tested"), None)
@@ -80,23 +95,21 @@ def headline(result: ComparisonResult, pair: PairComparison, lang: str) -> str:
         f = facts.metric_fact(entropy, w, result.alpha)
         level = f"{100 * entropy.paired.confidence:g}%"
         unit = f" {f.unit}" if f.unit else ""
-        change = f"{f.size} {f.word}" if f.has_percent and f.sign else ""
         if zh:
-            change = f"{f.word} {f.size}，" if change else ""
-            numbers = (
-                f"：{f.label}{change}差值 {f.difference}{unit}（{level} 置信区间 {f.interval}，校正后 {f.p}）"
-            )
+            p = "" if estimates else f"，校正后 {f.p}"
+            kind = "估计区间" if estimates else "置信区间"
+            numbers = f"：{f.label}{f.change}，差值 {f.difference}{unit}（{level} {kind} {f.interval}{p}）"
         else:
-            change = f"{change}, " if change else ""
-            numbers = f": {f.label} {change}difference {f.difference}{unit} ({level} CI {f.interval}, adjusted {f.p})"
-    error, claim = _ERROR[pair.performance.axis][zh], _CLAIM[pair.claim][zh]
+            p = "" if estimates else f", adjusted {f.p}"
+            kind = "interval" if estimates else "CI"
+            numbers = (
+                f": {f.label} {f.change}, difference {f.difference}{unit} ({level} {kind} {f.interval}{p})"
+            )
+    # with estimates alone no side is taken on the error either
+    error = "" if estimates else _ERROR[pair.performance.axis][zh]
+    claim = _CLAIM[pair.claim][zh]
     if zh:
-        parts = [
-            f"{first}对{second}：{verdict_word(pair, lang)}，{reading}{numbers}",
-            error,
-            f"N = {pair.n}",
-            claim,
-        ]
+        parts = [f"{first}对{second}：{reading}{numbers}", error, f"N = {pair.n}", claim]
         return "；".join(p for p in parts if p) + "。"
-    start = f"{facts.capital(first)} against {second}: {verdict_word(pair, lang).lower()}, {reading}{numbers}"
+    start = f"{first} against {second}: {reading}{numbers}"
     return "; ".join(p for p in (start, error, f"N = {pair.n}", claim) if p) + "."

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from crysmm_attn_plugin.reports import prose_facts as facts
 from crysmm_attn_plugin.reports import tables
 from crysmm_attn_plugin.reports.alarm_texts import alarm_text
 from crysmm_attn_plugin.reports.escape import markdown as literal
 from crysmm_attn_plugin.reports.headline import headline
 from crysmm_attn_plugin.reports.markup import to_markdown
 from crysmm_attn_plugin.reports.paragraphs import TITLES, Paragraphs
-from crysmm_attn_plugin.reports.references import cited_in
+from crysmm_attn_plugin.reports.references import REFERENCES, cited_in
 from crysmm_attn_plugin.reports.sections import Section
 
 if TYPE_CHECKING:
@@ -20,9 +19,9 @@ if TYPE_CHECKING:
 
 _WORDS = {
     "en": {"title": "Attention of the arms compared", "one": "Attention of one arm", "table": "Numbers",
-           "figures": "Figures", "alarms": "Alarms of the capture", "references": "References", "against": "against"},
+           "figures": "Figures", "alarms": "Alarms of the capture", "references": "References"},
     "zh": {"title": "各组注意力对比", "one": "单组注意力", "table": "数值", "figures": "图", "alarms": "记录时的警示",
-           "references": "参考文献", "against": "与"},
+           "references": "参考文献"},
 }  # fmt: skip
 
 
@@ -66,10 +65,9 @@ def _one_language(
     for i, prose in enumerate(paragraphs):
         if several:
             pair = result.pairs[i]
-            first, second = facts.arm_label(pair.arm, lang), facts.arm_label(pair.baseline, lang)  # type: ignore[arg-type]
-            parts.append(f"## {literal(facts.capital(first))} {words['against']} {literal(second)}")
+            parts.append(f"## {literal(tables.pair_name(pair, lang))}")
         for name, text in prose.items():
-            if text and (name != "methods" or i == 0):
+            if name != "methods_short" and (name != "methods" or i == 0):
                 parts.append(
                     f"{'###' if several else '##'} {TITLES[name][lang == 'zh']}\n\n{to_markdown(text)}"
                 )
@@ -85,7 +83,9 @@ def _one_language(
         parts.append(f"## {literal(title)}\n\n{body}")
     cited = cited_in(" ".join(text for prose in paragraphs for _, text in prose.items()))
     if cited:
-        parts.append(f"## {words['references']}\n\n" + "\n".join(f"- {literal(entry)}" for entry in cited))
+        parts.append(
+            f"## {words['references']}\n\n" + "\n".join(f"- {literal(REFERENCES[key].full)}" for key in cited)
+        )
     return "\n\n".join(parts)
 
 

@@ -1,14 +1,12 @@
 """Paragraphs for a paper, in English and Chinese, from the result and nothing else.
 
-The case (verdict x performance axis x number of seeds) chooses the sentences; see docs/paragraphs.md. No sentence
-claims more than ``PairComparison.claim`` allows.
+The case (claim x verdict x performance axis) chooses the sentences; see docs/paragraphs.md. No sentence claims more than
+``PairComparison.claim`` allows.
 """
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
@@ -18,38 +16,50 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from crysmm_attn_plugin.errors import UsageError
 from crysmm_attn_plugin.reports import prose_facts as facts
-from crysmm_attn_plugin.reports.markup import to_latex, to_markdown
+from crysmm_attn_plugin.reports.markup import to_markdown
 from crysmm_attn_plugin.reports.prose_context import context, describe_context
 from crysmm_attn_plugin.reports.prose_facts import Lang, Style, Wording
+from crysmm_attn_plugin.reports.references import REFERENCES, cited_in
+from crysmm_attn_plugin.reports.tables import pair_name
 from crysmm_attn_plugin.stats.results import ComparisonResult
-from crysmm_attn_plugin.store.files import write_atomic
 
 TITLES: dict[str, tuple[str, str]] = {
-    "methods": ("Methods", "方法"),
     "results": ("Results", "结果"),
+    "robustness": ("Results: robustness", "结果：稳健性"),
     "caption": ("Figure caption", "图题"),
     "limitations": ("Limitations", "局限性"),
+    "methods_short": ("Methods (short)", "方法（简）"),
+    "methods": ("Methods", "方法"),
+    "references": ("References", "参考文献"),
 }
 
 
 @dataclass(frozen=True)
 class Paragraphs:
-    """Plain text with one mark, ``*p*``, for symbols in italics; see ``reports.markup``."""
+    """Plain text with one mark, ``*p*``, for symbols in italics; see ``reports.markup``.
+
+    Attributes:
+        results: The guide's core: what was compared, the four metrics, the figure, the errors, and what may be claimed.
+        robustness: Smallest effects, every run, the guide's ranges, other readings of the same data.
+        methods_short: At most 80 words; ``methods`` says everything.
+    """
 
     methods: str
+    methods_short: str
     results: str
+    robustness: str
     caption: str
     limitations: str
 
     def items(self) -> list[tuple[str, str]]:
-        """(name, text) of each."""
-        return [(f.name, getattr(self, f.name)) for f in fields(self)]
+        """(name, text) of each that has a text, methods first."""
+        return [(f.name, getattr(self, f.name)) for f in fields(self) if getattr(self, f.name)]
 
 
 def render(
     result: ComparisonResult, *, lang: Lang = "en", style: Style = "nature", pair: int = 0
 ) -> Paragraphs:
-    """The four paragraphs of one pair of arms, or of one arm alone when the result has no pair.
+    """The paragraphs of one pair of arms, or of one arm alone when the result has no pair.
 
     Args:
         result: The comparison.
@@ -60,20 +70,18 @@ def render(
     Raises:
         UsageError: On an unknown language, style or pair.
     """
-    if lang not in get_args(Lang):
-        raise UsageError(f"paragraphs are written in {' or '.join(get_args(Lang))}, not in {lang!r}.")
+    check_language(lang)
     if style not in get_args(Style):
         raise UsageError(f"number styles are {', '.join(get_args(Style))}; {style!r} is none of them.")
     if result.pairs and not 0 <= pair < len(result.pairs):
         raise UsageError(f"the result has {len(result.pairs)} pairs of arms; there is no pair {pair}.")
-    wording = Wording(lang, style)
-    values = (
-        context(result, result.pairs[pair], wording) if result.pairs else describe_context(result, wording)
-    )
+    values = _values(result, Wording(lang, style), pair)
     folder = "" if result.pairs else "one_arm_"
     return Paragraphs(
         methods=_fill(lang, "methods", values),
+        methods_short=_fill(lang, "methods_short", values),
         results=_fill(lang, f"{folder}results", values),
+        robustness=_fill(lang, "robustness", values) if result.pairs else "",
         caption=_fill(lang, f"{folder}caption", values),
         limitations=_fill(lang, "limitations", values),
     )
@@ -81,87 +89,57 @@ def render(
 
 def render_summary(result: ComparisonResult, *, lang: Lang, style: Style = "nature", pair: int = 0) -> str:
     """The reporting summary's body (Markdown list items), filled in from the result."""
-    wording = Wording(lang, style)
-    values = (
-        context(result, result.pairs[pair], wording) if result.pairs else describe_context(result, wording)
-    )
+    values = _values(result, Wording(lang, style), pair)
     text = _environment(lang).get_template("summary.j2").render(**values)
     lines = [_tidy(line, lang) for line in text.splitlines()]
     return "\n".join(line for line in lines if line)
 
 
-def write(
-    result: ComparisonResult,
-    out_dir: str | os.PathLike[str],
-    *,
-    langs: Sequence[str] = ("en", "zh"),
-    style: Style = "nature",
-) -> list[Path]:
-    """Write ``paragraphs.<lang>.md`` for each language and ``paragraphs.tex`` with all of them.
-
-    Returns:
-        The files written.
-    """
-    folder = Path(out_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    for lang in langs:
-        written.append(folder / f"paragraphs.{lang}.md")
-        _save(written[-1], markdown(result, lang=lang, style=style))
-    written.append(folder / "paragraphs.tex")
-    _save(written[-1], latex(result, langs=langs, style=style))
-    return written
-
-
 def markdown(result: ComparisonResult, *, lang: str, style: Style = "nature") -> str:
-    """Every paragraph in one language as Markdown."""
-    parts = []
+    """Every paragraph in one language as Markdown, with the works that are cited."""
+    parts, texts = [], []
     for level, title, text in blocks(result, lang=lang, style=style):
         parts.append(f"{'#' * level} {to_markdown(title)}\n\n{to_markdown(text)}".rstrip())
-    return "\n\n".join(parts) + "\n"
-
-
-def latex(result: ComparisonResult, *, langs: Sequence[str], style: Style = "nature") -> str:
-    """Every paragraph in some languages as LaTeX, to be put into a document with ``\\input``."""
-    parts = ["% Input this file from a document compiled with XeLaTeX or LuaLaTeX."]
-    if "zh" in langs:
-        parts.append(
-            "% The Chinese part needs \\usepackage{ctex} (or \\documentclass{ctexart}) in the preamble."
-        )
-    commands = {2: "section*", 3: "subsection*"}
-    for lang in langs:
-        parts.append(f"% ---- {lang}")
-        for level, title, text in blocks(result, lang=lang, style=style):
-            parts.append(
-                f"\\{commands[level]}{{{to_latex(title)}}}" + (f"\n{to_latex(text)}" if text else "")
-            )
+        texts.append(text)
+    works = [f"- {to_markdown(REFERENCES[key].full)}" for key in cited_in(" ".join(texts))]
+    if works:
+        parts.append(f"## {TITLES['references'][lang == 'zh']}\n\n" + "\n".join(works))
     return "\n\n".join(parts) + "\n"
 
 
 def blocks(result: ComparisonResult, *, lang: str, style: Style = "nature") -> list[tuple[int, str, str]]:
-    """(heading level, title, text) in reading order: results, caption and limitations per pair; methods once."""
-    which: Lang = "zh" if lang == "zh" else "en"
-    if lang not in get_args(Lang):
-        raise UsageError(f"paragraphs are written in {' or '.join(get_args(Lang))}, not in {lang!r}.")
+    """(heading level, title, text) in reading order: methods once; results, caption and limitations per pair."""
+    which = check_language(lang)
     zh = which == "zh"
     rendered = [render(result, lang=which, style=style, pair=i) for i in range(max(1, len(result.pairs)))]
-    found: list[tuple[int, str, str]] = [(2, TITLES["methods"][zh], rendered[0].methods)]
+    found: list[tuple[int, str, str]] = []
     for i, paragraphs in enumerate(rendered):
         level = 2
         if len(rendered) > 1:
-            pair = result.pairs[i]
-            first, second = facts.arm_label(pair.arm, which), facts.arm_label(pair.baseline, which)
-            found.append((2, f"{first}与{second}" if zh else f"{facts.capital(first)} against {second}", ""))
+            found.append((2, pair_name(result.pairs[i], which), ""))
             level = 3
-        found += [(level, TITLES[n][zh], t) for n, t in paragraphs.items() if n != "methods" and t]
+        texts = dict(paragraphs.items())
+        found += [
+            (level, TITLES[n][zh], texts[n]) for n in TITLES if n in texts and not n.startswith("methods")
+        ]
+    texts = dict(rendered[0].items())
+    found += [(2, TITLES[n][zh], texts[n]) for n in ("methods_short", "methods")]
     return found
 
 
-def _save(path: Path, text: str) -> None:
-    def fill(temporary: Path) -> None:
-        temporary.write_text(text, encoding="utf-8")
+def check_language(lang: str) -> Lang:
+    """The language, when paragraphs are written in it.
 
-    write_atomic(path, fill)
+    Raises:
+        UsageError: On another.
+    """
+    if lang not in get_args(Lang):
+        raise UsageError(f"paragraphs are written in {' or '.join(get_args(Lang))}, not in {lang!r}.")
+    return "zh" if lang == "zh" else "en"
+
+
+def _values(result: ComparisonResult, wording: Wording, pair: int) -> dict[str, Any]:
+    return context(result, result.pairs[pair], wording) if result.pairs else describe_context(result, wording)
 
 
 @lru_cache(maxsize=2)
@@ -187,7 +165,8 @@ _HAN = r"[\u3400-\u9fff\u3001-\u303f\uff00-\uffef]"
 
 def _tidy(text: str, lang: str) -> str:
     """One paragraph on one line; no space between Han characters and what stands beside them."""
-    text = " ".join(text.split())
+    # an ideographic space, as after a figure's number, is no white space to be joined
+    text = " ".join(re.split(r"[ \t\n\r\f\v]+", text)).strip(" ")
     if lang == "zh":
         text = re.sub(rf"(?<={_HAN}) +| +(?={_HAN})", "", text)
     return text

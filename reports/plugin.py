@@ -59,6 +59,7 @@ def attn_run_finished(run_dir: str) -> None:
         comparison = compare_arms(
             arms,
             baseline=baseline if baseline in arms else None,
+            guess_baseline=True,
             alpha=settings.get("alpha", 0.05),
             seed=settings.get("seed", 0),
         )

@@ -6,21 +6,18 @@ import math
 from typing import Any
 
 from crysmm_attn_plugin.catalogue import BY_NAME, TOKEN_CATEGORIES
+from crysmm_attn_plugin.reports import guide
 from crysmm_attn_plugin.reports import prose_facts as facts
 from crysmm_attn_plugin.reports.alarm_texts import DIRECTIONS, alarm_text
+from crysmm_attn_plugin.reports.arm_names import is_about_middle_fusion
+from crysmm_attn_plugin.reports.markup import FORMULAS
 from crysmm_attn_plugin.reports.numbers import fixed, format_number
 from crysmm_attn_plugin.reports.prose_facts import Wording
 from crysmm_attn_plugin.reports.references import cite
+from crysmm_attn_plugin.reports.sensitivity_facts import sensitivity
+from crysmm_attn_plugin.reports.warning_texts import warning_text
 from crysmm_attn_plugin.stats.results import ArmSummary, ComparisonResult, PairComparison
 
-#: Formulas of the primary metrics, in the methods paragraph. Constants in them are not results.
-FORMULAS = {
-    "entropy": "H = −Σ w ln w",
-    "max_weight": "max w",
-    "effective_tokens_hill": "e^H",
-    "gini": "[2 Σ i w_(i)/(m Σ w) − (m + 1)/m]·m/(m − 1)",
-    "normalized_entropy": "H/ln m",
-}
 _ROLES = {
     "best_val": ("lowest validation error", "验证误差最低"),
     "best_test": ("lowest test error", "测试误差最低"),
@@ -28,6 +25,17 @@ _ROLES = {
 }
 _SPLITS = {"test": "测试", "val": "验证", "train": "训练"}
 _REASONS = {"not in every run": "并非所有运行都包含", "id came more than once": "编号重复"}
+#: Why no verdict is given at the claim ``estimates``: code -> words.
+_NO_VERDICT = {
+    "few_runs": ("a verdict needs four training runs in each arm", "每组至少训练四次方可判定"),
+    "arms_differ_otherwise": ("the arms differ in more than the fusion", "两组的差别不限于融合方式"),
+    "collapsed_runs": (
+        "some trainings stand far apart from the others of their arm",
+        "有训练与同组其他训练相差甚远",
+    ),
+    "arms_not_named": ("it is not known which arm is the baseline", "基线组未知"),
+    "same_weights": ("one checkpoint stands in both arms", "同一检查点属于两组"),
+}
 #: beginnings of warnings that the limitations already say in their own words
 _SAID = ("only ", "the arms ")
 
@@ -35,42 +43,69 @@ _SAID = ("only ", "the arms ")
 def context(result: ComparisonResult, pair: PairComparison, w: Wording) -> dict[str, Any]:
     """Everything the templates of one pair read."""
     primary = pair.primary(result.directions[0] if result.directions else "atom_to_text")
-    metrics = [facts.metric_fact(m, w, result.alpha) for m in primary if m.outcome != "not_tested"]
+    tested = [m for m in primary if m.outcome != "not_tested"]
+    metrics = [facts.metric_fact(m, w, result.alpha) for m in tested]
     values = _common(result, w)
     arm, baseline = facts.arm_of(result, pair.arm), facts.arm_of(result, pair.baseline)
     first = primary[0].paired if primary else None
     seeds = (arm.n_seeds if arm else 1, baseline.n_seeds if baseline else 1)
+    scenario = guide.scenario_of(pair, tested) if tested and result.baseline_known else None
+    about_fusion = is_about_middle_fusion(pair.arm, pair.baseline)
+    adjustment = next((m.adjustment for m in primary if m.adjustment), "")
+    effects = [f.g for f in metrics]
     values.update(
         pair=pair,
-        about_fusion={pair.arm, pair.baseline} <= set(facts.ARM_NAMES),
+        about_fusion=about_fusion,
+        known=result.baseline_known,
         A=facts.arm_label(pair.arm, w.lang),
         B=facts.arm_label(pair.baseline, w.lang),
         n=pair.n,
         seeds_a=seeds[0],
         seeds_b=seeds[1],
         single=seeds == (1, 1),
+        several=min(seeds) > 1,
         claim=pair.claim,
+        claim_reasons=pair.claim_reasons,
+        reasons=_reasons(pair, w),
         verdict=pair.verdict,
         metrics=metrics,
         total=len(primary),
         agree=len(facts.select(metrics, "supports")),
         oppose=len(facts.select(metrics, "opposes")),
-        sesoi=_same([m.sesoi for m in metrics]),
-        sensitivity=facts.sensitivity(
-            pair, [m for m in primary if m.outcome != "not_tested"], w, result.alpha
-        ),
+        toward=sum(f.sign * f.predicted > 0 for f in metrics),
+        away=sum(f.sign * f.predicted < 0 for f in metrics),
+        break_even=[
+            (f.label, f.break_even, f.unit, f.break_even_percent)
+            for f in metrics
+            if f.break_even and f.kind in ("differs", "small")
+        ],
+        effects=w.join(effects) if effects and all(effects) else "",
+        seed_p=w.several_p([m.seed_p for m in tested if m.seed_p is not None]),
+        sesoi=_same([f.sesoi for f in metrics]),
+        sesoi_source=_same([f.sesoi_source for f in metrics]),
+        sensitivity=sensitivity(pair, tested, w, result.alpha),
+        scenario=scenario,
+        scenario_sentence=guide.scenario_sentence(scenario, w.lang) if scenario else "",
+        ranges=guide.ranges_met(tested) if about_fusion and result.baseline_known else None,
+        ranges_text=guide.ranges_text(w.lang),
         error=facts.error_facts(result, pair, w),
         coupling=[facts.coupling_fact(c, w) for c in pair.coupling],
         confidence=f"{100 * first.confidence:g}%" if first else f"{100 * (1 - result.alpha):g}%",
         exact=bool(first and first.test.startswith("exact")),
         test=first.test if first else "",
+        test_name=_test_name(first.test if first else "", w),
         interval_method=first.interval if first else "",
-        adjustment=next((m.adjustment for m in primary if m.adjustment), ""),
+        adjustment=adjustment,
+        adjustment_name=facts.adjustment_name(adjustment, w.lang),
         detectable=fixed(pair.detectable_dz, 2) if pair.detectable_dz is not None else "",
+        paired_seeds=pair.paired_seeds,
         checkpoints=[_checkpoint(a, w) for a in (arm, baseline) if a],
         roles=sorted({r for a in (arm, baseline) if a for r in a.checkpoint_roles}),
         differing=[d for d in pair.differing_settings if "fusion" not in d.lower()],
-        warnings=_warnings(result, pair),
+        collapsed=list(pair.collapsed_runs),
+        same_weights="same_weights" in pair.claim_reasons,
+        few_clusters="few_clusters" in pair.claim_reasons,
+        warnings=_warnings(result, pair, w),
     )
     return values
 
@@ -82,13 +117,16 @@ def describe_context(result: ComparisonResult, w: Wording) -> dict[str, Any]:
     masses = sorted((c for c in result.categories if c.arm == arm.name), key=lambda c: -c.mean)
     values.update(
         pair=None,
+        known=True,
         A=facts.arm_label(arm.name, w.lang),
         B="",
         n=result.n_crystals,
         seeds_a=arm.n_seeds,
         seeds_b=0,
         single=arm.n_seeds == 1,
+        several=arm.n_seeds > 1,
         claim="none",
+        claim_reasons=(),
         verdict="described",
         metrics=[],
         total=0,
@@ -108,14 +146,18 @@ def describe_context(result: ComparisonResult, w: Wording) -> dict[str, Any]:
         confidence=f"{100 * (1 - result.alpha):g}%",
         exact=False,
         test="",
+        test_name="",
         interval_method="",
         adjustment="",
+        adjustment_name="",
         detectable="",
         sesoi="",
+        sesoi_source="",
+        paired_seeds=False,
         checkpoints=[_checkpoint(arm, w)],
         roles=sorted(set(arm.checkpoint_roles)),
         differing=[],
-        warnings=_warnings(result, None),
+        warnings=_warnings(result, None, w),
     )
     return values
 
@@ -132,8 +174,8 @@ def _common(result: ComparisonResult, w: Wording) -> dict[str, Any]:
         "w": w,
         "split": split,
         "unit": result.unit,
-        "F": FORMULAS,
-        "cite": cite,
+        "F": {name: text for name, (text, _) in FORMULAS.items()},
+        "cite": lambda *keys: cite(*keys, lang=w.lang),
         "alpha": f"{result.alpha:g}",
         "excluded": [(_REASONS.get(k, k) if zh else k, n) for k, n in result.excluded.items() if n],
         "median_tokens": f"{result.median_tokens:g}" if math.isfinite(result.median_tokens) else "",
@@ -148,6 +190,12 @@ def _common(result: ComparisonResult, w: Wording) -> dict[str, Any]:
         "duplicates": sum(len(group) for group in result.duplicates),
         "duplicate_groups": len(result.duplicates),
         "examples": list(result.examples),
+        "declared": _declared(result, zh),
+        "directions_declared": _declared(result, zh)
+        if result.declaration is not None and result.declaration.directions
+        else "",
+        "departures": [d for d in (result.declaration.changed if result.declaration else ()) if d],
+        "changed_defaults": list(result.changed_defaults.items()),
         "predicted": [
             (
                 facts.bare(facts.metric_label(m, w.lang)),
@@ -157,6 +205,34 @@ def _common(result: ComparisonResult, w: Wording) -> dict[str, Any]:
             if BY_NAME[m].family == "primary"
         ],
     }
+
+
+def _declared(result: ComparisonResult, zh: bool) -> str:
+    """When something was declared; "before the first capture" only where the declaration shows it."""
+    record = result.declaration
+    if record is None:
+        return ""
+    date = record.date[:10]
+    if "digest" in record.changed:
+        return (
+            f"{date} 的声明其后被改动" if zh else f"from a declaration of {date} that was changed afterwards"
+        )
+    if record.before_first_capture:
+        return f"于 {date} 首次记录之前声明" if zh else f"declared on {date}, before the first capture"
+    return f"于 {date} 首次记录之后声明" if zh else f"declared on {date}, after the first capture"
+
+
+def _reasons(pair: PairComparison, w: Wording) -> list[str]:
+    found = [_NO_VERDICT[code][w.zh] for code in pair.claim_reasons if code in _NO_VERDICT]
+    return found or [_NO_VERDICT["few_runs"][w.zh]]
+
+
+def _test_name(test: str, w: Wording) -> str:
+    if not w.zh:
+        return test
+    if "sign-flip" in test:
+        return "精确符号翻转" if test.startswith("exact") else "符号翻转"
+    return "晶体与训练双因素"
 
 
 def _same(texts: list[str]) -> str:
@@ -183,9 +259,6 @@ def _checkpoint(arm: ArmSummary, w: Wording) -> dict[str, Any]:
         "seeds": [str(s) for s in arm.seeds if s is not None],
         "n": arm.n_seeds,
         "rule": w.join([_ROLES[r][zh] if r in _ROLES else r for r in roles if r]),
-        "files": list(
-            dict.fromkeys(f.replace("\\", "/").rsplit("/", 1)[-1] for f in arm.checkpoint_files if f)
-        ),
     }
 
 
@@ -200,8 +273,9 @@ def _alarms(result: ComparisonResult, zh: bool) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _warnings(result: ComparisonResult, pair: PairComparison | None) -> list[str]:
+def _warnings(result: ComparisonResult, pair: PairComparison | None, w: Wording) -> list[str]:
     """Warnings of the run that no sentence of the limitations says already."""
     every = [*result.warnings, *(pair.warnings if pair else ())]
-    kept = [w for w in every if not w.startswith(_SAID) and "crystals are fewer than" not in w]
-    return [facts.capital(" ".join(w.split()).rstrip(".")) for w in dict.fromkeys(kept)]
+    kept = [x for x in every if not x.startswith(_SAID) and "crystals are fewer than" not in x]
+    texts = dict.fromkeys(warning_text(x, w.lang) for x in kept)
+    return [t if w.zh else t.rstrip(".") for t in texts]

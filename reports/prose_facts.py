@@ -1,7 +1,7 @@
-"""What a paragraph may say about one pair of arms: decisions and numbers as text, taken from the result.
+"""What a paragraph may say about the numbers of one pair of arms: decisions and numbers as text, taken from the result.
 
 Templates hold the words; this module holds every choice that depends on a number: which way a metric went, whether it
-is established, which readings agree. Nothing is computed here but counts and ranges of the result's own fields.
+is established, how large the error is. Nothing is computed here but counts and ranges of the result's own fields.
 """
 
 from __future__ import annotations
@@ -12,15 +12,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from crysmm_attn_plugin.catalogue import BY_NAME
-from crysmm_attn_plugin.reports.numbers import (
-    decimals_for,
-    fixed,
-    format_effect,
-    format_interval,
-    format_number,
-    format_p,
-    format_percent,
-)
+from crysmm_attn_plugin.reports.arm_names import Lang, arm_label
+from crysmm_attn_plugin.reports.numbers import fixed, format_effect, format_number, format_percent
+from crysmm_attn_plugin.reports.wording import FOLD_FROM, Style, Wording, bare, capital, count
 from crysmm_attn_plugin.stats.results import (
     ArmSummary,
     ComparisonResult,
@@ -29,16 +23,10 @@ from crysmm_attn_plugin.stats.results import (
     PairComparison,
 )
 
-Lang = Literal["en", "zh"]
-Style = Literal["nature", "apa", "gbt"]
-Kind = Literal["supports", "opposes", "small", "equivalent", "undetected"]
+__all__ = ["Lang", "Style", "Wording", "arm_label", "capital", "count"]
 
-#: Names that the guide gives its two arms.
-ARM_NAMES = {
-    "full": ("full model", "全模态模型"),
-    "no_middle": ("model without middle fusion", "无中期融合模型"),
-    "no-middle": ("model without middle fusion", "无中期融合模型"),
-}
+Kind = Literal["supports", "opposes", "differs", "small", "equivalent", "undetected", "estimate"]
+
 #: Metrics as a sentence calls them.
 _NAMES_EN = {
     "max_weight": "the maximum weight",
@@ -47,105 +35,38 @@ _NAMES_EN = {
 }
 #: (falls, rises) per metric
 _WORDS_ZH = {"effective_tokens_hill": ("减少", "增加"), "max_weight": ("降低", "提高")}
+_ADJUSTMENTS_ZH = {
+    "step-down max-T": "逐步 max-T 法",
+    "Holm": "Holm 法",
+    "Benjamini-Hochberg": "Benjamini-Hochberg 法",
+}
 
 
-@dataclass(frozen=True)
-class Wording:
-    """Numbers as text in one language and style."""
-
-    lang: Lang
-    style: Style
-
-    @property
-    def italic(self) -> bool:
-        return self.style in ("apa", "gbt")
-
-    def symbol(self, name: str) -> str:
-        """A statistic's symbol, in italics where the style asks for it."""
-        return f"*{name}*" if self.italic else name
-
-    def p(self, value: float | None) -> str:
-        """``p = 0.012``."""
-        return format_p(value, lang=self.lang, style=self.style, name=self.symbol("p"))
-
-    def interval(self, low: float | None, high: float | None) -> str:
-        """An interval, at the precision of its width."""
-        return self._ranged(format_interval(low, high, lang=self.lang, style=self.style))
-
-    def percent(self, value: float | None, low: float | None = None, high: float | None = None) -> str:
-        """Percent with its sign."""
-        decimals = None
-        if low is not None and high is not None and math.isfinite(high - low):
-            decimals = min(max(decimals_for(high - low), 0 if abs(value or 0) >= 100 else 1), 3)
-        return format_percent(value, decimals, lang=self.lang)
-
-    def rho(self, value: float | None) -> str:
-        """A correlation: two decimals, without the leading zero in APA."""
-        text = fixed(value, 2)
-        return text.replace("0.", ".", 1) if self.style == "apa" else text
-
-    def rho_interval(self, low: float, high: float) -> str:
-        """An interval of a correlation."""
-        first, second = self.rho(low), self.rho(high)
-        if self.style == "nature" and self.lang == "en":
-            return f"{first} to {second}"
-        return self._ranged(f"[{first}, {second}]")
-
-    def _ranged(self, text: str) -> str:
-        # GB/T 15835: a wave dash between the ends of a range
-        if self.style == "gbt" and self.lang == "zh" and text.startswith("["):
-            return text[1:-1].replace(", ", "~")
-        return text
-
-    def several_p(self, values: Sequence[float]) -> str:
-        """One p-value for all when they read alike, else all of them."""
-        texts = list(dict.fromkeys(self.p(v) for v in values))
-        return (", " if self.lang == "en" else "、").join(
-            texts if len(texts) == 1 else [self.p(v) for v in values]
-        )
-
-    def join(self, items: Sequence[str], last: str = "") -> str:
-        """``a, b and c`` / ``a、b和c``."""
-        items = list(items)
-        if len(items) < 2:
-            return "".join(items)
-        if self.lang == "zh":
-            return "、".join(items[:-1]) + "和" + items[-1]
-        return ", ".join(items[:-1]) + f" {last or 'and'} " + items[-1]
-
-    def count(self, n: int) -> str:
-        """A small count as a word (English)."""
-        return count(n) if self.lang == "en" else str(n)
-
-
-def count(n: int) -> str:
-    """``three``; from ten on in digits."""
-    words = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-    return words[n] if n < len(words) else str(n)
-
-
-def arm_label(name: str, lang: Lang) -> str:
-    """An arm as prose calls it: the guide's two by their names, others as ``x model``."""
-    if name in ARM_NAMES:
-        return ARM_NAMES[name][lang == "zh"]
-    shown = " ".join(str(name).split()) or "?"
-    return f"{shown} model" if lang == "en" else f"{shown}模型"
+def adjustment_name(adjustment: str, lang: str) -> str:
+    """A correction for multiple tests as prose calls it."""
+    return _ADJUSTMENTS_ZH.get(adjustment, adjustment) if lang == "zh" else adjustment
 
 
 @dataclass(frozen=True)
 class MetricFact:
-    """One primary metric of one pair, ready to be put in a sentence."""
+    """One primary metric of one pair, ready to be put in a sentence.
+
+    Attributes:
+        change: ``23.6% lower``, ``3.2-fold that of the baseline``, or the word alone where no percent is defined.
+        sign: Sign of the difference at the precision printed; 0 when it rounds away.
+        disagreement: ``p_only``, ``interval_only`` or nothing.
+        runs_a, runs_b: Every run's mean.
+    """
 
     metric: str
     label: str
     kind: Kind
     sign: int
-    size: str
-    word: str
+    predicted: int
+    change: str
     difference: str
     unit: str
     interval: str
-    df: str
     p: str
     g: str
     p_tost: str
@@ -153,43 +74,82 @@ class MetricFact:
     mean_a: str
     mean_b: str
     uniform: str
-    has_percent: bool
+    undefined: str
+    disagreement: str
+    break_even: str
+    break_even_percent: str
+    seed_p: str
+    seed_p_smallest: str
+    prediction: str
+    runs_a: str
+    runs_b: str
+    detectable_percent: str
+    beyond: bool
+    sesoi_source: str
 
 
 def metric_fact(m: MetricResult, w: Wording, alpha: float) -> MetricFact:
     """The facts of one metric; the words for its direction come from its sign alone."""
     spec, r = BY_NAME.get(m.metric), m.paired
-    zh = w.lang == "zh"
-    label = metric_label(m.metric, w.lang)
-    has_percent = math.isfinite(r.percent_change)
-    size = w.percent(abs(r.percent_change), r.percent_ci_low, r.percent_ci_high) if has_percent else ""
-    shown = size if has_percent else format_number(r.mean_difference, r.ci_low, r.ci_high)
-    sign = 0 if not any(c in "123456789" for c in shown) else 1 if r.mean_difference > 0 else -1
-    falls, rises = _WORDS_ZH.get(m.metric, ("降低", "升高")) if zh else ("lower", "higher")
+    width = r.ci_high - r.ci_low
     p = m.p_adjusted if m.p_adjusted is not None else r.p_value
-    several = max(r.n_seeds_a, r.n_seeds_b) > 1
+    change, sign = _change(m, w)
     return MetricFact(
         metric=m.metric,
-        label=label,
+        label=metric_label(m.metric, w.lang),
         kind=kind_of(m, alpha),
         sign=sign,
-        size=size,
-        word=rises if sign > 0 else falls,
+        predicted=m.expected_sign,
+        change=change,
         difference=format_number(r.mean_difference, r.ci_low, r.ci_high),
         unit=(spec.unit if spec else "").replace("tokens", ""),
         interval=w.interval(r.ci_low, r.ci_high),
-        df=fixed(r.df, 1) if several and math.isfinite(r.df) else "",
         p=w.p(p),
         g=format_effect(r.g_z, style=w.style) if math.isfinite(r.g_z) else "",
         p_tost=w.p(m.p_tost) if m.p_tost is not None else "",
-        sesoi=format_percent(m.sesoi_percent, 0 if float(m.sesoi_percent).is_integer() else 1)
-        if m.sesoi_percent is not None
-        else "",
+        sesoi=_percent(m.sesoi_percent),
         mean_a=format_number(r.mean_a, r.ci_low, r.ci_high),
         mean_b=format_number(r.mean_b, r.ci_low, r.ci_high),
         uniform=format_number(m.uniform_mean, r.ci_low, r.ci_high) if m.uniform_mean is not None else "",
-        has_percent=has_percent,
+        undefined=r.percent_undefined,
+        disagreement=m.disagreement,
+        break_even=format_number(m.break_even_run_sd) if m.break_even_run_sd is not None else "",
+        break_even_percent=w.percent(m.break_even_run_percent)
+        if m.break_even_run_percent is not None
+        else "",
+        seed_p=w.p(m.seed_p) if m.seed_p is not None else "",
+        seed_p_smallest=w.p(m.seed_p_smallest).split(" ")[-1] if m.seed_p_smallest is not None else "",
+        prediction=w.interval(m.prediction_low, m.prediction_high) if m.prediction_low is not None else "",
+        runs_a=w.numbers(m.per_seed_arm, width),
+        runs_b=w.numbers(m.per_seed_baseline, width),
+        detectable_percent=w.percent(m.detectable_percent) if m.detectable_percent is not None else "",
+        beyond=m.beyond_sesoi,
+        sesoi_source=m.sesoi_source,
     )
+
+
+def _change(m: MetricResult, w: Wording) -> tuple[str, int]:
+    r = m.paired
+    percent, low, high = r.percent_change, r.percent_ci_low, r.percent_ci_high
+    known = math.isfinite(percent)
+    falls, rises = _WORDS_ZH.get(m.metric, ("降低", "升高")) if w.zh else ("lower", "higher")
+    shown = (
+        w.percent(abs(percent), low, high) if known else format_number(r.mean_difference, r.ci_low, r.ci_high)
+    )
+    sign = 0 if not any(c in "123456789" for c in shown) else 1 if r.mean_difference > 0 else -1
+    word = rises if sign > 0 else falls
+    if sign == 0:
+        return ("在所报精度内无变化" if w.zh else "the same at the precision reported"), 0
+    if not known:
+        return word, sign
+    if percent >= FOLD_FROM:
+        fold = w.fold(percent, low, high)
+        return (f"为基线组的 {fold}" if w.zh else f"{fold} that of the baseline"), sign
+    return (f"{word} {shown}" if w.zh else f"{shown} {word}"), sign
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else format_percent(value, 0 if float(value).is_integer() else 1)
 
 
 def metric_label(metric: str, lang: Lang) -> str:
@@ -202,86 +162,19 @@ def metric_label(metric: str, lang: Lang) -> str:
 
 def kind_of(m: MetricResult, alpha: float) -> Kind:
     """What may be said of a metric: its outcome, with detectable-but-small and equivalent told apart."""
-    if m.outcome in ("supports", "opposes"):
-        return m.outcome
-    if m.outcome == "differs":
-        return "supports" if m.paired.mean_difference * m.expected_sign > 0 else "opposes"
-    if m.outcome == "estimate":
-        return "undetected"
-    if m.p_adjusted is not None and m.p_adjusted < alpha:
+    if m.outcome in ("supports", "opposes", "differs", "estimate"):
+        return m.outcome  # type: ignore[return-value]
+    if m.p_adjusted is not None and m.p_adjusted < alpha and not m.disagreement:
         return "small"
     return "equivalent" if m.equivalent else "undetected"
 
 
 @dataclass(frozen=True)
-class Reading:
-    """The primary family read in another way: without special tokens, or without stop words too."""
-
-    scope: str
-    agreeing: int
-    total: int
-    changes: str
-
-
-@dataclass(frozen=True)
-class SensitivityFacts:
-    """What other readings of the same data say."""
-
-    readings: tuple[Reading, ...]
-    p_cluster: str
-    n_clusters: int | None
-    classical_agreeing: int | None
-    classical_total: int
-    n_specifications: int
-    same_sign: int
-
-
-def sensitivity(
-    pair: PairComparison, primary: Sequence[MetricResult], w: Wording, alpha: float
-) -> SensitivityFacts:
-    """Agreement of other readings with the primary one."""
-    direction = primary[0].direction if primary else "atom_to_text"
-    readings = []
-    for scope in ("without_special", "without_stopwords"):
-        others = {m.metric: m for m in pair.primary(direction, scope)}
-        both = [(m, others[m.metric]) for m in primary if m.metric in others]
-        if both:
-            changes = [
-                w.percent(o.paired.percent_change) for _, o in both if math.isfinite(o.paired.percent_change)
-            ]
-            agreeing = sum(_conclusion(m, alpha) == _conclusion(o, alpha) for m, o in both)
-            readings.append(Reading(scope, agreeing, len(both), w.join(changes)))
-    clusters = [m for m in primary if m.p_cluster is not None]
-    single = all(max(m.paired.n_seeds_a, m.paired.n_seeds_b) == 1 for m in primary)
-    classical: int | None = None
-    if single and primary:
-        classical = sum(
-            (m.paired.p_value < alpha) == (m.paired.p_t < alpha) == (m.paired.p_wilcoxon < alpha)
-            for m in primary
-        )
-    rows = [s for s in pair.specifications if s.direction == direction and math.isfinite(s.percent_change)]
-    reported = {m.metric: m.paired.mean_difference for m in primary}
-    rows = [s for s in rows if s.metric in reported]
-    return SensitivityFacts(
-        readings=tuple(readings),
-        p_cluster=w.several_p([float(m.p_cluster) for m in clusters if m.p_cluster is not None]),
-        n_clusters=clusters[0].n_clusters if clusters else None,
-        classical_agreeing=classical,
-        classical_total=len(primary),
-        n_specifications=len(rows),
-        same_sign=sum((s.mean_difference > 0) == (reported[s.metric] > 0) for s in rows),
-    )
-
-
-def _conclusion(m: MetricResult, alpha: float) -> tuple[Kind, int]:
-    kind = kind_of(m, alpha)
-    detected = kind in ("supports", "opposes", "small")
-    return kind, (1 if m.paired.mean_difference > 0 else -1) if detected else 0
-
-
-@dataclass(frozen=True)
 class ErrorFacts:
-    """Predictive performance as text; empty strings where a number is not available."""
+    """Predictive performance as text; empty strings where a number is not available.
+
+    ``difference_unit`` is percentage points where the property itself is in percent.
+    """
 
     axis: str
     n: int
@@ -289,10 +182,13 @@ class ErrorFacts:
     mae_b: str
     unit: str
     difference: str
+    difference_unit: str
     interval: str
     p: str
     gain: str
     gain_interval: str
+    runs_a: str
+    runs_b: str
     sd_a: str
     sd_b: str
     break_even: str
@@ -304,6 +200,8 @@ class ErrorFacts:
 def error_facts(result: ComparisonResult, pair: PairComparison, w: Wording) -> ErrorFacts:
     """MAE of both arms, their gap, and the gain with its denominator."""
     e = pair.performance
+    width = e.ci_high - e.ci_low if e.ci_low is not None and e.ci_high is not None else None
+    points = ("个百分点" if w.zh else "percentage points") if result.unit == "%" else result.unit
 
     def text(value: float | None) -> str:
         return format_number(value, e.ci_low, e.ci_high) if value is not None else ""
@@ -312,16 +210,7 @@ def error_facts(result: ComparisonResult, pair: PairComparison, w: Wording) -> E
         arm = arm_of(result, name)
         return format_number(arm.mae_sd) if arm and arm.mae_sd is not None else ""
 
-    def percent(value: float | None) -> str:
-        return w.percent(value, e.relative_gain_ci_low, e.relative_gain_ci_high) if value is not None else ""
-
-    interval = ""
-    if e.relative_gain_ci_low is not None and e.relative_gain_ci_high is not None:
-        low, high = percent(e.relative_gain_ci_low), percent(e.relative_gain_ci_high)
-        if w.lang == "zh":
-            interval = f"{low}~{high}" if w.style == "gbt" else f"[{low}, {high}]"
-        else:
-            interval = f"{low} to {high}" if w.style == "nature" else f"[{low}, {high}]"
+    low, high = e.relative_gain_ci_low, e.relative_gain_ci_high
     return ErrorFacts(
         axis=e.axis,
         n=e.n,
@@ -329,16 +218,20 @@ def error_facts(result: ComparisonResult, pair: PairComparison, w: Wording) -> E
         mae_b=text(e.mae_baseline),
         unit=result.unit,
         difference=text(e.difference),
+        difference_unit=points,
         interval=w.interval(e.ci_low, e.ci_high) if e.ci_low is not None else "",
         p=w.p(e.p_value) if e.p_value is not None else "",
-        gain=percent(e.relative_gain),
-        gain_interval=interval,
+        gain=w.percent(e.relative_gain, low, high) if e.relative_gain is not None else "",
+        gain_interval=w.percent_interval(low, high),
+        runs_a=w.numbers(e.per_seed_mae_arm, width) if len(e.per_seed_mae_arm) > 1 else "",
+        runs_b=w.numbers(e.per_seed_mae_baseline, width) if len(e.per_seed_mae_baseline) > 1 else "",
         sd_a=spread(pair.arm),
         sd_b=spread(pair.baseline),
         break_even=format_number(e.break_even_seed_sd) if e.break_even_seed_sd is not None else "",
         break_even_percent=w.percent(e.break_even_percent) if e.break_even_percent is not None else "",
         sign=0 if not e.difference else 1 if e.difference > 0 else -1,
-        disagree=e.axis == "indistinguishable" and e.p_value is not None and e.p_value < result.alpha,
+        disagree=bool(e.disagreement)
+        or (e.axis == "indistinguishable" and e.p_value is not None and e.p_value < result.alpha),
     )
 
 
@@ -387,16 +280,6 @@ def arm_of(result: ComparisonResult, name: str) -> ArmSummary | None:
 def select(facts: Sequence[MetricFact], *kinds: Kind) -> list[MetricFact]:
     """The facts of some kinds, in the catalogue's order."""
     return [f for f in facts if f.kind in kinds]
-
-
-def capital(text: str) -> str:
-    """First letter as a capital."""
-    return text[:1].upper() + text[1:]
-
-
-def bare(text: str) -> str:
-    """Without a leading article."""
-    return text.removeprefix("the ")
 
 
 FILTERS: dict[str, Callable[..., str]] = {"capital": capital, "bare": bare}

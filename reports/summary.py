@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from crysmm_attn_plugin.reports import prose_facts as facts
 from crysmm_attn_plugin.reports.markup import to_markdown
 from crysmm_attn_plugin.reports.paragraphs import render_summary
 from crysmm_attn_plugin.reports.prose_facts import Lang
+from crysmm_attn_plugin.reports.tables import pair_name
 from crysmm_attn_plugin.stats.results import ComparisonResult
 
 _TITLE = {"en": "Reporting summary", "zh": "统计信息报告摘要"}
@@ -21,10 +21,7 @@ def reporting_summary(result: ComparisonResult, lang: Lang) -> str:
     parts = [f"# {_TITLE[lang]}"]
     for i in range(max(1, len(result.pairs))):
         if len(result.pairs) > 1:
-            pair = result.pairs[i]
-            first, second = facts.arm_label(pair.arm, lang), facts.arm_label(pair.baseline, lang)
-            heading = f"{first}与{second}" if lang == "zh" else f"{facts.capital(first)} against {second}"
-            parts.append(f"## {to_markdown(heading)}")
+            parts.append(f"## {to_markdown(pair_name(result.pairs[i], lang))}")
         parts.append(
             "\n".join(_item(line, lang) for line in render_summary(result, lang=lang, pair=i).splitlines())
         )

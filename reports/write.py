@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, cast
 from crysmm_attn_plugin.catalogue import known_languages
 from crysmm_attn_plugin.errors import UsageError
 from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
-from crysmm_attn_plugin.reports import tables
+from crysmm_attn_plugin.reports import machine_tables, tables
 from crysmm_attn_plugin.reports.parts import make_parts, part_names
 from crysmm_attn_plugin.store.files import write_atomic, write_json
 
 if TYPE_CHECKING:
     from crysmm_attn_plugin.reports.comparison import Comparison
     from crysmm_attn_plugin.reports.prose_facts import Lang, Style
+    from crysmm_attn_plugin.stats.results import ComparisonResult
 
 #: Parts of a report that can be asked for alone. ``json`` (result.json) is always written.
 FORMATS = (
@@ -68,13 +69,9 @@ def write_report(
     Raises:
         UsageError: On an unknown format, language or style, or when the folder is a file.
     """
-    every = known_formats()
-    wanted = set(_checked("format", formats or every, every))
-    languages = cast("tuple[Lang, ...]", _checked("language", langs, known_languages()))
-    number_style = cast("Style", _checked("style", [style], STYLES)[0])
-    target = Path(out_dir).absolute()
-    if target.exists() and not target.is_dir():
-        raise UsageError(f"{target} is a file; name a folder for the report.")
+    wanted, languages, number_style, target = check_request(
+        out_dir, formats=formats, langs=langs, style=style
+    )
     target.parent.mkdir(parents=True, exist_ok=True)
     stage = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
@@ -91,6 +88,76 @@ def known_formats() -> tuple[str, ...]:
     return (*FORMATS, *part_names())
 
 
+def check_request(
+    out_dir: str | os.PathLike[str],
+    *,
+    formats: Sequence[str] | None = None,
+    langs: Sequence[str] = LANGUAGES,
+    style: str = "nature",
+) -> tuple[set[str], tuple[Lang, ...], Style, Path]:
+    """What a report is asked to be, checked before any work is done; nothing is written.
+
+    Returns:
+        Formats, languages, style and the folder as an absolute path.
+
+    Raises:
+        UsageError: On an unknown format, language or style, or a folder that cannot be written.
+    """
+    every = known_formats()
+    wanted = set(_checked("format", formats or every, every))
+    languages = cast("tuple[Lang, ...]", _checked("language", langs, known_languages()))
+    number_style = cast("Style", _checked("style", [style], STYLES)[0])
+    return wanted, languages, number_style, check_folder(out_dir)
+
+
+def check_folder(out_dir: str | os.PathLike[str]) -> Path:
+    """The folder as an absolute path, when a report can be written there.
+
+    Raises:
+        UsageError: When the name is empty or too long, a file stands in the way, or the place may not be written.
+    """
+    if not os.fspath(out_dir).strip():
+        raise UsageError("the report folder's name is empty; name a folder, for example attention_report.")
+    if "\0" in os.fspath(out_dir):
+        raise UsageError("the report folder's name holds a null character; name another folder.")
+    target = Path(out_dir).absolute()
+    try:
+        if target.exists() and not target.is_dir():
+            raise UsageError(f"{target} is a file; name a folder for the report.")
+        above = next(p for p in target.parents if p.exists())
+    except OSError as error:
+        raise UsageError(
+            f"the report cannot be written to {_short(target)}: {error.strerror}; name another folder."
+        ) from None
+    if not above.is_dir():
+        raise UsageError(f"{above} is a file, so {target} cannot be made below it; name another folder.")
+    try:
+        longest = os.pathconf(above, "PC_NAME_MAX")
+    except (OSError, ValueError, AttributeError):
+        longest = 255
+    # the folder is made beside its place under a longer name
+    if any(len(os.fsencode(part)) + 24 > longest for part in target.relative_to(above).parts):
+        raise UsageError(f"the report folder's name is too long ({_short(target)}); name a shorter one.")
+    for place in (above, target):
+        if place.exists() and not os.access(place, os.W_OK | os.X_OK):
+            raise UsageError(
+                f"{place} may not be written; name another folder with --out, or allow writing there."
+            )
+    try:
+        with tempfile.TemporaryDirectory(prefix=".attn-", dir=above):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"the report cannot be written below {above}: {error.strerror}; name another folder."
+        ) from None
+    return target
+
+
+def _short(path: Path) -> str:
+    text = str(path)
+    return text if len(text) < 120 else f"{text[:80]}...{text[-20:]}"
+
+
 def _fill(
     comparison: Comparison,
     out: Path,
@@ -104,7 +171,7 @@ def _fill(
     figures: list[Any] = []
     paragraphs: dict[str, Any] = {}
     sections: list[Any] = []
-    table = tables.main_table(result)
+    table = tables.main_table(result, style)
     if wanted & {"figures", "html", "markdown"}:
         from crysmm_attn_plugin.reports.figures import FIGURE_FORMATS, write_figures
 
@@ -121,7 +188,7 @@ def _fill(
             lang: [prose.render(result, lang=lang, style=style, pair=i) for i in pairs] for lang in langs
         }
         if "paragraphs" in wanted:
-            prose.write(result, out, langs=langs, style=style)
+            _paragraphs(result, out, langs, style)
     if wanted & {"html", "markdown"}:
         from crysmm_attn_plugin.reports.sections import plugin_sections
 
@@ -130,14 +197,18 @@ def _fill(
     sections = [*made, *sections]
     if "csv" in wanted:
         progress("tables")
-        _text(out / "attention_statistics.csv", tables.seed_statistics(result))
-        _text(out / "significance.csv", tables.significance(result))
+        _text(out / "attention_statistics.csv", machine_tables.seed_statistics(result))
+        _text(out / "significance.csv", machine_tables.significance(result))
     if "tables" in wanted:
+        from crysmm_attn_plugin.reports import word, workbook
+
         progress("tables")
-        latex = "\n".join(tables.to_latex(table, lang) for lang in langs)
-        _text(out / "table.tex", latex)
-        _text(out / "table.csv", tables.to_csv(table.columns[langs[0]], table.rows[langs[0]]))
-        tables.write_docx(table, out / "table.docx", langs)
+        for lang in langs:
+            stem = _table_stem(lang, langs)
+            _text(out / f"{stem}.tex", tables.to_latex(table, lang))
+            _text(out / f"{stem}.csv", tables.table_csv(table, lang))
+        word.write_table(table, out / "table.docx", langs)
+        workbook.write_workbook(result, table, comparison.samples, out / "table.xlsx", langs)
     if "summary" in wanted:
         from crysmm_attn_plugin.reports.summary import reporting_summary
 
@@ -163,6 +234,10 @@ def _fill(
             sections=sections,
             langs=langs,
         )
+    if "paragraphs" in wanted:
+        from crysmm_attn_plugin.reports import word
+
+        word.write_paragraphs(result, table, out / "paragraphs.docx", langs, style=style, pictures=out)
     if "chemiscope" in wanted:
         from crysmm_attn_plugin.reports.chemiscope import write_chemiscope
 
@@ -175,6 +250,27 @@ def _fill(
             _remove(out / name)
     drawn = {record.name: record.numbers for record in figures if record.numbers}
     write_json(out / MARKER, {**result.to_dict(), "figures": drawn, "parts": part_numbers})
+
+
+def _paragraphs(result: ComparisonResult, out: Path, langs: tuple[Lang, ...], style: Style) -> None:
+    from crysmm_attn_plugin.reports import latex_document
+    from crysmm_attn_plugin.reports import paragraphs as prose
+    from crysmm_attn_plugin.reports.references import bibliography
+
+    for lang in langs:
+        _text(out / f"paragraphs.{lang}.md", prose.markdown(result, lang=lang, style=style))
+        stem = _table_stem(lang, langs)
+        _text(
+            out / f"paragraphs.{lang}.tex",
+            latex_document.document(result, lang=lang, style=style, table_file=stem),
+        )
+    _text(out / "paragraphs.tex", latex_document.alias(langs[0]))
+    _text(out / "references.bib", bibliography())
+
+
+def _table_stem(lang: str, langs: Sequence[str]) -> str:
+    """``table`` in the report's first language, ``table.zh`` in its second."""
+    return "table" if lang == langs[0] else f"table.{lang}"
 
 
 def _move_into_place(stage: Path, target: Path) -> None:
@@ -201,7 +297,9 @@ def _is_only_a_report(target: Path, stage: Path) -> bool:
 
 _REPORT_NAMES = {
     "attention_statistics_comparison.png", "attention_statistics.csv", "report.html", "report.md", "paragraphs.en.md",
-    "paragraphs.zh.md", "paragraphs.tex", "table.tex", "table.csv", "table.docx", "significance.csv",
+    "paragraphs.zh.md", "paragraphs.tex", "paragraphs.en.tex", "paragraphs.zh.tex", "paragraphs.docx", "references.bib",
+    "table.tex", "table.csv", "table.docx", "table.xlsx", "table.zh.tex", "table.zh.csv", "table.en.tex", "table.en.csv",
+    "significance.csv",
     "reporting_summary.md", "figures", "result.json", "samples.parquet", "chemiscope.json.gz",
 }  # fmt: skip
 

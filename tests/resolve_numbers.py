@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Any
 
-from crysmm_attn_plugin.reports.prose_context import FORMULAS
-from crysmm_attn_plugin.reports.references import REFERENCES
+from crysmm_attn_plugin.reports.guide import ranges_text
+from crysmm_attn_plugin.reports.markup import FORMULAS
+from crysmm_attn_plugin.reports.references import CITATION, REFERENCES
 
 NUMBER = re.compile(r"(?<![\w.])[−-]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?![\w])")
 WORDS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5}
 #: Numbers of the method, not of the data: power of the detectable difference, the metric e^H, figure numbers.
 CONSTANT_PHRASES = (
     "80% power", "80%的检验功效", "0 is uniform", "1 is all weight", "0表示均匀分布", "1表示权重全部集中",
-    "Figure 1", "Figure 2", "图1", "图2", "g_z", "d_av", "d_z", "e^H", "p < 0.001", "p < .001", "< 0.001", "above 0.1", "大于0.1",
+    "Figure 1", "Figure 2", "图1", "图2", "图 1", "guide's scenario 1", "guide's scenario 2", "guide's scenario 3", "场景1",
+    "场景2", "场景3", *(ranges_text(lang) for lang in ("en", "zh")), ranges_text("zh").replace(" ", ""), "g_z", "d_av", "d_z", "e^H", "p < 0.001", "p < .001", "< 0.001", "< .001", "above 0.1", "大于0.1",
 )  # fmt: skip
 
 
 def numbers(text: str, result: dict[str, Any]) -> list[str]:
     """Number tokens of a text that the data must answer for: names, citations and formulas are taken out."""
-    for entry in FORMULAS.values():
-        text = text.replace(entry, " ")
-    for short, full in REFERENCES.values():
-        text = text.replace(full, " ").replace(short, " ")
+    text = text.replace("*", "")
+    for entry, _ in FORMULAS.values():
+        text = text.replace(entry, " ").replace(entry.replace(" ", ""), " ")
+    for reference in REFERENCES.values():
+        text = text.replace(reference.full, " ")
+    text = CITATION.sub(" ", text)
     for name in _strings(result):
         if any(c.isdigit() for c in name):
             text = text.replace(name, " ")
@@ -38,17 +43,44 @@ def numbers(text: str, result: dict[str, Any]) -> list[str]:
 
 def unresolved(text: str, result: dict[str, Any]) -> list[str]:
     """Numbers of a text that are no field of the result at the precision printed."""
-    known = [abs(v) for v in leaves(result)]
-    # percentages may be shares of one; the level is printed as 95 %
-    known += [100 * v for v in known if v <= 1] + [100 * (1 - result["alpha"])]
+    known = _known(result)
     return [token for token in numbers(text, result) if not _printed_from(token, known)]
+
+
+#: The last result asked about and its sorted numbers: many texts are asked about one result.
+_LAST: list[Any] = [None, []]
+
+
+def _known(result: dict[str, Any]) -> list[float]:
+    if _LAST[0] is not result:
+        known = [abs(v) for v in leaves(result)]
+        # percentages may be shares of one; the level is printed as 95 %
+        known += [100 * v for v in known if v <= 1] + [100 * (1 - result["alpha"])]
+        # a rise of 100 % or more is printed as the ratio it stands for
+        known += [1 + v / 100 for v in _percent_changes(result)]
+        _LAST[:] = [result, sorted(set(known))]
+    return _LAST[1]
 
 
 def _printed_from(token: str, known: list[float]) -> bool:
     value = abs(float(token.replace("−", "-").replace(",", "")))
     decimals = len(token.partition(".")[2])
-    half = 0.5 * 10**-decimals
-    return any(abs(v - value) <= half * (1 + 1e-9) + 1e-12 for v in known)
+    half = 0.5 * 10**-decimals * (1 + 1e-9) + 1e-12
+    at = bisect_left(known, value - half)
+    return at < len(known) and known[at] <= value + half
+
+
+def _percent_changes(value: Any) -> Iterator[float]:
+    """Every percent change, by the name of its field."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if key == "percent_change" and isinstance(item, (int, float)):
+                yield float(item)
+            else:
+                yield from _percent_changes(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _percent_changes(item)
 
 
 def leaves(value: Any) -> Iterator[float]:

@@ -73,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
     from crysmm_attn_plugin.errors import UsageError
     from crysmm_attn_plugin.hooks.hosts.base import HostRequest
     from crysmm_attn_plugin.reports.comparison import compare_runs
+    from crysmm_attn_plugin.reports.write import check_request
     from crysmm_attn_plugin.stats.results import LegacyResult
 
     silence_if_unconfigured()
@@ -82,6 +83,13 @@ def run(args: argparse.Namespace) -> int:
     for flag, path in (("--checkpoint_full", files["full"]), ("--checkpoint_no_middle", files["no_middle"])):
         if not path.is_file():
             raise UsageError(f"{flag} {path} does not exist; give the path of a checkpoint the host saved.")
+    if files["full"].samefile(files["no_middle"]):
+        raise UsageError(
+            f"--checkpoint_full and --checkpoint_no_middle are one file ({files['full']}); this compares a checkpoint with "
+            "itself: give two."
+        )
+    langs = [w.strip() for w in args.lang.split(",") if w.strip()]
+    check_request(args.save_dir, langs=langs, style=args.style)
     root, host_dir = Path(args.root_dir), Path(args.host_dir)
     if not root.is_dir():
         raise UsageError(
@@ -119,7 +127,6 @@ def run(args: argparse.Namespace) -> int:
     comparison = compare_runs(
         full=[runs["full"]], no_middle=[runs["no_middle"]], baseline="no_middle", legacy=legacy
     )
-    langs = [w for w in args.lang.split(",") if w]
     out = comparison.write(save_dir, lang=langs, style=args.style)
     print(summary(comparison))
     for row in legacy:

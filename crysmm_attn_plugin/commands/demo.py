@@ -49,8 +49,11 @@ def _positive(text: str) -> int:
 def run(args: argparse.Namespace) -> int:
     """Run the demo; returns the exit code."""
     from crysmm_attn_plugin.demo.requirements import require_demo_packages
+    from crysmm_attn_plugin.reports.write import check_request
 
     require_demo_packages()
+    langs = [word.strip() for word in args.lang.split(",") if word.strip()]
+    check_request(args.out, langs=langs)
     # DGL's kernels are small here: more threads gain little alone and lose fourfold beside other work.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     from crysmm_attn_plugin.demo.config import config_from
@@ -68,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     finally:
         bars.close()
     trained = time.perf_counter() - started
-    report = _write_report(runs, out / REPORT, args.lang)
+    report = _write_report(runs, out / REPORT, langs)
     print(_summary(runs, report, out / REPORT, quick=args.quick))
     print(
         f"crysmm-attn: trained and captured in {trained:.0f} s, reported in "
@@ -78,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _write_report(runs: Sequence[StudyRun], folder: Path, lang: str) -> ComparisonResult:
+def _write_report(runs: Sequence[StudyRun], folder: Path, langs: Sequence[str]) -> ComparisonResult:
     """Compare the arms; an older report in the folder is replaced when the new one is whole."""
     from crysmm_attn_plugin import compare_runs
     from crysmm_attn_plugin.demo.study import BASELINE
@@ -88,7 +91,7 @@ def _write_report(runs: Sequence[StudyRun], folder: Path, lang: str) -> Comparis
         by_arm[one.arm].append(one.run_dir)
     arms: dict[str, Any] = dict(by_arm)
     comparison = compare_runs(**arms, baseline=BASELINE)
-    comparison.write(folder, lang=[word.strip() for word in lang.split(",")])
+    comparison.write(folder, lang=langs)
     return comparison.result
 
 
@@ -121,7 +124,7 @@ def _summary(runs: Sequence[StudyRun], result: ComparisonResult, folder: Path, *
 _CLAIMS = {
     "none": "No inference is made.",
     "checkpoints": "One training each: this is about these two checkpoints, not about the architecture.",
-    "estimates": "Two or three trainings each: estimates, no verdict.",
+    "estimates": "Estimates, no verdict: a verdict needs four trainings of each arm.",
     "verdict": "Four or more trainings each: this is about the architecture.",
 }
 

@@ -25,7 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a run folder, an arm's folder, or a folder of arms; any number",
     )
     parser.add_argument(
-        "--baseline", metavar="ARM", help="arm the others are compared with (default: by rule)"
+        "--baseline",
+        metavar="ARM",
+        help="arm the others are compared with (default: an arm so named, or without middle fusion)",
     )
     parser.add_argument("--out", default="attention_report", help="report folder (default: %(default)s)")
     parser.add_argument("--lang", default="en,zh", help="languages, en and zh (default: %(default)s)")
@@ -58,13 +60,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the report; returns the exit code."""
     from crysmm_attn_plugin.errors import UsageError
+    from crysmm_attn_plugin.reports.write import check_request, write_report
     from crysmm_attn_plugin.store.reader import Run, find_runs
 
-    if not 0 < args.alpha < 1:
-        raise UsageError(f"--alpha must lie between 0 and 1, got {args.alpha:g}.")
-    if args.resamples < 99:
-        raise UsageError(f"--resamples must be at least 99, got {args.resamples}.")
-    sesoi = _smallest_effects(args.smallest_effect)
+    sesoi = check_numbers(args)
+    check_request(args.out, formats=_words(args.format) or None, langs=_words(args.lang), style=args.style)
     arms: dict[str, list[Run]] = {}
     seen = set()
     for path in args.runs:
@@ -79,7 +79,6 @@ def run(args: argparse.Namespace) -> int:
     if args.baseline and args.baseline not in arms:
         raise UsageError(f"--baseline {args.baseline}: no such arm; the runs are of {', '.join(arms)}.")
     from crysmm_attn_plugin.reports.comparison import compare_arms
-    from crysmm_attn_plugin.reports.write import write_report
 
     progress = _progress()
     progress("statistics")
@@ -138,6 +137,29 @@ def summary(comparison: Comparison) -> str:
     return "\n".join(lines)
 
 
+def check_numbers(args: argparse.Namespace) -> dict[str, float]:
+    """Level, seed, resamples and smallest effects, before any run is read.
+
+    Returns:
+        Metric -> smallest effect of interest, percent.
+
+    Raises:
+        UsageError: When one cannot be used; the sentence says what can.
+    """
+    from crysmm_attn_plugin.errors import StatisticsError, UsageError
+    from crysmm_attn_plugin.stats.checks import checked_resampling
+
+    try:
+        checked_resampling(args.resamples, args.seed, args.alpha)
+    except StatisticsError as error:
+        words = str(error).replace("n_resamples", "--resamples").replace("the level alpha", "--alpha")
+        words = f"--{words}" if words.startswith("seed") else words
+        raise UsageError(words) from None
+    if args.seed >= 2**32:
+        raise UsageError(f"--seed must be below 4294967296, got {args.seed}.")
+    return _smallest_effects(args.smallest_effect)
+
+
 def _words(text: str) -> list[str]:
     return [w.strip() for w in text.split(",") if w.strip()]
 
@@ -153,9 +175,10 @@ def _smallest_effects(items: list[str]) -> dict[str, float]:
             number = float(value)
         except ValueError:
             number = -1.0
-        if name not in BY_NAME or number <= 0:
+        if name not in BY_NAME or not 0 < number < 1000:
             raise UsageError(
-                f"--smallest-effect {item}: write METRIC=PERCENT with a positive percent and one of {', '.join(BY_NAME)}."
+                f"--smallest-effect {item}: write METRIC=PERCENT with a percent above 0 and below 1000 and one of "
+                f"{', '.join(BY_NAME)}."
             )
         found[name] = number
     return found

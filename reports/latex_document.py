@@ -1,0 +1,119 @@
+"""``paragraphs.<lang>.tex``: a document that compiles as it is, and the text alone where an author inputs it.
+
+English compiles with pdfLaTeX, Chinese with XeLaTeX. Names in other scripts (an arm may have any) are set where the engine
+has them and marked by their code point where it has not, so that no name stops a run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from crysmm_attn_plugin.reports import paragraphs as prose
+from crysmm_attn_plugin.reports import tables
+from crysmm_attn_plugin.reports.markup import to_latex
+from crysmm_attn_plugin.reports.paragraphs import TITLES
+from crysmm_attn_plugin.reports.prose_facts import Lang, Style
+from crysmm_attn_plugin.reports.references import cited_in
+from crysmm_attn_plugin.stats.results import ComparisonResult
+
+#: Serif fonts for Chinese, first found wins; the last ships with TeX Live.
+_CHINESE_FONTS = ("Noto Serif CJK SC", "Source Han Serif SC", "Songti SC", "SimSun", "FandolSong-Regular.otf")
+_WHOLE = r"""% {engine} {stem}.tex, then bibtex {stem}, then {engine} twice. Inside a document of your own,
+% \input{{{stem}}} gives the text alone (needs booktabs, tabularx, graphicx in your preamble).
+\makeatletter\let\crysmmattnend\relax
+\ifx\usepackage\@notprerr\expandafter\@gobble\else\expandafter\@firstofone\fi{{%
+\def\crysmmattnend{{{bibliography}\end{{document}}}}
+\documentclass[11pt]{{article}}
+\usepackage{{iftex}}
+\usepackage[a4paper,margin=25mm]{{geometry}}
+\usepackage{{array,booktabs,tabularx,graphicx}}
+{preamble}
+\emergencystretch=3em
+\begin{{document}}
+}}
+\makeatother
+"""
+_ENGLISH = r"""\ifPDFTeX\usepackage[utf8]{{inputenc}}\usepackage{{textcomp}}
+\IfFileExists{{lmodern.sty}}{{\usepackage[T1]{{fontenc}}\usepackage{{lmodern}}}}{{}}
+{unknown}\else\usepackage{{fontspec}}\fi"""
+_CHINESE = r"""\ifPDFTeX\errmessage{{compile this document with xelatex}}\fi
+\usepackage{{fontspec,xeCJK}}
+{fonts}
+\xeCJKsetup{{CJKmath=true}}
+\linespread{{1.3}}\setlength{{\parindent}}{{2em}}
+\renewcommand{{\figurename}}{{图}}\renewcommand{{\tablename}}{{表}}\renewcommand{{\refname}}{{参考文献}}"""
+_COMMANDS = {2: "section*", 3: "subsection*"}
+
+
+def document(
+    result: ComparisonResult, *, lang: str, style: Style = "nature", table_file: str = "table"
+) -> str:
+    """Every paragraph, the table and the main figure in one language.
+
+    Args:
+        result: The comparison.
+        lang: ``en`` or ``zh``.
+        style: ``nature``, ``apa`` or ``gbt``.
+        table_file: Stem of the table's file beside it.
+    """
+    which = prose.check_language(lang)
+    blocks = prose.blocks(result, lang=which, style=style)
+    body = []
+    for level, title, text in blocks:
+        if title == TITLES["caption"][which == "zh"]:
+            body.append(_figure(text))
+            continue
+        body.append(f"\\{_COMMANDS[level]}{{{to_latex(title)}}}" + (f"\n{to_latex(text)}" if text else ""))
+    table = tables.to_latex(tables.main_table(result, style), which)
+    cited = cited_in(" ".join(text for _, _, text in blocks))
+    text = "\n\n".join([*body, rf"\IfFileExists{{{table_file}.tex}}{{\input{{{table_file}}}}}{{}}"])
+    return _head(which, text + table, bool(cited)) + "\n" + text + "\n\n\\crysmmattnend\n"
+
+
+def alias(lang: Lang) -> str:
+    """``paragraphs.tex``: the document in the first language."""
+    return f"% the document in the report's first language\n\\input{{paragraphs.{lang}}}\n"
+
+
+def _figure(caption: str) -> str:
+    # the caption begins with its own number
+    picture = "figures/attention_statistics_comparison"
+    return "\n".join(
+        [
+            r"\begin{figure}[htbp]",
+            r"\centering",
+            rf"\IfFileExists{{{picture}.pdf}}{{\includegraphics[width=\linewidth]{{{picture}.pdf}}}}"
+            r"{\IfFileExists{attention_statistics_comparison.png}"
+            r"{\includegraphics[width=\linewidth]{attention_statistics_comparison.png}}{}}",
+            rf"\par\medskip\parbox{{\linewidth}}{{\small {to_latex(caption)}}}",
+            r"\end{figure}",
+        ]
+    )
+
+
+def _head(lang: Lang, body: str, cites: bool) -> str:
+    stem = f"paragraphs.{lang}"
+    bibliography = r"\bibliographystyle{unsrt}\bibliography{references}" if cites else ""
+    if lang == "zh":
+        preamble = _CHINESE.format(fonts=_font_chain(_CHINESE_FONTS))
+        return _WHOLE.format(engine="xelatex", stem=stem, preamble=preamble, bibliography=bibliography)
+    preamble = _ENGLISH.format(unknown=_unknown(body))
+    return _WHOLE.format(engine="pdflatex", stem=stem, preamble=preamble, bibliography=bibliography)
+
+
+def _font_chain(names: Sequence[str]) -> str:
+    chain = ""
+    for name in reversed(names):
+        use = rf"\setCJKmainfont{{{name}}}[AutoFakeBold,AutoFakeSlant]"
+        chain = rf"\IfFontExistsTF{{{name}}}{{{use}}}{{{chain}}}"
+    return chain
+
+
+def _unknown(body: str) -> str:
+    """Declarations for characters that pdfLaTeX does not know: their code point in a small frame."""
+    characters = sorted(set(re.findall(r"[^\x00-\xff]", body)))
+    return "".join(
+        rf"\DeclareUnicodeCharacter{{{ord(c):04X}}}{{\fbox{{\tiny U+{ord(c):04X}}}}}" + "%\n"
+        for c in characters
+    )

@@ -1,0 +1,145 @@
+"""Numbers as text in one language and style."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from crysmm_attn_plugin.reports.arm_names import Lang
+from crysmm_attn_plugin.reports.numbers import (
+    MISSING,
+    decimals_for,
+    fixed,
+    format_number,
+    format_p,
+    format_percent,
+)
+
+Style = Literal["nature", "apa", "gbt"]
+
+#: Above this a rise is told as a multiple: "3.2-fold", not "221 % higher".
+FOLD_FROM = 100.0
+
+
+@dataclass(frozen=True)
+class Wording:
+    """Numbers as text in one language and style."""
+
+    lang: Lang
+    style: Style
+
+    @property
+    def italic(self) -> bool:
+        return self.style in ("apa", "gbt")
+
+    @property
+    def zh(self) -> bool:
+        return self.lang == "zh"
+
+    def symbol(self, name: str) -> str:
+        """A statistic's symbol, in italics where the style asks for it."""
+        return f"*{name}*" if self.italic else name
+
+    def p(self, value: float | None) -> str:
+        """``p = 0.012``."""
+        return format_p(value, lang=self.lang, style=self.style, name=self.symbol("p"))
+
+    def ends(self, low: str, high: str) -> str:
+        """A range from its two ends as text: ``0.1 to 0.3``, ``[0.1, 0.3]`` (apa), ``0.1～0.3`` in Chinese."""
+        if self.zh:
+            return f"{low}～{high}"
+        return f"{low} to {high}" if self.style == "nature" else f"[{low}, {high}]"
+
+    def bracketed(self, value: str, low: str, high: str) -> str:
+        """A number with its range, as a table cell has it."""
+        if self.zh:
+            return f"{value}（{low}～{high}）"
+        return f"{value} [{low}, {high}]" if self.style == "apa" else f"{value} ({low} to {high})"
+
+    def interval(self, low: float | None, high: float | None) -> str:
+        """An interval, at the precision of its width."""
+        if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
+            return MISSING
+        decimals = decimals_for(high - low)
+        return self.ends(fixed(low, decimals), fixed(high, decimals))
+
+    def percent(self, value: float | None, low: float | None = None, high: float | None = None) -> str:
+        """Percent with its sign."""
+        decimals = None
+        if low is not None and high is not None and math.isfinite(high - low):
+            decimals = min(max(decimals_for(high - low), 0 if abs(value or 0) >= FOLD_FROM else 1), 3)
+        return format_percent(value, decimals, lang=self.lang)
+
+    def percent_interval(self, low: float | None, high: float | None) -> str:
+        """An interval of a percentage, empty where an end is missing."""
+        if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
+            return ""
+        return self.ends(self.percent(low, low, high), self.percent(high, low, high))
+
+    def fold(self, percent: float, low: float | None = None, high: float | None = None) -> str:
+        """``3.2-fold`` / ``3.2 倍``: a percent change as the ratio it stands for."""
+        ratio = 1 + percent / 100
+        if low is not None and high is not None and math.isfinite(high - low):
+            text = fixed(ratio, min(max(decimals_for((high - low) / 100), 1), 2))
+        else:
+            text = fixed(ratio, 1)
+        return f"{text} 倍" if self.zh else f"{text}-fold"
+
+    def change(self, percent: float | None, low: float | None = None, high: float | None = None) -> str:
+        """A relative change as a table cell: ``−23.6%``, ``3.2-fold``, ``not defined``."""
+        if percent is None or not math.isfinite(percent):
+            return "无定义" if self.zh else "not defined"
+        return self.fold(percent, low, high) if percent >= FOLD_FROM else self.percent(percent, low, high)
+
+    def rho(self, value: float | None) -> str:
+        """A correlation: two decimals, without the leading zero in APA."""
+        text = fixed(value, 2)
+        return text.replace("0.", ".", 1) if self.style == "apa" else text
+
+    def rho_interval(self, low: float, high: float) -> str:
+        """An interval of a correlation."""
+        return self.ends(self.rho(low), self.rho(high))
+
+    def several_p(self, values: Sequence[float]) -> str:
+        """One p-value for all when they read alike, else all of them."""
+        texts = [self.p(v) for v in values]
+        return self.join(list(dict.fromkeys(texts)) if len(set(texts)) == 1 else texts)
+
+    def numbers(self, values: Sequence[float], width: float | None = None) -> str:
+        """Values one after the other at one precision, that of an interval of this width."""
+        if width is not None and math.isfinite(width) and width > 0:
+            texts = [fixed(v, decimals_for(width)) for v in values]
+        else:
+            texts = [format_number(v) for v in values]
+        return ("、" if self.zh else ", ").join(texts)
+
+    def join(self, items: Sequence[str], last: str = "") -> str:
+        """``a, b and c`` / ``a、b和c``."""
+        items = list(items)
+        if len(items) < 2:
+            return "".join(items)
+        if self.zh:
+            return "、".join(items[:-1]) + "和" + items[-1]
+        return ", ".join(items[:-1]) + f" {last or 'and'} " + items[-1]
+
+    def count(self, n: int) -> str:
+        """A small count as a word (English)."""
+        return str(n) if self.zh else count(n)
+
+
+def count(n: int) -> str:
+    """``three``; from ten on in digits."""
+    words = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+    return words[n] if n < len(words) else str(n)
+
+
+def capital(text: str) -> str:
+    """First letter as a capital."""
+    return text[:1].upper() + text[1:]
+
+
+def bare(text: str) -> str:
+    """Without a leading article."""
+    return text.removeprefix("the ")
