@@ -8,7 +8,7 @@ _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", '"': r"\char34{}", "−": r"$-$", "–": "--", "—": "---", "×": r"$\times$", "→": r"$\to$",
+    "|": r"\textbar{}", '"': r"\char34{}", "−": r"$-$", "–": "--", "—": "---", "×": r"$\times$", "†": r"\textdagger{}", "→": r"$\to$",
     "‘": "`", "’": "'", "“": "``", "”": "''", "\u00a0": "~",
 }  # fmt: skip
 #: Characters that a LaTeX run of any engine cannot take: controls, surrogates, and marks that turn text round.

@@ -78,7 +78,7 @@ def plot_comparison(comparison: Comparison, *, pair: int = 0, ax: Any = None) ->
     Raises:
         UsageError: When there is no such pair, or no metric with a defined percent change.
     """
-    from crysmm_attn_plugin.reports.arm_names import is_about_middle_fusion
+    from crysmm_attn_plugin.reports.arm_names import arm_label, is_about_middle_fusion
     from crysmm_attn_plugin.reports.guide import GUIDE_RANGES
     from crysmm_attn_plugin.reports.tables import headline
 
@@ -100,5 +100,7 @@ def plot_comparison(comparison: Comparison, *, pair: int = 0, ax: Any = None) ->
     ax.axvline(0, color="black", linewidth=0.8)
     ax.set_yticks(range(len(metrics)), [BY_NAME[m.metric].label_en for m in metrics])
     ax.invert_yaxis()
-    ax.set_xlabel(f"change of {label(chosen.arm)} against {label(chosen.baseline)} (%)")
+    ax.set_xlabel(
+        f"change of {label(arm_label(chosen.arm, 'en'))} against {label(arm_label(chosen.baseline, 'en'))} (%)"
+    )
     return ax

@@ -95,6 +95,7 @@ def context(result: ComparisonResult, pair: PairComparison, w: Wording) -> dict[
         test=first.test if first else "",
         test_name=_test_name(first.test if first else "", w),
         interval_method=first.interval if first else "",
+        interval_name=_interval_name(first.interval if first else "", w),
         adjustment=adjustment,
         adjustment_name=facts.adjustment_name(adjustment, w.lang),
         detectable=fixed(pair.detectable_dz, 2) if pair.detectable_dz is not None else "",
@@ -148,6 +149,7 @@ def describe_context(result: ComparisonResult, w: Wording) -> dict[str, Any]:
         test="",
         test_name="",
         interval_method="",
+        interval_name="",
         adjustment="",
         adjustment_name="",
         detectable="",
@@ -231,8 +233,15 @@ def _test_name(test: str, w: Wording) -> str:
     if not w.zh:
         return test
     if "sign-flip" in test:
-        return "精确符号翻转" if test.startswith("exact") else "符号翻转"
+        words = "精确符号翻转" if test.startswith("exact") else "符号翻转"
+        return f"按簇的{words}" if "cluster" in test else words
     return "晶体与训练双因素"
+
+
+def _interval_name(interval: str, w: Wording) -> str:
+    if not w.zh:
+        return interval
+    return ("按簇的 " if "cluster" in interval else " ") + interval.partition(" ")[0] + " "
 
 
 def _same(texts: list[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +23,9 @@ _TEXT_FONT, _CHINESE_FONT = "Times New Roman", "SimSun"
 _TABLE_POINTS, _TEXT_POINTS = 8.0, 11.0
 #: Room for text on an A4 page with margins of 25 mm, points.
 _PAGE_WIDTH = 453.0
+#: Symbols with something above or below the line.
+_RAISED = {"e^H": ("e", "H"), "g_z": ("g", "z"), "d_av": ("d", "av"), "w_(i)": ("w", "(i)")}
+_SCRIPTS = re.compile("(" + "|".join(map(re.escape, _RAISED)) + ")")
 _FIGURE = "attention_statistics_comparison"
 
 
@@ -128,9 +132,15 @@ def _add_text(document: Any, text: str, *, points: float, justify: bool) -> None
 
     pieces(text, literal, symbol)
     for part, italic in runs:
-        run = paragraph.add_run(printable(part))
-        run.italic = italic
-        run.font.size = _points(points)
+        for piece in _SCRIPTS.split(printable(part)):
+            base, script = _RAISED.get(piece, (piece, ""))
+            run = paragraph.add_run(base)
+            run.italic = italic or bool(script)
+            run.font.size = _points(points)
+            if script:
+                small = paragraph.add_run(script)
+                small.italic, small.font.size = True, _points(points)
+                small.font.superscript, small.font.subscript = piece == "e^H", piece != "e^H" or None
     if justify:
         paragraph.alignment = WD_ALIGN_PARAGRAPH.JUSTIFY
     paragraph.paragraph_format.space_after = _points(8)

@@ -1,8 +1,9 @@
-"""The whole report as one folder: made beside its place, moved there when it is complete."""
+"""The whole report as one folder: made beside its place, moved there when it is complete; edited files stay."""
 
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 import shutil
 import tempfile
@@ -11,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from crysmm_attn_plugin.catalogue import known_languages
-from crysmm_attn_plugin.errors import UsageError
+from crysmm_attn_plugin.errors import AttnError, UsageError
 from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
 from crysmm_attn_plugin.reports import machine_tables, tables
 from crysmm_attn_plugin.reports.parts import make_parts, part_names
 from crysmm_attn_plugin.store.files import write_atomic, write_json
+from crysmm_attn_plugin.store.folders import write_folder_atomic
 
 if TYPE_CHECKING:
     from crysmm_attn_plugin.reports.comparison import Comparison
@@ -40,6 +42,7 @@ STYLES = ("nature", "apa", "gbt")
 #: A folder with this file is a report, and may be replaced by one.
 MARKER = "result.json"
 
+log = logging.getLogger("crysmm_attn")
 Progress = Callable[[str], None]
 
 
@@ -67,18 +70,27 @@ def write_report(
         The folder.
 
     Raises:
-        UsageError: On an unknown format, language or style, or when the folder is a file.
+        UsageError: On an unknown format, language or style, or a folder that cannot be written.
+        AttnError: When the disk fails under way; what was there is unharmed.
     """
     wanted, languages, number_style, target = check_request(
         out_dir, formats=formats, langs=langs, style=style
     )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    stage = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    work = progress or (lambda part: None)
     try:
-        _fill(comparison, stage, target, wanted, languages, number_style, progress or (lambda part: None))
-        _move_into_place(stage, target)
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
+        written = write_folder_atomic(
+            target,
+            lambda stage: _fill(comparison, stage, target, wanted, languages, number_style, work),
+            marker=MARKER,
+            names=_REPORT_NAMES | {"attention_heatmap_example_*"},
+        )
+    except OSError as error:
+        raise AttnError(
+            f"the report could not be written to {_short(target)}: {error.strerror or error}; nothing there was changed. Make "
+            "room or name another folder."
+        ) from error
+    for edited, beside in written.kept:
+        log.warning("%s was edited and stays as it is; the new version is %s", target / edited, beside)
     get_plugin_manager().hooks.report_written(comparison=comparison, report_dir=target)
     return target
 
@@ -271,28 +283,6 @@ def _paragraphs(result: ComparisonResult, out: Path, langs: tuple[Lang, ...], st
 def _table_stem(lang: str, langs: Sequence[str]) -> str:
     """``table`` in the report's first language, ``table.zh`` in its second."""
     return "table" if lang == langs[0] else f"table.{lang}"
-
-
-def _move_into_place(stage: Path, target: Path) -> None:
-    """Rename where there is nothing; else replace a report's parts, its marker last, and keep what else lies there."""
-    stage.chmod(0o755)
-    if not target.exists():
-        os.replace(stage, target)
-        return
-    if (target / MARKER).exists() and _is_only_a_report(target, stage):
-        old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
-        os.replace(target, old / "report")
-        os.replace(stage, target)
-        shutil.rmtree(old, ignore_errors=True)
-        return
-    for path in sorted(stage.iterdir(), key=lambda p: p.name == MARKER):
-        _remove(target / path.name)
-        os.replace(path, target / path.name)
-
-
-def _is_only_a_report(target: Path, stage: Path) -> bool:
-    ours = {p.name for p in stage.iterdir()} | _REPORT_NAMES
-    return all(p.name in ours or p.name.startswith("attention_heatmap_example_") for p in target.iterdir())
 
 
 _REPORT_NAMES = {

@@ -15,7 +15,9 @@ from crysmm_attn_plugin.reports import escape, paragraphs
 from crysmm_attn_plugin.reports.markup import to_html, to_latex, to_markdown, to_plain
 
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
-SPECIAL = st.text(st.sampled_from(list("ab 1_*`[]()!<>&#;:-+=.|\\~$/\"'中（，é{}@\x07\u202e")), min_size=1, max_size=24)
+SPECIAL = st.text(
+    st.sampled_from(list("ab 1_*`[]()!<>&#;:-+=.|\\~$/\"'中（，é{}@\x07\u202e")), min_size=1, max_size=24
+)
 
 
 @settings(max_examples=1500, deadline=None)
@@ -44,7 +46,7 @@ def test_what_people_paste_holds_no_escape():
 
 
 def test_latex_leaves_no_special_character_and_breaks_long_names():
-    text = escape.latex("a%b_c&d#e$f{g}h^i~j\\k \"l\" -- ``")
+    text = escape.latex('a%b_c&d#e$f{g}h^i~j\\k "l" -- ``')
     for raw in ("%", "_", "&", "#", "$", "{g}"):
         assert f"\\{raw}" in text or raw == "{g}"
     assert "\\input" not in to_latex("\\input{/etc/passwd}")

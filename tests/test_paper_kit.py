@@ -60,7 +60,12 @@ def compile_tex(engine: str, stem: str, folder: Path, *, bibtex: bool = True) ->
     for program, *_ in steps:
         flags = [] if program == "bibtex" else ["-interaction=nonstopmode", "-halt-on-error"]
         done = subprocess.run(
-            [program, *flags, stem], cwd=folder, capture_output=True, encoding="utf-8", errors="replace", timeout=300
+            [program, *flags, stem],
+            cwd=folder,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=300,
         )
         assert done.returncode == 0, done.stdout[-3000:]
     return (folder / f"{stem}.log").read_text(encoding="utf-8", errors="replace")
@@ -75,7 +80,9 @@ def compile_tex(engine: str, stem: str, folder: Path, *, bibtex: bool = True) ->
     ],
 )
 @pytest.mark.parametrize("arms", [("full",), HOSTILE], ids=["two-arms", "hostile-names"])
-def test_the_documents_compile_within_the_page_with_every_citation_found(engine, lang, package, arms, tmp_path):
+def test_the_documents_compile_within_the_page_with_every_citation_found(
+    engine, lang, package, arms, tmp_path
+):
     tool(engine, package)
     result = synthetic_result(
         "supported", seeds=1 if len(arms) == 1 else 5, arms=arms, percents={"max_weight": 221.0}, truncated=2
@@ -163,7 +170,10 @@ def test_word_documents_break_no_word_and_hold_captions_and_references(tmp_path)
             check=True, capture_output=True, timeout=300,
         )  # fmt: skip
     laid_out = subprocess.run(
-        [pdftotext, "-layout", str(tmp_path / "table.pdf"), "-"], check=True, capture_output=True, encoding="utf-8"
+        [pdftotext, "-layout", str(tmp_path / "table.pdf"), "-"],
+        check=True,
+        capture_output=True,
+        encoding="utf-8",
     ).stdout
     lines = [" ".join(line.replace("\u00a0", " ").split()) for line in laid_out.splitlines()]
     for cells in table.rows["en"][1:6]:
@@ -191,7 +201,9 @@ def test_the_widths_of_the_word_table_hold_every_cell_but_names(tmp_path):
 
 def test_the_workbook_is_typed_and_runs_nothing(tmp_path):
     result = synthetic_result("supported", seeds=5, arms=HOSTILE)
-    samples = pd.DataFrame({"id": ["=1+1", "+2", "-3", "@a", "JVASP-1"], "entropy.full": [1.5, 2.0, float("nan"), 3.0, 4.0]})
+    samples = pd.DataFrame(
+        {"id": ["=1+1", "+2", "-3", "@a", "JVASP-1"], "entropy.full": [1.5, 2.0, float("nan"), 3.0, 4.0]}
+    )
     table = tables.main_table(result)
     workbook.write_workbook(result, table, samples, tmp_path / "table.xlsx", ("en", "zh"))
     book = openpyxl.load_workbook(tmp_path / "table.xlsx")

@@ -115,6 +115,17 @@ class Run:
     def __repr__(self) -> str:
         return f"Run(arm={self.arm!r}, run_id={self.run_id!r}, state={self.state!r}, path={str(self.path)!r})"
 
+    def _repr_html_(self) -> str:
+        from crysmm_attn_plugin.notebook import run_html
+
+        return run_html(self)
+
+    def plot(self, metric: str = "entropy", *, ax: Any = None) -> Any:
+        """Distribution of a metric over the test crystals as matplotlib axes (see ``notebook.plot_run``)."""
+        from crysmm_attn_plugin.notebook import plot_run
+
+        return plot_run(self, metric, ax=ax)
+
     def _read_info(self) -> tuple[dict[str, Any], Damage | None]:
         fallback = {"run_id": self.path.name, "arm": self.path.parent.name}
         try:
