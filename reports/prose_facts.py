@@ -27,6 +27,13 @@ __all__ = ["Lang", "Style", "Wording", "arm_label", "capital", "count"]
 
 Kind = Literal["supports", "opposes", "differs", "small", "equivalent", "undetected", "estimate"]
 
+#: Outcomes that a sentence says as they are.
+_TOLD: dict[str, Kind] = {
+    "supports": "supports",
+    "opposes": "opposes",
+    "differs": "differs",
+    "estimate": "estimate",
+}
 #: Metrics as a sentence calls them.
 _NAMES_EN = {
     "max_weight": "the maximum weight",
@@ -162,8 +169,9 @@ def metric_label(metric: str, lang: Lang) -> str:
 
 def kind_of(m: MetricResult, alpha: float) -> Kind:
     """What may be said of a metric: its outcome, with detectable-but-small and equivalent told apart."""
-    if m.outcome in ("supports", "opposes", "differs", "estimate"):
-        return m.outcome  # type: ignore[return-value]
+    told = _TOLD.get(m.outcome)
+    if told is not None:
+        return told
     if m.p_adjusted is not None and m.p_adjusted < alpha and not m.disagreement:
         return "small"
     return "equivalent" if m.equivalent else "undetected"

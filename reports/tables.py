@@ -80,7 +80,7 @@ def main_table(result: ComparisonResult, style: Style = "nature") -> Table:
         "en": ("Metric", "Baseline", "Arm", "Difference", f"{level} CI low", f"{level} CI high", "Change (%)", "Adjusted p"),
         "zh": ("指标", "基线组", "实验组", "差值", f"{level} 置信区间下限", f"{level} 置信区间上限", "变化 (%)", "校正后 p"),
     }  # fmt: skip
-    rows: dict[str, list[tuple[str, ...]]] = {"en": [], "zh": []}
+    rows: dict[Lang, list[tuple[str, ...]]] = {"en": [], "zh": []}
     values: list[tuple[float | None, ...]] = []
     decimals: list[int] = []
     groups = []
@@ -111,8 +111,8 @@ def main_table(result: ComparisonResult, style: Style = "nature") -> Table:
         if e.mae_arm is not None:
             change = -e.relative_gain if e.relative_gain is not None else None
             values.append((e.mae_baseline, e.mae_arm, e.difference, e.ci_low, e.ci_high, change, e.p_value))
-            known = e.ci_low is not None and e.ci_high is not None
-            decimals.append(decimals_for(e.ci_high - e.ci_low) if known else 3)  # type: ignore[operator]
+            width = e.ci_high - e.ci_low if e.ci_low is not None and e.ci_high is not None else None
+            decimals.append(decimals_for(width))
             for lang, found in rows.items():
                 found.append(_error_row(result, pair, Wording(lang, style), decimals[-1]))
     return Table(
@@ -236,14 +236,14 @@ def _note(result: ComparisonResult, lang: str) -> str:
 
 def _one_arm_table(result: ComparisonResult, style: Style) -> Table:
     arm = result.arms[0]
-    names = {lang: facts.arm_label(arm.name, lang) for lang in ("en", "zh")}  # type: ignore[arg-type]
-    rows: dict[str, list[tuple[str, ...]]] = {"en": [], "zh": []}
+    names = {"en": facts.arm_label(arm.name, "en"), "zh": facts.arm_label(arm.name, "zh")}
+    rows: dict[Lang, list[tuple[str, ...]]] = {"en": [], "zh": []}
     for name, mean in arm.means.items():
         spec = BY_NAME.get(name)
         for lang in rows:
             label = name if spec is None else spec.label_en if lang == "en" else spec.label_zh
             unit = "" if spec is None else spec.unit.replace("tokens", "")
-            rows[lang].append((_with_unit(label, unit, Wording(lang, style)), format_number(mean)))  # type: ignore[arg-type]
+            rows[lang].append((_with_unit(label, unit, Wording(lang, style)), format_number(mean)))
     heads = {"en": ("Metric", arm_heading(arm.name, "en")), "zh": ("指标", names["zh"])}
     return Table(
         "table",

@@ -116,7 +116,7 @@ def _check(args: argparse.Namespace) -> None:
 def _pilot(args: argparse.Namespace) -> tuple[Panel, str, str]:
     """The pilot's two arms on the crystals they share."""
     from crysmm_attn_plugin.errors import UsageError
-    from crysmm_attn_plugin.reports.comparison import choose_baseline
+    from crysmm_attn_plugin.reports.baseline import name_baseline
     from crysmm_attn_plugin.stats.checks import SMALLEST_N
     from crysmm_attn_plugin.stats.panel import build_panel
     from crysmm_attn_plugin.store.reader import Run, find_runs
@@ -136,7 +136,7 @@ def _pilot(args: argparse.Namespace) -> tuple[Panel, str, str]:
             f"the runs are all of arm {next(iter(arms))!r}; how much a change between arms varies shows only in runs of two "
             "arms: add a run of the other, or leave the runs out and give --sd-crystals, --sd-noise and --sd-runs."
         )
-    baseline = args.baseline or choose_baseline(arms)
+    baseline = name_baseline(arms, args.baseline or None)
     others = sorted(a for a in arms if a != baseline)
     arm = args.arm or others[0]
     if arm == baseline or (len(others) > 1 and not args.arm):
