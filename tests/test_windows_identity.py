@@ -35,7 +35,7 @@ from crysmm_attn_plugin.hooks.reading.facts import facts_of
 from crysmm_attn_plugin.hooks.reading.identity import BatchInputs
 from crysmm_attn_plugin.hooks.reading.loops import listen
 from crysmm_attn_plugin.hooks.reading.outputs import belongs
-from crysmm_attn_plugin.hooks.tokens import TokenizerWatch, labels_of
+from crysmm_attn_plugin.hooks.reading.tokenizers import TokenizerWatch
 from crysmm_attn_plugin.records import BatchIdentity, Checkpoint
 
 # -- loops over loaders ----------------------------------------------------------------------------------------
@@ -488,115 +488,45 @@ def test_inputs_are_matched_to_the_batch_they_were_made_from() -> None:
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "na", "##cl", "is", "rock", "salt", "iron", "##s"]
 
 
-def tokenizer(folder: Path, fast: bool) -> Any:
-    transformers = pytest.importorskip("transformers")
-    if fast:
-        tokenizers = pytest.importorskip("tokenizers")
-        inner = tokenizers.Tokenizer(
-            tokenizers.models.WordPiece({w: i for i, w in enumerate(VOCABULARY)}, unk_token="[UNK]")
-        )
-        inner.normalizer = tokenizers.normalizers.BertNormalizer(lowercase=True)
-        inner.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
-        inner.post_processor = tokenizers.processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
-        return transformers.PreTrainedTokenizerFast(
-            tokenizer_object=inner, unk_token="[UNK]", pad_token="[PAD]", cls_token="[CLS]", sep_token="[SEP]",
-            mask_token="[MASK]", model_max_length=6,
-        )  # fmt: skip
-    path = folder / "vocab.txt"
-    path.write_text("\n".join(VOCABULARY), encoding="utf-8")
-    legacy = pytest.importorskip("transformers.models.bert_japanese.tokenization_bert_japanese")
-    return legacy.BertJapaneseTokenizer(
-        str(path), word_tokenizer_type="basic", do_lower_case=True, model_max_length=6
+def tokenizer() -> Any:
+    transformers, tokenizers = pytest.importorskip("transformers"), pytest.importorskip("tokenizers")
+    inner = tokenizers.Tokenizer(
+        tokenizers.models.WordPiece({w: i for i, w in enumerate(VOCABULARY)}, unk_token="[UNK]")
     )
+    inner.normalizer = tokenizers.normalizers.BertNormalizer(lowercase=True)
+    inner.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
+    inner.post_processor = tokenizers.processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_object=inner, unk_token="[UNK]", pad_token="[PAD]", cls_token="[CLS]", sep_token="[SEP]",
+        mask_token="[MASK]", model_max_length=6,
+    )  # fmt: skip
 
 
-@pytest.mark.parametrize("fast", [True, False], ids=["fast", "slow"])
-def test_token_labels_are_the_encodings_without_padding(tmp_path: Path, fast: bool) -> None:
-    tok = tokenizer(tmp_path, fast)
-    watch = TokenizerWatch()
-    watch.start()
-    encoding = tok(["NaCl salt", "iron"], padding=True, truncation=True, return_tensors="pt")
-    watch.stop()
-    (call,) = watch.calls
-    salt, iron = labels_of(call)
-    assert salt.tokens == ("[CLS]", "na", "##cl", "salt", "[SEP]")
-    assert salt.word_ids == (-1, 0, 0, 1, -1)
-    assert salt.special == (True, False, False, False, True)
-    assert salt.text == "NaCl salt"
-    assert iron.tokens == ("[CLS]", "iron", "[SEP]")
-    assert not salt.truncated
-    assert not iron.truncated
-    assert encoding["attention_mask"].sum(-1).tolist() == [5, 3]
-
-
-@pytest.mark.parametrize("fast", [True, False], ids=["fast", "slow"])
-@pytest.mark.parametrize(
-    ("text", "options", "cut"),
-    [
-        ("NaCl is rock salt", {}, True),
-        ("NaCl is rock", {}, False),  # exactly at the limit
-        ("NaCl is rock salt", {"max_length": 5}, True),
-        ("NaCl salt", {"max_length": 5}, False),
-    ],
-)
-def test_a_text_the_tokenizer_cut_is_marked(
-    tmp_path: Path, fast: bool, text: str, options: dict[str, int], cut: bool
-) -> None:
-    tok = tokenizer(tmp_path, fast)
-    watch = TokenizerWatch()
-    watch.start()
-    tok([text], padding=True, truncation=True, **options)
-    watch.stop()
-    (labels,) = labels_of(watch.calls[0])
-    assert labels.truncated is cut
-
-
-def test_an_unknown_word_is_a_word_and_not_a_special_token(tmp_path: Path) -> None:
-    tok = tokenizer(tmp_path, True)
-    watch = TokenizerWatch()
-    watch.start()
-    tok(["zirconium salt"])
-    watch.stop()
-    (labels,) = labels_of(watch.calls[0])
-    assert labels.tokens == ("[CLS]", "[UNK]", "salt", "[SEP]")
-    assert labels.special == (True, False, False, True)
-
-
-def test_the_tokenizer_class_is_put_back(tmp_path: Path) -> None:
-    base = pytest.importorskip("transformers.tokenization_utils_base").PreTrainedTokenizerBase
-    original = base.__call__
-    watch = TokenizerWatch()
-    watch.start()
-    watch.start()
-    assert base.__call__ is not original
-    watch.stop()
-    watch.stop()
-    assert base.__call__ is original
-
-
-def test_tokens_of_the_host_are_taken_when_the_texts_are_the_data_sets(tmp_path: Path) -> None:
-    tok = tokenizer(tmp_path, True)
+def test_tokens_of_the_host_are_taken_when_the_texts_are_the_data_sets() -> None:
+    tok = tokenizer()
     texts = list(GraphTexts.text[:2])
     batch = graph_batch((SALT, RUTILE), tuple(texts), (1.0, 2.0))
     watch = TokenizerWatch()
     watch.start()
     tok([t.lower() for t in texts], padding=True, truncation=True)  # the host normalises first
+    calls = list(watch.calls)
     watch.stop()
-    found = identify(BatchInputs(batch, (0, 1), GraphTexts(), tokenizer_calls=watch.calls))
+    found = identify(BatchInputs(batch, (0, 1), GraphTexts(), tokenizer_calls=calls))
     assert found.tokens is not None
     assert found.tokens[0].tokens == ("[CLS]", "na", "##cl", "is", "rock", "[SEP]")
     assert found.tokens[0].truncated
 
 
-def test_texts_in_another_order_than_the_data_sets_are_refused(tmp_path: Path) -> None:
-    tok = tokenizer(tmp_path, True)
+def test_texts_in_another_order_than_the_data_sets_are_refused() -> None:
+    tok = tokenizer()
     batch = graph_batch((SALT, RUTILE), GraphTexts.text[1::-1], (1.0, 2.0))
     watch = TokenizerWatch()
     watch.start()
     tok(list(batch[2]), padding=True, truncation=True)
+    calls = list(watch.calls)
     watch.stop()
     with pytest.raises(IdentityError, match="text for crystal 'A-1' begins 'TiO2 is rutile'"):
-        identify(BatchInputs(batch, (0, 1), GraphTexts(), tokenizer_calls=watch.calls))
+        identify(BatchInputs(batch, (0, 1), GraphTexts(), tokenizer_calls=calls))
 
 
 # -- which weights ---------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from crysmm_attn_plugin.hooks.reading.explain import left_out
 from crysmm_attn_plugin.hooks.reading.reader import PassReader
 from crysmm_attn_plugin.hooks.reading.sites import Reading
 from crysmm_attn_plugin.records import Alarm, Window
+from crysmm_attn_plugin.text import TOKENS_UNALIGNED, unaligned_message
 
 #: Mean between-atom variation below which every atom of a crystal reads practically the same tokens.
 COLLAPSED_BELOW = 0.01
@@ -26,6 +27,7 @@ def window_alarms(
     without_mask: Iterable[str],
     untrained: Sequence[tuple[str, str]],
     by_elimination: bool = False,
+    unaligned: Sequence[float] = (),
 ) -> tuple[Alarm, ...]:
     """Alarms of one window.
 
@@ -35,6 +37,7 @@ def window_alarms(
         window: What is known of it.
         without_mask: Modules whose keys were padded and that masked nothing.
         untrained: (module, direction) pairs no gradient ever reached.
+        unaligned: Of each crystal whose tokens are not those of its text, the share that is.
         by_elimination: Nobody named this loop: it ran without gradients and no other was named.
     """
     alarms = [
@@ -99,6 +102,11 @@ def window_alarms(
                 "tokens_unknown",
                 "the host's tokens could not be read, so special tokens and stop words cannot be told apart.",
             )
+        )
+    if unaligned:
+        message = unaligned_message(len(unaligned), gathered.n_crystals, min(unaligned))
+        alarms.append(
+            Alarm(TOKENS_UNALIGNED, message, detail={"n": len(unaligned), "lowest": min(unaligned)})
         )
     alarms += _identity(reader)
     if window.training_mode:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from crysmm_attn_plugin.hooks.tokens import TokenizerWatch
+from crysmm_attn_plugin.hooks.reading.tokenizers import TokenizerWatch
 from crysmm_attn_plugin.records import WindowKind
 
 if TYPE_CHECKING:
@@ -53,12 +53,6 @@ class Pass:
             return self.reader.n_yielded >= len(self.loader) > 0
         except TypeError:
             return False
-
-    def tokenizer_calls(self) -> list[Any]:
-        """Tokenizer calls since this was asked last."""
-        calls = list(self.tokenizers.calls)
-        self.tokenizers.clear()
-        return calls
 
     def skip(self) -> None:
         """Keep nothing of this pass and stop watching."""

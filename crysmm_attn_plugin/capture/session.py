@@ -175,14 +175,13 @@ class Capture:
             weakly(loader), split or "test", kind, self._epoch if self._trained else None, provisional
         )
         current.reader = PassReader(
-            getattr(loader, "dataset", None),
+            loader,
             lambda inputs: facts_of(inputs, self.manager, current),
             self._model() if self._model is not None else None,
-            current.tokenizer_calls,
+            current.tokenizers,
             BASELINE_CRYSTALS if self.settings.reinitialised else 0,
             self._asker(current),
         )
-        current.tokenizers.start()
         self._pass = current
         return True
 

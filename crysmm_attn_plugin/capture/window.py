@@ -20,6 +20,7 @@ from crysmm_attn_plugin.hooks.reading.reader import PassReader, ReadBatch
 from crysmm_attn_plugin.records import AttentionCall, BatchIdentity, Window, WindowOutcome, WindowState
 from crysmm_attn_plugin.settings import Settings
 from crysmm_attn_plugin.store.writer import RunWriter
+from crysmm_attn_plugin.text import read_text
 
 log = logging.getLogger("crysmm_attn")
 
@@ -58,6 +59,7 @@ class OpenWindow:
         self.modules: dict[str, None] = {}
         self.untrained: tuple[tuple[str, str], ...] = ()
         self.by_elimination = False
+        self.unaligned: list[float] = []
 
     @torch.no_grad()
     def add(self, read: ReadBatch) -> None:
@@ -93,6 +95,10 @@ class OpenWindow:
                     head_mean=False,
                 ).blocks
         self._without_mask |= read.without_mask
+        for labels, elements in zip(read.identity.tokens or (), read.identity.elements):
+            text = read_text(labels, elements or ())
+            if not text.trusted:
+                self.unaligned.append(text.aligned)
         self.gathered.add(read.identity, blocks, read.prediction, padding)
 
     def _hand_over(self, rows: RowGroup) -> None:
@@ -136,6 +142,12 @@ class OpenWindow:
             expected - reader.missing,
             time.perf_counter() - self._started,
             window_alarms(
-                self.gathered, reader, self.window, self._without_mask, self.untrained, self.by_elimination
+                self.gathered,
+                reader,
+                self.window,
+                self._without_mask,
+                self.untrained,
+                self.by_elimination,
+                self.unaligned,
             ),
         )

@@ -106,11 +106,10 @@ class Probe:
         self.reads = False
         self._pass = Pass(weakly(loader), split or "test", "attached", None, split is None)
         self._pass.reader = PassReader(
-            getattr(loader, "dataset", None),
+            loader,
             lambda inputs: facts_of(inputs, get_plugin_manager(), self._pass),
-            tokenizer_calls=self._pass.tokenizer_calls,
+            tokenizers=self._pass.tokenizers,
         )
-        self._pass.tokenizers.start()
 
     @property
     def loader(self) -> Any:

@@ -11,7 +11,8 @@ from crysmm_attn_plugin.hooks.reading.atoms import NUMBER_NAMES, Atoms, atoms_of
 from crysmm_attn_plugin.hooks.reading.batch import leaves, texts_in
 from crysmm_attn_plugin.hooks.reading.identity import BatchInputs, identify, locate, stored
 from crysmm_attn_plugin.hooks.reading.sites import Facts, Side
-from crysmm_attn_plugin.hooks.tokens import labels_of
+from crysmm_attn_plugin.hooks.reading.token_tables import row_of
+from crysmm_attn_plugin.hooks.reading.tokens import find_tokens
 from crysmm_attn_plugin.records import BatchIdentity, TokenLabels
 
 
@@ -128,8 +129,16 @@ def _labels(inputs: BatchInputs, n: int) -> tuple[TokenLabels, ...] | None:
             found.append(own(place))
         else:
             return tuple(found)
-    calls = [c for c in inputs.tokenizer_calls if len(c.texts) == n]
-    return labels_of(calls[-1]) if calls else None
+    texts = texts_in(inputs.batch, n) or _texts_of(inputs)
+    return find_tokens(
+        inputs.batch,
+        n,
+        texts,
+        calls=inputs.tokenizer_calls,
+        tokenizers=inputs.tokenizers,
+        seen=inputs.given,
+        lengths=inputs.lengths or None,
+    )
 
 
 def _texts_of(inputs: BatchInputs) -> list[str] | None:
@@ -150,14 +159,12 @@ def _token_side(inputs: BatchInputs, labels: tuple[TokenLabels, ...] | None) -> 
     widths: set[int] = set()
     real = None
     for call in inputs.tokenizer_calls:
-        ids = call.encoding.get("input_ids") if hasattr(call.encoding, "get") else None
-        mask = call.encoding.get("attention_mask") if hasattr(call.encoding, "get") else None
-        for value in (ids, mask):
-            if isinstance(value, torch.Tensor) and value.ndim == 2:
-                widths.add(int(value.shape[1]))
-        real = _real(mask, labels) if real is None else real
-    if labels is None:
-        return Side(None, frozenset(widths))
+        if n is None or len(call.texts) == n:
+            widths.add(max((len(row_of(r)) for r in call.ids), default=0))
+            if isinstance(call.mask, torch.Tensor) and real is None:
+                real = _real(call.mask, labels)
+    if labels is None:  # whose calls they were is not known
+        return Side()
     counts = [len(t.tokens) for t in labels]
     widths.add(max(counts))
     for _, leaf in leaves(inputs.batch):

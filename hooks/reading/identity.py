@@ -35,6 +35,9 @@ class BatchInputs:
         dataset: The loader's data set.
         seen_before: Crystals of the pass before this batch.
         tokenizer_calls: Tokenizer calls seen since the batch before, in order.
+        tokenizers: Tokenizers of the host that are known.
+        given: Arguments of the first outermost module calls.
+        lengths: Of the axes of the attention formed on it.
     """
 
     batch: Any
@@ -42,6 +45,9 @@ class BatchInputs:
     dataset: Any
     seen_before: int = 0
     tokenizer_calls: list[Any] = field(default_factory=list)
+    tokenizers: list[Any] = field(default_factory=list)
+    given: list[Any] = field(default_factory=list)
+    lengths: set[int] = field(default_factory=set)
 
 
 def size_of(inputs: BatchInputs) -> int | None:

@@ -32,6 +32,7 @@ from crysmm_attn_plugin.hooks.reading.sites import (
     maps_of,
     real_positions,
 )
+from crysmm_attn_plugin.hooks.reading.tokenizers import TokenizerWatch, known_tokenizers
 from crysmm_attn_plugin.hooks.reading.watch import Lines, Seen, Watch
 from crysmm_attn_plugin.records import AttentionCall, BatchIdentity
 
@@ -39,6 +40,8 @@ from crysmm_attn_plugin.records import AttentionCall, BatchIdentity
 BATCHES_BEFORE, BYTES_BEFORE = 4, 64 * 2**20
 #: Batches remembered for loops that fetch ahead of the model.
 KEPT_AHEAD = 64
+#: Outermost calls of a batch whose arguments are looked at for token ids.
+GIVEN = 4
 
 Identify = Callable[[BatchInputs], tuple[BatchIdentity, Facts]]
 
@@ -51,6 +54,7 @@ class Group:
     items: dict[Site, list[Seen]] = field(default_factory=dict)
     outer: list[OuterCall] = field(default_factory=list)
     calls: list[ModuleCall] = field(default_factory=list)
+    given: list[Any] = field(default_factory=list)
     raised: bool = False
 
     @property
@@ -89,10 +93,10 @@ class PassReader:
     """Reads a pass. Its listener methods never raise; what goes wrong is raised by ``take``.
 
     Args:
-        dataset: The loader's.
+        loader: The loader; its data set and collate function are looked at.
         identify: Says who is in a batch, and its facts.
         model: The model whose forward takes the batches, where somebody named it.
-        tokenizer_calls: Asked for tokenizer calls when a batch is over.
+        tokenizers: Sees tokenizer calls, those of the data set and the collate function included.
         baseline_crystals: Crystals for which the same attention with fresh projections is wanted.
         read_attention: Asked for the weights of outermost calls of a batch in which no attention was seen.
 
@@ -107,17 +111,20 @@ class PassReader:
 
     def __init__(
         self,
-        dataset: Any,
+        loader: Any,
         identify: Identify,
         model: nn.Module | None = None,
-        tokenizer_calls: Callable[[], list[Any]] = list,
+        tokenizers: TokenizerWatch | None = None,
         baseline_crystals: int = 0,
         read_attention: Callable[[ModuleCall], torch.Tensor | None] | None = None,
     ) -> None:
-        self._dataset = dataset
+        self._dataset = getattr(loader, "dataset", None)
+        self._collate = getattr(loader, "collate_fn", None)
         self._identify = identify
         self._model = None if model is None else weakref.ref(model)
-        self._tokenizer_calls = tokenizer_calls
+        self._tokenizers = tokenizers or TokenizerWatch()
+        self._found_tokenizers: list[Any] | None = None
+        self._tokenizers.start()
         self._watch = Watch(self)
         self._linears = LinearWatch()
         self._baseline_crystals = baseline_crystals
@@ -173,6 +180,7 @@ class PassReader:
         """The host asks for the next batch."""
         self._stop()
         self._close_group()
+        self._tokenizers.next_batch()
 
     def ended(self) -> bool:
         """The loop is over; False when the model has yet to see batches that were fetched ahead."""
@@ -193,6 +201,7 @@ class PassReader:
         self._stop()
         self._close_group()
         self._group = None
+        self._tokenizers.stop()
 
     def abandon(self) -> None:
         """Stop watching and forget everything."""
@@ -201,8 +210,10 @@ class PassReader:
         self._queue.clear()
         self._waiting.clear()
         self._ready.clear()
+        self._tokenizers.stop()
 
     def _start(self) -> None:
+        self._tokenizers.start()
         self._watch.start()
         outermost.start(self)
         if self.n_crystals < self._baseline_crystals:
@@ -220,6 +231,8 @@ class PassReader:
         group = self._group
         if self._read_attention is not None:
             self._inputs = inputs
+        if group is not None and len(group.given) < GIVEN:
+            group.given.append(inputs)
         if group is None or self._error is not None:
             return
         if self._ahead:
@@ -384,7 +397,10 @@ class PassReader:
             self.n_without_attention += 1
         self._usual_calls = max(self._usual_calls, len(group.outer))
         inputs.seen_before = self.n_crystals
-        inputs.tokenizer_calls = self._tokenizer_calls()
+        inputs.tokenizer_calls = list(self._tokenizers.calls)
+        inputs.tokenizers = self._known_tokenizers()
+        inputs.given = group.given
+        inputs.lengths = {n for items in group.items.values() for i in items for n in i.weights.shape}
         with torch.no_grad():
             identity, facts = self._identify(inputs)
             self.n_crystals += facts.n
@@ -403,6 +419,13 @@ class PassReader:
             several = sum(w.facts.n > 1 for w in self._waiting)
             if self.chosen or several >= BATCHES_BEFORE or self._bytes > BYTES_BEFORE:
                 self._hand_over()
+
+    def _known_tokenizers(self) -> list[Any]:
+        """Tokenizers seen at work, and those that data set, collate function and model hold on to."""
+        if self._found_tokenizers is None:
+            places = [self._dataset, self._collate, *self.roots]
+            self._found_tokenizers = known_tokenizers(*(p for p in places if p is not None))
+        return [*self._tokenizers.known(), *self._found_tokenizers]
 
     def _ask(self, group: Group) -> None:
         """Let plugins read what passes through neither primitive."""
