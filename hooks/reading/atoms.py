@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from crysmm_attn_plugin.errors import IdentityError
-from crysmm_attn_plugin.hooks.reading.batch import first_graph, graph_counts, leaves
+from crysmm_attn_plugin.hooks.reading.batch import columns_of, first_graph, graph_counts, leaves
 from crysmm_attn_plugin.hooks.reading.elements import UNKNOWN, elements_from_graph
 from crysmm_attn_plugin.text.elements import ELEMENTS
 
@@ -45,7 +45,12 @@ class Atoms:
 
 
 def atoms_of(
-    batch: Any, n: int, known: Elements | None, ids: Sequence[str], texts: list[str] | None
+    batch: Any,
+    n: int,
+    known: Elements | None,
+    ids: Sequence[str],
+    texts: list[str] | None,
+    firm: bool = True,
 ) -> Atoms:
     """Counts and elements of a batch's ``n`` crystals.
 
@@ -54,6 +59,7 @@ def atoms_of(
         n: Crystals in it.
         known: What the data set says, entries None where it says nothing.
         ids, texts: For messages, and for elements that features do not tell apart.
+        firm: The data set's word counts; else it is let go where the batch says otherwise.
 
     Raises:
         IdentityError: When two sources disagree; the message shows both.
@@ -65,6 +71,8 @@ def atoms_of(
     numbers, widths = _numbers(batch, n, counts)
     if counts is None:
         counts = [len(z) for z in numbers] if numbers is not None else _counts(batch, n)
+    if known is not None and not firm and _otherwise(known, counts, _symbols(numbers)):
+        known = None
     if known is not None and any(e is not None for e in known):
         said = [None if e is None else len(e) for e in known]
         if counts is None and all(x is not None for x in said):
@@ -83,6 +91,13 @@ def atoms_of(
     if counts is not None:
         widths.add(max(counts))
     return Atoms(counts, elements, widths)
+
+
+def _otherwise(known: Elements, counts: list[int] | None, given: Elements | None) -> bool:
+    """Whether the batch says something else of any crystal."""
+    if counts is not None and any(e is not None and len(e) != n for e, n in zip(known, counts)):
+        return True
+    return given is not None and any(e is not None and e != g for e, g in zip(known, given))
 
 
 def _merged(known: Elements | None, given: Elements | None, ids: Sequence[str]) -> Elements | None:
@@ -129,6 +144,8 @@ def _numbers(batch: Any, n: int, counts: list[int] | None) -> tuple[list[list[in
 def _rows(leaf: Any, n: int, counts: list[int] | None) -> list[list[int]] | None:
     """A field of integers as one list a crystal: padded with zeros, flat with known counts, or one tensor a crystal."""
     if isinstance(leaf, (list, tuple)):
+        if len(leaf) == n and columns_of(leaf):
+            return [list(row) for row in leaf]
         if len(leaf) == n and all(isinstance(x, torch.Tensor) for x in leaf):
             return [[int(v) for v in x.flatten().tolist()] for x in leaf]
         if not all(isinstance(x, int) for x in leaf):

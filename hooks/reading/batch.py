@@ -26,6 +26,11 @@ def leaves(value: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, An
     if isinstance(value, (list, tuple)) and value and all(isinstance(v, (str, int, float)) for v in value):
         yield name, value
         return
+    if isinstance(value, (list, tuple)) and value and all(isinstance(v, Mapping) for v in value):
+        for key in value[0]:  # items as they are: one column a field
+            if all(key in v for v in value):
+                yield str(key), [v[key] for v in value]
+        return
     if isinstance(value, (str, bytes, int, float, bool)):
         return
     for key, item in _members(value, name):
@@ -39,6 +44,13 @@ def tensors_in(value: Any) -> Iterator[torch.Tensor]:
     for _, leaf in leaves(value):
         if isinstance(leaf, torch.Tensor):
             yield leaf
+
+
+def columns_of(values: Any) -> bool:
+    """Whether a leaf is a column of rows of integers, one a crystal."""
+    return isinstance(values, list) and all(
+        isinstance(v, (list, tuple)) and v and all(isinstance(x, int) for x in v) for v in values
+    )
 
 
 def texts_in(value: Any, n: int | None = None) -> list[str] | None:

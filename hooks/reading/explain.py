@@ -35,9 +35,9 @@ def why_nothing(reader: PassReader, loader_batches: int) -> str:
     if not reader.n_batches and not reader.outer_names:
         return UNSEEN
     reasons = [(s, c) for s, c in reader.chosen.items() if isinstance(c, str)]
-    for first in ("diverged", "no_mask", "layout", "ambiguous"):
+    for kind in ("diverged", "no_mask", "layout", "ambiguous"):
         for site, why in reasons:
-            if why == first:
+            if why == kind:
                 return left_out(site, why)
     models = [m for m in (r() for r in reader.outer_modules.values()) if m is not None]
     names = ", ".join(reader.outer_names) or "the script"

@@ -9,7 +9,8 @@ import torch
 from crysmm_attn_plugin.hooks.contract.manager import PluginManager
 from crysmm_attn_plugin.hooks.reading.atoms import NUMBER_NAMES, Atoms, atoms_of
 from crysmm_attn_plugin.hooks.reading.batch import leaves, texts_in
-from crysmm_attn_plugin.hooks.reading.identity import BatchInputs, identify, locate, stored
+from crysmm_attn_plugin.hooks.reading.identity import BatchInputs, identify
+from crysmm_attn_plugin.hooks.reading.records import TEXT_NAMES, locate, recorded, stored
 from crysmm_attn_plugin.hooks.reading.sites import Facts, Side
 from crysmm_attn_plugin.hooks.reading.token_tables import row_of
 from crysmm_attn_plugin.hooks.reading.tokens import find_tokens
@@ -146,7 +147,8 @@ def _texts_of(inputs: BatchInputs) -> list[str] | None:
     found = []
     for position in inputs.positions or ():
         dataset, place = locate(inputs.dataset, position)
-        text = stored(dataset, place, ("text", "texts"))
+        text = stored(dataset, place, TEXT_NAMES)
+        text = recorded(dataset, place, TEXT_NAMES) if text is None else text
         if not isinstance(text, str):
             return None
         found.append(text)

@@ -6,7 +6,6 @@ sources say differently is refused, with both values.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,13 +15,18 @@ import numpy as np
 from crysmm_attn_plugin.errors import IdentityError
 from crysmm_attn_plugin.hooks.reading.atoms import Atoms, Elements, atoms_of
 from crysmm_attn_plugin.hooks.reading.batch import first_graph, graph_counts, leaves, tensors_in, texts_in
+from crysmm_attn_plugin.hooks.reading.elements import symbols
+from crysmm_attn_plugin.hooks.reading.records import (
+    ELEMENT_NAMES,
+    ID_NAMES,
+    STRUCTURE_NAMES,
+    TARGET_NAMES,
+    TEXT_NAMES,
+    locate,
+    recorded,
+    stored,
+)
 from crysmm_attn_plugin.records import BatchIdentity, Structure
-
-#: Names under which hosts keep ids in a batch or in an item of a list.
-ID_NAMES = (
-    "id", "ids", "material_id", "material_ids", "mp_id", "jid", "jids", "jarvis_id", "cif_id", "cif_ids", "crystal_id",
-    "crystal_ids", "sample_id", "sample_ids", "structure_id", "entry_id",
-)  # fmt: skip
 
 
 @dataclass
@@ -88,7 +92,13 @@ def identify(inputs: BatchInputs) -> tuple[BatchIdentity, Atoms]:
         known = tuple(_elements(d, p, s) for (d, p), s in zip(places, structures))
         if all(e is None for e in known):
             known = None
-    atoms = atoms_of(inputs.batch, n, known, ids, texts_in(inputs.batch, n))
+    firm = places is None or not any(_only_recorded(*p) for p in places)
+    atoms = atoms_of(inputs.batch, n, known, ids, texts_in(inputs.batch, n), firm)
+    if structures is not None:  # a structure of other atoms is not that of the graph
+        structures = tuple(
+            s if s is not None and e is not None and symbols(s.elements) == e else None
+            for s, e in zip(structures, atoms.elements or (None,) * n)
+        )
     targets = _targets(places, inputs.batch, ids)
     _check_texts(places, inputs.batch, ids)
     elements = atoms.elements if atoms.elements is not None else (None,) * n
@@ -98,25 +108,6 @@ def identify(inputs: BatchInputs) -> tuple[BatchIdentity, Atoms]:
         ids, elements, None, targets, structures, None if atoms.counts is None else tuple(atoms.counts)
     )
     return identity, atoms
-
-
-def locate(dataset: Any, position: int) -> tuple[Any, int]:
-    """The data set an item comes from and its place there, through subsets and concatenations.
-
-    A wrapper with ``ids`` of its own is not looked through.
-    """
-    while getattr(dataset, "ids", None) is None:
-        indices = getattr(dataset, "indices", None)
-        inner = getattr(dataset, "dataset", None)
-        sizes = getattr(dataset, "cumulative_sizes", None)
-        if inner is not None and indices is not None and hasattr(indices, "__getitem__"):
-            dataset, position = inner, int(indices[position])
-        elif sizes is not None and hasattr(dataset, "datasets"):
-            which = bisect_right(list(sizes), position)
-            dataset, position = dataset.datasets[which], position - (sizes[which - 1] if which else 0)
-        else:
-            break
-    return dataset, position
 
 
 def _ids(inputs: BatchInputs, places: list[tuple[Any, int]] | None, n: int) -> tuple[str, ...]:
@@ -135,28 +126,13 @@ def _ids(inputs: BatchInputs, places: list[tuple[Any, int]] | None, n: int) -> t
 
 def _id_at(dataset: Any, position: int) -> Any:
     ids = getattr(dataset, "ids", None)
-    if ids is not None and not callable(ids):
-        if position >= len(ids):
-            raise IdentityError(
-                f"the data set has {len(ids)} ids but the loader asked for item {position}; give it one id an item."
-            )
-        return _at(ids, position)
-    frame = getattr(dataset, "df", None)
-    columns = [c for c in getattr(frame, "columns", ()) if str(c).lower() in ID_NAMES]
-    if frame is not None and columns:
-        return frame[columns[0]].iloc[position]
-    if type(dataset) in (list, tuple):
-        return _id_in_item(dataset[position])
-    return None
-
-
-def _id_in_item(item: Any) -> Any:
-    for name, value in (
-        item.items() if isinstance(item, dict) else vars(item).items() if hasattr(item, "__dict__") else ()
-    ):
-        if str(name).lower() in ID_NAMES and isinstance(value, (str, int)):
-            return value
-    return None
+    if ids is not None and not callable(ids) and position >= len(ids):
+        raise IdentityError(
+            f"the data set has {len(ids)} ids but the loader asked for item {position}; give it one id an item."
+        )
+    found = stored(dataset, position, ID_NAMES)
+    found = recorded(dataset, position, ID_NAMES) if found is None else found
+    return found if isinstance(found, (str, int)) else None
 
 
 def _ids_in_batch(batch: Any, n: int) -> tuple[str, ...] | None:
@@ -169,26 +145,12 @@ def _ids_in_batch(batch: Any, n: int) -> tuple[str, ...] | None:
     return None
 
 
-def _at(values: Any, position: int) -> Any:
-    """The entry of a list, array, tensor or series at a position."""
-    if hasattr(values, "iloc"):
-        return values.iloc[position]
-    value = values[position] if hasattr(values, "__getitem__") else list(values)[position]
-    return value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
-
-
-def _atoms_entry(dataset: Any, position: int) -> Any:
-    frame = getattr(dataset, "df", None)
-    if frame is None or "atoms" not in getattr(frame, "columns", ()):
-        return None
-    return frame["atoms"].iloc[position]
-
-
 def _structure(dataset: Any, position: int) -> Structure | None:
     if callable(getattr(dataset, "structure", None)):
         found = dataset.structure(position)
         return found if isinstance(found, Structure) else None
-    atoms = _atoms_entry(dataset, position)
+    atoms = stored(dataset, position, STRUCTURE_NAMES)
+    atoms = recorded(dataset, position, STRUCTURE_NAMES) if atoms is None else atoms
     if not isinstance(atoms, dict) or "lattice_mat" not in atoms:
         return None
     lattice = np.asarray(atoms["lattice_mat"], float)
@@ -200,14 +162,24 @@ def _structure(dataset: Any, position: int) -> Structure | None:
 
 
 def _elements(dataset: Any, position: int, structure: Structure | None) -> tuple[str, ...] | None:
-    from crysmm_attn_plugin.hooks.reading.elements import symbols
-
     own = getattr(dataset, "elements", None)
     if callable(own):
         return symbols(own(position))
-    if isinstance(own, (list, tuple)) and position < len(own) and isinstance(own[position], (list, tuple)):
-        return symbols(own[position])
-    return symbols(structure.elements) if structure is not None else None
+    if structure is not None:
+        return symbols(structure.elements)
+    found = stored(dataset, position, ELEMENT_NAMES)
+    found = recorded(dataset, position, ELEMENT_NAMES) if found is None else found
+    found = found.tolist() if hasattr(found, "tolist") else found
+    if isinstance(found, (list, tuple)) and found and all(isinstance(x, (str, int)) for x in found):
+        return symbols(found)
+    return None
+
+
+def _only_recorded(dataset: Any, position: int) -> bool:
+    """Whether the atoms of an item are known from its record alone, of which the data set may make another cell."""
+    if callable(getattr(dataset, "elements", None)) or callable(getattr(dataset, "structure", None)):
+        return False
+    return stored(dataset, position, (*STRUCTURE_NAMES, *ELEMENT_NAMES)) is None
 
 
 def _targets(
@@ -215,7 +187,7 @@ def _targets(
 ) -> tuple[float | None, ...] | None:
     known = None
     if places is not None:
-        kept = [stored(dataset, position, ("labels", "targets")) for dataset, position in places]
+        kept = [stored(dataset, position, TARGET_NAMES) for dataset, position in places]
         known = None if all(v is None for v in kept) else [_number(v) for v in kept]
     in_batch = None
     for tensor in tensors_in(batch):
@@ -228,22 +200,11 @@ def _targets(
                     f"crystal {crystal!r} has target {a:g} in the data set but {b:g} in the batch; the data set's order "
                     "is not the loader's."
                 )
+    if known is None and in_batch is None and places is not None:
+        kept = [recorded(dataset, position, TARGET_NAMES) for dataset, position in places]
+        known = None if all(v is None for v in kept) else [_number(v) for v in kept]
     chosen = known if known is not None else in_batch
     return None if chosen is None else tuple(chosen)
-
-
-def stored(dataset: Any, position: int, names: tuple[str, ...]) -> Any:
-    """What a data set keeps at a position in a list of one of these names, or None."""
-    for name in names:
-        values = getattr(dataset, name, None)
-        if (
-            values is not None
-            and not callable(values)
-            and hasattr(values, "__len__")
-            and position < len(values)
-        ):
-            return _at(values, position)
-    return None
 
 
 def _number(value: Any) -> float | None:
@@ -260,7 +221,7 @@ def _check_texts(places: Sequence[tuple[Any, int]] | None, batch: Any, ids: Sequ
     if places is None or given is None:
         return
     for crystal, (dataset, position), text in zip(ids, places, given):
-        own = stored(dataset, position, ("text", "texts"))
+        own = stored(dataset, position, TEXT_NAMES)
         if isinstance(own, str) and own != text:
             raise IdentityError(
                 f"the batch's text for crystal {crystal!r} begins {text[:40]!r}, the data set's {own[:40]!r}; "

@@ -534,8 +534,7 @@ class PassReader:
                 ):
                     side = one.facts.side(label)
                     masks.append(real_positions(side, shown, length, found.weights.device, one.facts.masks))
-                counts = one.facts.side(reading.keys).counts
-                if counts is not None and found.key_mask is None and min(counts) < keys:
+                if found.key_mask is None and masks[1] is not None and not bool(masks[1].all()):
                     read.without_mask.add(site.module)
                 number = numbers[site.module, reading.direction]
                 numbers[site.module, reading.direction] += 1
@@ -574,7 +573,7 @@ class PassReader:
             except Exception as error:
                 self._error = error
         if self._error is not None:
-            error, self._ready = self._error, []
-            raise error
+            self._ready = []
+            raise self._error
         ready, self._ready = self._ready, []
         yield from ready

@@ -7,13 +7,14 @@ counts) in every batch. Names of modules and arguments decide nothing; a side th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 
 import torch
 
 from crysmm_attn_plugin.hooks.reading.layouts import Layout, candidates
 from crysmm_attn_plugin.hooks.reading.watch import Lines, Seen
+from crysmm_attn_plugin.records import Direction
 
 ATOMS, TOKENS, OTHER = "atoms", "tokens", ""
 
@@ -75,7 +76,7 @@ class Reading:
         return bool(self.queries) + bool(self.keys)
 
     @property
-    def direction(self) -> str:
+    def direction(self) -> Direction:
         if not self.cross:
             return ""
         return "atom_to_text" if self.queries == ATOMS else "text_to_atom"
@@ -106,7 +107,7 @@ class Site:
         heads: Heads of a module whose arithmetic is known (``nn.MultiheadAttention``, which merges crystals before heads).
         alive: Hypotheses that hold in every batch so far; None before the first.
         batches, biggest: Batches seen, and crystals in the biggest.
-        shape: Of the first map, keys last.
+        shape, shapes: Of the latest map, and of all so far, keys last.
         finite: Some weight was a number in every batch.
         anything: Atoms or tokens were known in some batch.
     """
@@ -118,6 +119,7 @@ class Site:
     batches: int = 0
     biggest: int = 0
     shape: tuple[int, ...] = ()
+    shapes: set[tuple[int, ...]] = field(default_factory=set)
     finite: bool = True
     anything: bool = False
     _single: bool = True
@@ -131,6 +133,7 @@ class Site:
         self.biggest = max(self.biggest, facts.n)
         values = [keys_last(i) for i in items]
         self.shape = tuple(values[0][0].shape)
+        self.shapes |= {tuple(v.shape) for v, _ in values}
         self.anything |= facts.atoms.known or facts.tokens.known
         self._single &= all(v.shape[-1] == 1 for v, _ in values)
         self._square &= all(v.shape[-1] == v.shape[-2] for v, _ in values)
@@ -209,7 +212,7 @@ class Site:
         if (
             isinstance(chosen, Reading)
             and chosen.queries == OTHER
-            and _query_length(chosen.layout, self.shape) == 1
+            and all(_query_length(chosen.layout, s) == 1 for s in self.shapes)
         ):
             return "pooling"
         return chosen

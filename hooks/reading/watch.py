@@ -164,8 +164,9 @@ def _look(scores: Any, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any
 
 def _look_fused(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
-    given = {**dict(zip(names, args)), **kwargs}
-    query, key = given.get("query"), given.get("key")
+    given: dict[str, Any] = {**dict(zip(names, args)), **kwargs}
+    query: Any = given.get("query")
+    key: Any = given.get("key")
     if _own() or not _plain(query) or not _plain(key):
         return
     live = query if query.requires_grad else None
@@ -174,9 +175,10 @@ def _look_fused(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if not copy:
             return Seen(owner, lines, query.detach(), query.ndim - 1, None, True, live)
         parts = {k: v for k, v in given.items() if k not in ("value", "dropout_p")}
-        scores = fused_scores(
-            **{k: v.detach() if isinstance(v, torch.Tensor) else v for k, v in parts.items()}
-        )
+        detached: dict[str, Any] = {
+            k: v.detach() if isinstance(v, torch.Tensor) else v for k, v in parts.items()
+        }
+        scores = fused_scores(**detached)
         weights = _tensor_softmax(scores, -1)
         return Seen(owner, lines, weights, weights.ndim - 1, _masked(scores), True, live)
 
