@@ -226,6 +226,9 @@ def study(runs: dict[str, Path], work: Path, trials: int, seed: int) -> tuple[co
                 print(told, "is harmless")
             if verdict in ("silent", "traceback") or (how != "as it is" and verdict == "refused"):
                 bad.append(f"{told}, {how}: {verdict} {detail}")
+        if trial % 100 == 99:
+            told = ", ".join(f"{h}: {v} {c}" for (h, v), c in sorted(counts.items()))
+            print(f"{trial + 1} of {trials}, {len(bad)} bad; {told}", file=sys.stderr, flush=True)
     return counts, bad
 
 
