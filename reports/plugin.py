@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crysmm_attn_plugin.descriptors import PartOutput, PartRequest, ReportPart
-from crysmm_attn_plugin.errors import AttnError
+from crysmm_attn_plugin.errors import AttnError, StoreError
 from crysmm_attn_plugin.hooks.contract.specs import hookimpl
 
 if TYPE_CHECKING:
@@ -78,10 +78,16 @@ def attn_run_finished(run_dir: str) -> None:
 
 def complete_arms(out_dir: Path) -> dict[str, list[Run]]:
     """Complete runs below a folder of runs, by arm."""
-    from crysmm_attn_plugin.store.reader import find_runs  # pandas
+    from crysmm_attn_plugin.store.places import run_folders
+    from crysmm_attn_plugin.store.reader import Run as Opened  # pandas
 
     arms: dict[str, list[Run]] = {}
-    for run in find_runs(out_dir, allow_partial=True):
+    for folder in run_folders(out_dir):
+        try:
+            run = Opened(folder, allow_partial=True)
+        except StoreError as error:
+            log.warning("left out of the report: %s", error)
+            continue
         if run.state == "complete" and any(o.n_crystals for o in run.windows):
             arms.setdefault(run.arm, []).append(run)
     return arms

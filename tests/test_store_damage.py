@@ -202,3 +202,12 @@ def test_hostile_ids_names_and_directions_are_stored_and_stay_inside(tmp_path: P
     assert {c.direction for c in means.cells} == {""}
     assert all(p.resolve().is_relative_to(tmp_path) for p in tmp_path.rglob("*"))
     assert not run.verify()
+
+
+def test_a_damaged_older_run_does_not_stand_in_the_way_of_the_newest(tmp_path: Path) -> None:
+    older = write_run(tmp_path, "full", from_entropy(np.linspace(2, 3, 3)), seed=0)
+    newest = write_run(tmp_path, "full", from_entropy(np.linspace(2, 3, 3)), seed=1)
+    (older.path / "windows" / "w.json").write_text("{", encoding="utf-8")
+    assert open_run(tmp_path / "full").run_id == newest.run_id
+    with pytest.raises(DamagedStoreError, match="run-0"):
+        attn.compare_runs(full=[tmp_path / "full"])

@@ -11,9 +11,9 @@ import numpy as np
 from scipy import stats
 
 from crysmm_attn_plugin.catalogue import PRIMARY, TOKEN_CATEGORIES
-from crysmm_attn_plugin.records import HEAD_MEAN_FIRST
 from crysmm_attn_plugin.stats.panel import Cell, Panel
 from crysmm_attn_plugin.stats.results import CategoryMass, EpochPoint, ExampleCrystal
+from crysmm_attn_plugin.store.means import MeanCell
 from crysmm_attn_plugin.store.reader import Run
 
 
@@ -102,23 +102,18 @@ def _run_epochs(arm: str, run: Run, panel: Panel, split: str, alpha: float) -> l
             epochs[checkpoint.digest] = checkpoint.epoch
     if len(set(epochs.values())) < 2:
         return []
-    frame = run.attention
-    frame = frame[
-        (frame["module"] == panel.module)
-        & (frame["direction"] == panel.directions[0])
-        & frame["with_special_tokens"]
-        & ~frame["stopwords_removed"]
-        & (frame["head"] != HEAD_MEAN_FIRST)
-        & (frame["weights"] == "model")
-        & frame["crystal"].isin(set(panel.ids))
-    ]
+    cell = MeanCell(panel.module, panel.directions[0])
     points = []
     for digest, epoch in sorted(epochs.items(), key=lambda item: item[1]):
-        mine = frame[frame["checkpoint"] == digest]
-        for metric in (m for m in PRIMARY if m in mine):
-            values = mine.groupby("crystal")[metric].mean().to_numpy(float)
-            if len(values):
-                mean, low, high, n = mean_interval(values, alpha)
+        means = run.crystal_means(
+            digest, split, module=cell.module, directions=[cell.direction], metrics=PRIMARY
+        )
+        if cell not in means.cells:
+            continue
+        values = means.align(cell, panel.ids)
+        for j, metric in enumerate(means.metrics):
+            if np.isfinite(values[:, j]).any():
+                mean, low, high, n = mean_interval(values[:, j], alpha)
                 points.append(EpochPoint(arm, run.run_id, int(epoch), metric, mean, low, high, n))
     return points
 

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from crysmm_attn_plugin.errors import PartialStoreError, UsageError
+from crysmm_attn_plugin.store.journal import FOLDER as JOURNALS
 from crysmm_attn_plugin.store.manifest import MANIFEST
 from crysmm_attn_plugin.store.schema import SCHEMA_VERSION
 
 
 def is_run(folder: Path) -> bool:
     """True for a folder that a run was written into, even when its ``run.json`` is lost."""
-    return any((folder / name).exists() for name in ("run.json", MANIFEST, "journal"))
+    if (folder / "run.json").exists() or (folder / MANIFEST).exists():
+        return True
+    return any((folder / JOURNALS).glob("rank=*.jsonl"))
+
+
+def arm_of(folder: Path) -> str:
+    """The arm a run says it is of, or its folder's where it cannot say."""
+    try:
+        arm = json.loads((folder / "run.json").read_text(encoding="utf-8"))["arm"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        arm = None
+    return arm if isinstance(arm, str) else folder.parent.name
 
 
 def refuse_later(path: Path, record: Mapping[str, Any]) -> None:
@@ -42,7 +55,7 @@ def run_folders(path: str | os.PathLike[str]) -> list[Path]:
         raise UsageError(f"{root} does not exist; give a run folder, an arm's folder or a folder of runs.")
     levels = ([root], root.glob("*"), root.glob("*/*"))
     for level in levels:
-        folders = sorted(p for p in level if p.is_dir() and p.name != "journal" and is_run(p))
+        folders = sorted(p for p in level if p.is_dir() and is_run(p))
         if folders:
             return folders
     raise UsageError(f"{root} holds no captured run (no run.json there or up to two folders below).")

@@ -28,7 +28,7 @@ from crysmm_attn_plugin.records import (
 from crysmm_attn_plugin.store import labelled, outcomes
 from crysmm_attn_plugin.store.listing import Listing, read_listing, unlisted
 from crysmm_attn_plugin.store.means import CrystalMeans, crystal_means, crystals_of, metric_names
-from crysmm_attn_plugin.store.places import is_run, refuse_later, run_folders
+from crysmm_attn_plugin.store.places import arm_of, is_run, refuse_later, run_folders
 from crysmm_attn_plugin.store.tables import Rows, Shard, read_table, shards_of
 from crysmm_attn_plugin.store.whole import Files, Flaw
 
@@ -421,8 +421,8 @@ def open_run(path: str | os.PathLike[str], *, allow_partial: bool = False, damag
     root = Path(path)
     if root.is_dir() and is_run(root):
         return Run(root, allow_partial=allow_partial, damaged=damaged)
-    runs = find_runs(root, allow_partial=True, damaged=damaged)
-    arms = sorted({r.arm for r in runs})
+    folders = run_folders(root)
+    arms = sorted({arm_of(f) for f in folders})
     if len(arms) > 1:
         raise UsageError(f"{root} holds runs of {len(arms)} arms ({', '.join(arms)}); name one of them.")
-    return Run(runs[-1].path, allow_partial=allow_partial, damaged=damaged)
+    return Run(folders[-1], allow_partial=allow_partial, damaged=damaged)
