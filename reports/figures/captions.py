@@ -63,9 +63,9 @@ def _say(key: str, lang: str, **values: object) -> str:
 
 
 def _join(names: list[str], lang: str) -> str:
-    if lang == "zh":
-        return "、".join(names) + ("" if not names or ord(names[-1][-1:] or " ") > 0x2E80 else " ")
-    return "".join(names) if len(names) < 2 else ", ".join(names[:-1]) + " and " + names[-1]
+    if len(names) < 2:
+        return "".join(names)
+    return say("list_comma", lang).join(names[:-1]) + say("list_last", lang) + names[-1]
 
 
 def _first_upper(text: str) -> str:
@@ -82,9 +82,8 @@ def _level(result: ComparisonResult) -> str:
 
 
 def _method(name: str, lang: str) -> str:
-    if lang == "en":
-        return name
-    return next((zh for key, zh in METHODS_ZH.items() if key.lower() in name.lower()), name)
+    chinese = next((zh for key, zh in METHODS_ZH.items() if key.lower() in name.lower()), name)
+    return pick((name, chinese), lang)
 
 
 def _primary(result: ComparisonResult) -> list[tuple[PairComparison, MetricResult]]:
@@ -109,7 +108,7 @@ def _estimates(result: ComparisonResult, lang: str) -> str:
                 n=paired.n,
             )
         )
-    return (" " if lang == "en" else "").join(lines)
+    return say("sentence_gap", lang).join(lines)
 
 
 def _p(item: MetricResult, lang: str) -> str:
@@ -128,12 +127,12 @@ def _claim(result: ComparisonResult, lang: str) -> str:
 
 def _statistics(result: ComparisonResult, lang: str, about: Mapping[str, object]) -> str:
     direction = say(result.directions[0] if result.directions else "atom_to_text", lang)
-    direction = direction.replace(" ", "-") if lang == "en" else direction
+    direction = direction.replace(" ", "-")
     common = {"direction": direction, "n": result.n_crystals, "split": _split(result, lang)}
     if not result.pairs:
         return _say("statistics_one", lang, arm=label(result.arms[0].name, lang), **common)
     found = _primary(result)
-    space = " " if lang == "en" else ""
+    space = say("sentence_gap", lang)
     if not found:
         text = _say(
             "statistics",
@@ -146,7 +145,7 @@ def _statistics(result: ComparisonResult, lang: str, about: Mapping[str, object]
         )
         return (
             text.split(". Right")[0].split("右侧")[0].rstrip(".")
-            + ("." if lang == "en" else "")
+            + pick((".", ""), lang)
             + space
             + _say("too_few", lang)
         )

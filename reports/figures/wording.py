@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from crysmm_attn_plugin.catalogue import BY_NAME, TOKEN_CATEGORIES
+from crysmm_attn_plugin.reports.language import pick
 from crysmm_attn_plugin.reports.numbers import decimals_for, fixed, format_p
 
 _TEXT: dict[str, tuple[str, str]] = {
@@ -22,6 +22,7 @@ _TEXT: dict[str, tuple[str, str]] = {
     "comma": (", ", "，"),
     "colon": (": ", "："),
     "list_comma": (", ", "、"),
+    "list_last": (" and ", "和"),
     "full_stop": (". ", "。"),
     "sentence_gap": (" ", ""),
     "percent_of": ("{change} % of the baseline's mean", "为基线均值的 {change}%"),
@@ -109,15 +110,6 @@ _TEXT: dict[str, tuple[str, str]] = {
     "medium target": ("medium target", "目标值中"),
     "high target": ("high target", "目标值高"),
 }
-
-
-#: Position of a language in the pairs of texts; another language reads the first.
-PLACES = {"en": 0, "zh": 1}
-
-
-def pick(texts: Sequence[str], lang: str) -> str:
-    """The text of a language."""
-    return texts[PLACES.get(lang, 0)]
 
 
 def say(key: str, lang: str, **values: object) -> str:

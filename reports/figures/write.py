@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from crysmm_attn_plugin.errors import UsageError
+from crysmm_attn_plugin.reports import language
 from crysmm_attn_plugin.reports.figures import captions
 from crysmm_attn_plugin.reports.figures.drawing import Job, Result, draw_all
 from crysmm_attn_plugin.reports.figures.kept import Kept, digest_of
@@ -17,14 +18,13 @@ from crysmm_attn_plugin.reports.figures.style import FigureRecord
 from crysmm_attn_plugin.store.files import write_atomic
 
 FORMATS = ("png", "pdf", "svg")
-LANGUAGES = ("en", "zh")
 
 
 def write_figures(
     comparison: Any,
     out_dir: str | os.PathLike[str],
     *,
-    langs: Sequence[str] = LANGUAGES,
+    langs: Sequence[str] = language.BUILT_IN,
     formats: Sequence[str] = FORMATS,
     earlier: str | os.PathLike[str] | None = None,
 ) -> list[FigureRecord]:
@@ -36,7 +36,7 @@ def write_figures(
     Args:
         comparison: A ``reports.comparison.Comparison``: ``result``, ``samples``, ``maps(id, arm)``.
         out_dir: The report's folder.
-        langs: Languages of labels and captions, ``en`` and ``zh``.
+        langs: Languages of labels and captions.
         formats: ``png``, ``pdf``, ``svg``.
         earlier: A report's folder whose figures are used again where their data have not changed.
 
@@ -46,7 +46,7 @@ def write_figures(
     Raises:
         UsageError: On an unknown language or format.
     """
-    for given, known, what in ((langs, LANGUAGES, "language"), (formats, FORMATS, "figure format")):
+    for given, known, what in ((langs, language.known(), "language"), (formats, FORMATS, "figure format")):
         wrong = [g for g in given if g not in known]
         if wrong:
             raise UsageError(f"unknown {what} {wrong[0]!r}; choose from {', '.join(known)}.")

@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from crysmm_attn_plugin.reports import language
 from crysmm_attn_plugin.reports.figures.arms import label
 from crysmm_attn_plugin.reports.figures.typefaces import FOLDER
 from crysmm_attn_plugin.reports.markup import to_html, to_plain
@@ -171,6 +172,8 @@ def _environment() -> Environment:
     )
     environment.globals.update(text=text, texts=TEXTS)
     environment.filters["prose"] = lambda value: Markup(to_html(str(value)))
-    environment.globals.update(arm_name=label)
+    environment.globals.update(
+        arm_name=label, spoken=language.pick, language_name=language.name, marks=language.marks
+    )
     environment.filters["plain"] = lambda value: to_plain(str(value))
     return environment

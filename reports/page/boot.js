@@ -6,5 +6,5 @@
   const theme = kept("crysmm-attn-theme");
   if (theme === "light" || theme === "dark") root.dataset.theme = theme;
   const wished = kept("crysmm-attn-lang");
-  if (wished === "en" || wished === "zh") root.dataset.wished = wished;
+  if (wished && /^[A-Za-z-]{2,12}$/.test(wished)) root.dataset.wished = wished;
 })();

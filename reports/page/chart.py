@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from crysmm_attn_plugin.catalogue import BY_NAME, TOKEN_CATEGORIES
 from crysmm_attn_plugin.reports.figures.estimates import GUIDE_RANGES, runs
-from crysmm_attn_plugin.reports.figures.wording import PLACES, pick
+from crysmm_attn_plugin.reports.language import known, pick, say
 from crysmm_attn_plugin.reports.numbers import decimals_for, fixed, format_p
 from crysmm_attn_plugin.reports.tables import OUTCOMES
 from crysmm_attn_plugin.stats.results import MetricResult
@@ -87,8 +87,8 @@ def log_ratio(percent: float | None) -> float | None:
 def chart(primary: Sequence[MetricResult]) -> Chart:
     """The chart of the primary metrics."""
     spans = [_values(m) for m in primary]
-    known = [v for span in spans for v in span if v is not None]
-    low, high = min([0.0, *known]), max([0.0, *known])
+    spanned = [v for span in spans for v in span if v is not None]
+    low, high = min([0.0, *spanned]), max([0.0, *spanned])
     margin = 0.06 * ((high - low) or 1.0)
     low, high = low - margin, high + margin
 
@@ -105,11 +105,11 @@ def chart(primary: Sequence[MetricResult]) -> Chart:
         of_arm, of_baseline = _run_ratios(m)
         rows.append(
             Row(
-                {lang: metric_label(m.metric, lang) for lang in PLACES},
+                {lang: metric_label(m.metric, lang) for lang in known()},
                 f"{fixed(p.percent_change, 1, sign=True)}%" if math.isfinite(p.percent_change) else "–",
-                {lang: _percent_interval(p.percent_ci_low, p.percent_ci_high, lang) for lang in PLACES},
+                {lang: _percent_interval(p.percent_ci_low, p.percent_ci_high, lang) for lang in known()},
                 format_p(m.p_adjusted),
-                {lang: pick(OUTCOMES[m.outcome], lang) for lang in PLACES},
+                {lang: pick(OUTCOMES[m.outcome], lang) for lang in known()},
                 m.expected_sign,
                 at(log_ratio(p.percent_ci_low)),
                 at(log_ratio(p.percent_change)),
@@ -172,4 +172,4 @@ def _percent_interval(low: float, high: float, lang: str) -> str:
         return "–"
     decimals = min(decimals_for(high - low), 2)
     first, second = f"{fixed(low, decimals)}%", f"{fixed(high, decimals)}%"
-    return f"{first} to {second}" if lang == "en" else f"[{first}, {second}]"
+    return say("{low} to {high}", "[{low}, {high}]", lang).format(low=first, high=second)

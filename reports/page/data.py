@@ -100,7 +100,7 @@ def payload(comparison: Any, packed: PackedMaps, langs: Sequence[str]) -> dict[s
 def shown_metrics(samples: pd.DataFrame, arms: Sequence[str]) -> list[str]:
     """Metrics that every arm has a column of: the primary ones first, then whatever else was measured."""
     aside = ("prediction", "abs_error", *PRIMARY)
-    others = [c.removesuffix(f".{arms[0]}") for c in samples if c.endswith(f".{arms[0]}")]
+    others = [c.removesuffix(f".{arms[0]}") for c in map(str, samples) if c.endswith(f".{arms[0]}")]
     wanted = [*PRIMARY, *(m for m in others if m not in aside)]
     return [m for m in wanted if all(f"{m}.{a}" in samples for a in arms)]
 

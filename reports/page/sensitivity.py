@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from crysmm_attn_plugin.reports.figures.wording import PLACES, pick
+from crysmm_attn_plugin.reports.language import known, pick
 from crysmm_attn_plugin.reports.numbers import (
     fixed,
     format_number,
@@ -57,7 +57,7 @@ def sensitivity(result: ComparisonResult, pair: PairComparison) -> tuple[Way, ..
                 (
                     shown,
                     interval,
-                    {k: pick(OUTCOMES[m.outcome], k) for k in PLACES},
+                    {k: pick(OUTCOMES[m.outcome], k) for k in known()},
                 )
             )
         ways.append(Way(*key, key == main, tuple(cells)))
@@ -75,7 +75,7 @@ def other_tests(result: ComparisonResult, pair: PairComparison) -> tuple[tuple[B
         values = (p.p_value, m.p_adjusted, p.p_t, p.p_wilcoxon, m.p_cluster, m.p_tost)
         rows.append(
             (
-                {k: metric_label(m.metric, k) for k in ("en", "zh")},
+                {k: metric_label(m.metric, k) for k in known()},
                 tuple(format_p_value(v).replace("–", "–") for v in values),
             )
         )

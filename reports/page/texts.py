@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from crysmm_attn_plugin.reports.language import pick
+
 TEXTS: dict[str, tuple[str, str]] = {
     # frame
     "title": ("Attention report", "注意力报告"),
@@ -280,13 +282,9 @@ TEXTS: dict[str, tuple[str, str]] = {
 }  # fmt: skip
 
 
-#: Position of a language in the pairs of texts.
-PLACES = {"en": 0, "zh": 1}
-
-
 def text(key: str, lang: str) -> str:
     """One text in one language."""
-    return TEXTS[key][PLACES.get(lang, 0)]
+    return pick(TEXTS[key], lang)
 
 
 def dictionary(langs: Sequence[str]) -> dict[str, dict[str, str]]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from crysmm_attn_plugin.catalogue import BY_NAME
 from crysmm_attn_plugin.reports.alarm_texts import alarm_text
 from crysmm_attn_plugin.reports.figures.arms import label
-from crysmm_attn_plugin.reports.figures.wording import PLACES, pick
 from crysmm_attn_plugin.reports.headline import WORDS
+from crysmm_attn_plugin.reports.language import known, marks, pick, say
 from crysmm_attn_plugin.reports.numbers import (
     decimals_for,
     fixed,
@@ -19,8 +19,6 @@ from crysmm_attn_plugin.reports.numbers import (
 from crysmm_attn_plugin.reports.page.chart import Both, Chart, chart
 from crysmm_attn_plugin.reports.tables import OUTCOMES, headline
 from crysmm_attn_plugin.stats.results import ComparisonResult, MetricResult, PairComparison
-
-LANGUAGES = tuple(PLACES)
 
 AXES = {
     "better": ("lower error", "误差更低"),
@@ -120,7 +118,7 @@ def verdict_view(result: ComparisonResult, pair: PairComparison) -> VerdictView:
         pair.arm,
         pair.baseline,
         sign,
-        {lang: pick(words, lang) for lang in LANGUAGES},
+        {lang: pick(words, lang) for lang in known()},
         _sentence(pair, primary),
         _facts(result, pair, primary),
         chart(primary),
@@ -149,7 +147,7 @@ def _sentence(pair: PairComparison, primary: tuple[MetricResult, ...]) -> Both:
     # without enough runs the sentence is about these weights, not about the arms
     of_weights = pair.claim == "checkpoints"
     out = {}
-    for lang in LANGUAGES:
+    for lang in known():
         named = pick(CHECKPOINT_OF if of_weights else ARM_OF, lang)
         arm, baseline = (named.format(arm=label(a, lang)) for a in (pair.arm, pair.baseline))
         text = pick(template, lang).format(arm=arm, baseline=baseline, total=len(primary), n=pair.n, **counts)
@@ -173,13 +171,13 @@ def _facts(
         small = {
             lang: _joined(
                 lang,
-                f"{level}% {'CI' if lang == 'en' else '置信区间'} {format_interval(p.ci_low, p.ci_high, lang=lang)}",
-                f"{'adjusted ' if lang == 'en' else '校正后 '}{format_p(entropy.p_adjusted)}",
-                f"{fixed(p.percent_change, 1, sign=True)}% of the baseline's mean"
-                if lang == "en"
-                else f"相对基线均值 {fixed(p.percent_change, 1, sign=True)}%",
+                f"{level}% {say('CI', '置信区间', lang)} {format_interval(p.ci_low, p.ci_high, lang=lang)}",
+                f"{say('adjusted', '校正后', lang)} {format_p(entropy.p_adjusted)}",
+                say("{change}% of the baseline's mean", "相对基线均值 {change}%", lang).format(
+                    change=fixed(p.percent_change, 1, sign=True)
+                ),
             )
-            for lang in ("en", "zh")
+            for lang in known()
         }
         facts.append(("fact_headline", big, small))
     seeds = {a.name: a.n_seeds for a in result.arms}
@@ -201,13 +199,13 @@ def _facts(
     facts.append(
         (
             "fact_error",
-            {k: pick(AXES[pair.performance.axis], k) for k in LANGUAGES},
+            {k: pick(AXES[pair.performance.axis], k) for k in known()},
             _error(result, pair),
         )
     )
     few = min(k, k_baseline)
     seeds_text = {"en": f"{few} seed{'s' if few > 1 else ''} per arm", "zh": f"每组 {few} 个种子"}
-    facts.append(("fact_claim", seeds_text, {k: pick(CLAIMS[pair.claim], k) for k in LANGUAGES}))
+    facts.append(("fact_claim", seeds_text, {k: pick(CLAIMS[pair.claim], k) for k in known()}))
     return tuple((key, big, small) for key, big, small in facts)  # type: ignore[misc]
 
 
@@ -221,11 +219,11 @@ def _error(result: ComparisonResult, pair: PairComparison) -> Both:
         decimals = 3
     unit = f" {result.unit}" if result.unit else ""
     out = {}
-    for lang in ("en", "zh"):
+    for lang in known():
         parts = [
-            f"MAE {fixed(e.mae_arm, decimals)} {'against' if lang == 'en' else '对'} "
+            f"MAE {fixed(e.mae_arm, decimals)} {say('against', '对', lang)} "
             f"{fixed(e.mae_baseline, decimals)}{unit}",
-            f"{'difference' if lang == 'en' else '差值'} {fixed(e.difference, decimals, sign=True)}"
+            f"{say('difference', '差值', lang)} {fixed(e.difference, decimals, sign=True)}"
             + (f" {_bracketed(e.ci_low, e.ci_high, lang)}" if e.ci_low is not None else ""),
         ]
         if e.p_value is not None:
@@ -236,11 +234,9 @@ def _error(result: ComparisonResult, pair: PairComparison) -> Both:
 
 def _bracketed(low: float | None, high: float | None, lang: str) -> str:
     shown = format_interval(low, high, lang=lang)
-    return f"({shown})" if lang == "en" else shown
+    return shown if shown.startswith("[") else f"({shown})"
 
 
 def _joined(lang: str, *parts: str) -> str:
     # a symbol, its relation and its value stay on one line
-    return ("; " if lang == "en" else "；").join(
-        re.sub(r"p ([=<]) ", "p\u00a0\\1\u00a0", part) for part in parts
-    )
+    return marks(lang).semicolon.join(re.sub(r"p ([=<]) ", "p\u00a0\\1\u00a0", part) for part in parts)
