@@ -59,7 +59,7 @@ def test_doctor_goes_past_training_to_the_test_pass(tmp_path: Path) -> None:
     first, second = (line for line in told.stdout.splitlines() if line.startswith("loop: "))
     assert first == "loop: 1. DataLoader over Crystals, 8 items, bound to train_dl: train; not captured"
     assert second.startswith("loop: 2. DataLoader over Crystals, 12 items, bound to ")
-    assert second.endswith(": not named; captured, because it runs without gradients")
+    assert second.endswith(": not named; captured, because it does not train")
     assert "host is done" not in told.stdout + told.stderr
 
 

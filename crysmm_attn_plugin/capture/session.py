@@ -81,6 +81,8 @@ class Capture:
         self._training_loader: Callable[[], Any] = weakly(None)
         self._untrained: set[tuple[str, str]] = set()
         self._named = False
+        self._unnamed: dict[str, Callable[[], Any]] = {}
+        self.unread = ""
         self._undo: list[Callable[[], None]] = []
         self._pass: Pass | None = None
         self.checkpoints = KnownCheckpoints()
@@ -158,9 +160,13 @@ class Capture:
         split = (
             known[1] if known and known[0]() is loader else (self.split_of(loader) if self.split_of else None)
         )
-        provisional = split is None and self.discover and not self._named
+        provisional = (
+            split is None and self.discover and not self._named and self._training_loader() is not loader
+        )
         if split is not None:
-            self._named |= split == "test"
+            if split == "test" and not self._named:
+                self._named = True
+                self._guard(self._discard_unnamed)
             self._training_loader = weakly(loader if split == "train" else None)
         if not provisional and (split is None or split not in self.settings.splits):
             if split is None and torch.is_grad_enabled():
@@ -195,9 +201,6 @@ class Capture:
         if current.skipped:
             return
         reader = current.reader
-        if current.provisional and reader.gradients:
-            self._not_a_test(current)
-            return
         if current.open is None and reader.roots:
             self._open(current)
         if not current.skipped:
@@ -209,10 +212,17 @@ class Capture:
             current.open.add(read)
             self._modules |= current.open.modules
 
-    def _not_a_test(self, current: Pass) -> None:
-        """A loop that nobody named runs with gradients: it trains."""
-        current.skip()
-        self._training_loader = weakly(current.loader)
+    def training_backward(self) -> None:
+        """A gradient is being computed: a loop that nobody named and that has come so far trains, and is no test pass."""
+        current = self._pass
+        if current is not None and current.provisional and not current.skipped:
+            current.skip()
+            self._training_loader = weakly(current.loader)
+
+    def _discard_unnamed(self) -> None:
+        """A test loop has been named: loops taken for one because none was are not kept."""
+        for outcome in [o for o in self.outcomes if o.window.window_id in self._unnamed]:
+            self._discard(outcome)
 
     def _open(self, current: Pass) -> None:
         reader = current.reader
@@ -227,6 +237,9 @@ class Capture:
             window = outcome.window
             if (window.checkpoint, window.split) != (digest, current.split) or outcome.state != "complete":
                 continue
+            of = self._unnamed.get(window.window_id)
+            if current.provisional and of is not None and of() is not current.loader:
+                continue  # another loop that nobody named: nothing says which of them is the test pass
             if (window.training_mode and not training) or (
                 window.kind == "epoch" and current.kind != "epoch"
             ):
@@ -274,6 +287,8 @@ class Capture:
         self._untrained |= set(self._gradients.untrained(directions_of(reader)))
         opened.untrained = tuple(sorted(self._untrained))
         opened.by_elimination = current.provisional
+        if current.provisional:
+            self._unnamed[opened.window.window_id] = weakly(current.loader)
 
         def write() -> WindowOutcome:
             return self._write(opened, opened.outcome(state, reason, reader.n_yielded))
@@ -312,6 +327,7 @@ class Capture:
 
     def training_step(self) -> None:
         """A training step is being made: the passes before it were of epochs, not final."""
+        self.training_backward()  # for optimizers that are given their gradients
         self._trained = True
         self._steps += 1
         self._gradients.stepped()

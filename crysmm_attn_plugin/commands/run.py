@@ -111,6 +111,9 @@ def _finished(run_dirs: list) -> None:  # type: ignore[type-arg]
 def _why(failures: list[str], statuses: list[dict], asked: str | None = None) -> str:  # type: ignore[type-arg]
     if failures:
         return f"{failures[0].rstrip('.')}."
+    unread = next((s["unread"] for s in statuses if s.get("unread")), "")
+    if unread and not asked:
+        return f"{unread.rstrip('.')}."
     loaders = list(dict.fromkeys(w for s in statuses for w in s.get("loaders", ())))
     if loaders and asked:
         return (

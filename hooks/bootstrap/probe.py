@@ -59,6 +59,11 @@ class Probes:
                 self._timer.daemon = True
                 self._timer.start()
 
+    def backward(self) -> None:
+        """A gradient is being computed: the loop that runs now trains."""
+        if self.loops and self.loops[-1].found is None:
+            self.loops[-1].trains = True
+
     def _of(self, loader: Any) -> Probe | None:
         return next((p for p in reversed(self.loops) if p.found is None and p.loader is loader), None)
 
@@ -92,6 +97,7 @@ class Probe:
     Attributes:
         found: What there is to say; None until enough was seen.
         reads: Whether some attention would be stored.
+        trains: Whether a gradient was computed in it.
     """
 
     def __init__(self, loader: Any, split: str | None, words: str, named: bool) -> None:
@@ -103,7 +109,7 @@ class Probe:
 
         self.split, self.words, self.named = split, words, named
         self.found: dict[str, Any] | None = None
-        self.reads = False
+        self.reads = self.trains = False
         self._pass = Pass(weakly(loader), split or "test", "attached", None, split is None)
         self._pass.reader = PassReader(
             loader,
@@ -121,8 +127,8 @@ class Probe:
 
     @property
     def is_test(self) -> bool:
-        """Named as one, or unnamed and without gradients."""
-        return self.named or (self.split is None and not self.reader.gradients)
+        """Named as one, or unnamed and without a backward pass."""
+        return self.named or (self.split is None and not self.trains)
 
     @property
     def described(self) -> str:
@@ -132,7 +138,7 @@ class Probe:
         elif not self.reads:
             fate = "nothing to capture" if self.found else "no model was called on its batches"
         else:
-            fate = "captured" if self.named else "captured, because it runs without gradients"
+            fate = "captured" if self.named else "captured, because it does not train"
         return f"{self.words}; {fate}"
 
     def yielded(self, batch: Any, positions: tuple[int, ...] | None) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from crysmm_attn_plugin.hooks.bootstrap.host_facts import arm_from, host_name, property_from
 from crysmm_attn_plugin.hooks.bootstrap.imports import AfterImport
 from crysmm_attn_plugin.hooks.bootstrap.known_hosts import KnownHosts, seam_modules
 from crysmm_attn_plugin.hooks.bootstrap.loop_names import LoopNames
@@ -95,6 +96,7 @@ class HostProcess:
 
         self._undo.append(listen(DataLoader, self))
         self._undo.append(seams.watch_saves(torch, self._saved))
+        self._undo.append(seams.watch_backward(torch, self._guarded(self._backward)))
         self._undo.append(seams.watch_steps(self._stepped))
 
     def _pydantic(self, pydantic: ModuleType) -> None:
@@ -255,6 +257,12 @@ class HostProcess:
 
         self._guard(tell)
 
+    def _backward(self) -> None:
+        if self.capture is not None:
+            self.capture.training_backward()
+        if self.probing is not None:
+            self.probing.backward()
+
     def _stepped(self) -> None:
         def tell() -> None:
             capture = self._get_capture()
@@ -341,6 +349,7 @@ class HostProcess:
             "captured": sum(o.n_crystals for o in capture.outcomes) if capture else 0,
             "windows": len(capture.outcomes) if capture else 0,
             "failures": [*(capture.failures if capture else ()), *([self._broken] if self._broken else ())],
+            "unread": capture.unread if capture else "",
             "loaders": self.seen_loaders,
             "outputs": self._record.hexdigest() if self._record else None,
             "n_outputs": self._record.n_outputs if self._record else 0,

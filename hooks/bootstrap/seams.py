@@ -54,6 +54,19 @@ def watch_steps(stepped: Callable[[], None]) -> Undo:
     return handle.remove
 
 
+def watch_backward(torch: ModuleType, computed: Callable[[], None]) -> Undo:
+    """``computed()`` before each backward pass, by ``Tensor.backward`` or ``torch.autograd.backward``."""
+
+    def wrapper(original: Callable[..., Any]) -> Callable[..., Any]:
+        def backward(*args: Any, **kwargs: Any) -> Any:
+            computed()
+            return original(*args, **kwargs)
+
+        return backward
+
+    return wrap_attribute(torch.autograd, "backward", wrapper)
+
+
 def watch_training_function(
     module: ModuleType, name: str, arguments: tuple[str, str], started: Callable[[Any, Any], None]
 ) -> Undo:
