@@ -307,7 +307,7 @@ class Capture:
 
     def _write(self, opened: OpenWindow, outcome: WindowOutcome) -> WindowOutcome:
         if outcome.state in ("empty", "failed"):
-            self._note(outcome.reason)
+            self._note(outcome.reason, at_once=outcome.state == "failed" or not self.told_later)
         written = opened.close(outcome)
         self.outcomes.append(written)
         return written
