@@ -17,7 +17,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from crysmm_attn_plugin.hooks.bootstrap.host_facts import arm_from, host_name, property_from
 from crysmm_attn_plugin.hooks.bootstrap.imports import AfterImport
 from crysmm_attn_plugin.hooks.bootstrap.known_hosts import KnownHosts, seam_modules
 from crysmm_attn_plugin.hooks.bootstrap.loop_names import LoopNames
