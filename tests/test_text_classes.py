@@ -7,6 +7,8 @@ from importlib import resources
 import numpy as np
 import pytest
 import spglib
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from benchmarks.lexicon_coverage import measure
 from crysmm_attn_plugin.errors import UsageError
@@ -69,6 +71,7 @@ def test_an_ambiguous_symbol_is_an_element_where_the_words_around_say_so(symbol)
         f"There are six {symbol} atoms here.",
         f"Na, {symbol} and Cl are found.",
         f"It is bonded to six equivalent {symbol} atoms.",
+        f"The fractions are: '{symbol}': 0.25, 'Na': 0.75.",
         f"The cell is old. {symbol} is bonded to six Na atoms.",
     ):
         assert kinds_of(text, symbol) == [ELEMENT], text
@@ -263,3 +266,30 @@ def test_coverage_counts_what_is_said_and_what_is_missed():
     assert coverage.missed == {"Cl": 1}
     assert coverage.mentions == 1
     assert not coverage.false
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(
+        st.one_of(st.text(max_size=8), st.sampled_from(["In", "K-Bi", " 3.6 ", ". ", "is bonded", "D2O", "钠原子", "P̅1", "No", " ", "(1)", "-", "I"])),
+        max_size=20,
+    ).map("".join),
+    st.sets(st.sampled_from(["Na", "In", "K", "Bi", "I", "D", "H"]), max_size=4),
+)  # fmt: skip
+def test_any_text_is_cut_into_words_in_order_with_mentions_inside_it(text, elements):
+    place = 0
+    found = words_in(text)
+    for start, end, form in found:
+        assert place <= start < end <= len(text)
+        assert text[place:start].strip() == ""
+        assert text[start:end] == form.text
+        place = end
+    assert text[place:].strip() == ""
+    for word, (_, _, form) in zip(classify(found, frozenset(elements)), found):
+        assert all(0 <= a < b <= len(form.text) for a, b, _ in word.spans)
+        assert (word.category != ELEMENT) or word.spans
+    for mention in mentions_in(text, elements):
+        assert 0 <= mention.start < mention.end <= len(text)
+        assert mention.kind in KINDS
+        assert mention.elements
+        assert set(mention.elements) <= {*ELEMENTS, "D", "T"}

@@ -9,6 +9,8 @@ import pytest
 import tokenizers
 import torch
 import transformers
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch.utils.data import DataLoader, Dataset
 
 from crysmm_attn_plugin.hooks.reading.tokenizers import TokenizerWatch, known_tokenizers
@@ -284,3 +286,20 @@ def test_labels_of_a_call_are_without_padding(watch):
     tok(TEXTS, padding=True)
     (call,) = watch.calls
     assert [labels.tokens for labels in labels_of(call)] == truth(tok)
+
+
+_VALUES = st.recursive(
+    st.one_of(
+        st.none(), st.integers(-3, 400), st.floats(), st.text(max_size=5), st.lists(st.integers(0, 300), max_size=6),
+        st.builds(lambda a, b: torch.randint(0, 300, (a, b)), st.integers(0, 4), st.integers(0, 6)),
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=4), inner, max_size=4)),
+    max_leaves=8,
+)  # fmt: skip
+
+
+@settings(max_examples=80, deadline=None)
+@given(_VALUES, st.integers(1, 4))
+def test_no_batch_is_taken_for_texts_that_it_does_not_spell(batch, n):
+    texts = [f"{t} ({i})" for i, t in enumerate([*TEXTS, TEXTS[0]][:n])]
+    assert find_tokens(batch, n, texts, tokenizers=[TOKENIZER]) is None

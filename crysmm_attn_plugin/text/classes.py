@@ -166,6 +166,8 @@ class _Sentences:
             return True
         if (after == ":" and self._is_number(index + 2)) or (before in _COUNTS and after in ("and", ",")):
             return True
+        if after in ("'", '"') and self._lower(index + 2) == ":":  # a dictionary as text: {'C': 0.5}
+            return True
         if self._is_number(index + 1) and before in (",", "is", "and", ";") and self._named(index - 3):
             return True
         return (before in _JOINS and self._named(index - 2)) or (after in _JOINS and self._certain(index + 2))

@@ -31,6 +31,9 @@ _ONE = re.compile(f"({_SYMBOL}){_COUNT}[)\\]]*{_COUNT}{_SITE}{_CHARGE}")
 _HYPHENATED = re.compile(f"{PART}(?:[-–]{PART})+")
 #: Beginning of a layer stacking's name: 2H-MoS2, 4H-SiC, 1T-TaS2.
 _POLYTYPE = re.compile("[0-9]+[A-Z]'?")
+#: Ending of a phase's name: TlF-II, KNO3-III.
+_PHASES = frozenset("I II III IV V VI VII".split())
+_PHASE_NAME = re.compile("[-–][IV]+$")
 _MOLECULES = frozenset("H2 D2 N2 O2 O3 F2 Cl2 Br2 I2 S8 P4 H₂ N₂ O₂ O₃ F₂ Cl₂ Br₂ I₂".split())
 _SITE_LABEL = re.compile(f"{_SYMBOL}(?:[0-9]+|\\((?:[0-9]+|[IVX]+)(?:,[0-9]+)*\\))[0-9]*{_CHARGE}")
 
@@ -44,7 +47,8 @@ def element_spans(text: str) -> tuple[ElementSpan, ...]:
     spans: list[ElementSpan] = []
     offset = 0
     for k, part in enumerate(re.split("([-–])", text)):
-        if k % 2 == 0 and not (k == 0 and _POLYTYPE.fullmatch(part)):
+        label = (k == 0 and _POLYTYPE.fullmatch(part)) or (k == 2 and len(spans) > 1 and part in _PHASES)
+        if k % 2 == 0 and not label:
             inside = _one_formula(part)
             if not inside:
                 return ()
@@ -63,7 +67,8 @@ def _one_formula(text: str) -> tuple[ElementSpan, ...]:
 def kind_of(text: str, spans: tuple[ElementSpan, ...]) -> str:
     """How a word names its elements: ``bond``, ``site``, ``symbol`` or ``formula``."""
     if not _one_formula(text) and _HYPHENATED.fullmatch(text):
-        return "bond" if len(spans) > 1 and not _POLYTYPE.match(text) else "formula"
+        named = spans[-1][1] == len(text) or not _PHASE_NAME.search(text)
+        return "bond" if len(spans) > 1 and named and not _POLYTYPE.match(text) else "formula"
     if len(spans) > 1 or text in _MOLECULES:
         return "formula"
     if _SITE_LABEL.fullmatch(text):
