@@ -69,12 +69,12 @@ def window_alarms(
                 detail={"largest_share": gathered.worst_padding},
             )
         )
-    if reader.missing:
+    if reader.decisions.missing:
         alarms.append(
             Alarm(
                 "attention_missing",
-                f"attention was not formed in {reader.missing} of {reader.n_batches} batches: some calls were not seen.",
-                detail={"missing": reader.missing, "batches": reader.n_batches},
+                f"attention was not formed in {reader.decisions.missing} of {reader.n_batches} batches: some calls were not seen.",
+                detail={"missing": reader.decisions.missing, "batches": reader.n_batches},
             )
         )
     if reader.n_hidden:
@@ -130,7 +130,7 @@ def window_alarms(
 
 def _sites(reader: PassReader) -> list[Alarm]:
     alarms: dict[tuple[str, str], Alarm] = {}
-    for site, choice in reader.chosen.items():
+    for site, choice in reader.decisions.chosen.items():
         if isinstance(choice, str):
             code = TOLD.get(choice)
             if code is not None:
@@ -146,7 +146,7 @@ def _sites(reader: PassReader) -> list[Alarm]:
                     "undirected", f"{site.module} reads {names}: its maps are stored undirected.", site.module
                 ),
             )
-        elif len(reader.lengths.get(site, ())) <= 1 and reader.n_batches > 1:
+        elif len(reader.decisions.lengths.get(site, ())) <= 1 and reader.n_batches > 1:
             alarms.setdefault(
                 ("thin_evidence", site.module),
                 Alarm(
@@ -207,4 +207,4 @@ def _collapsed(gathered: Accumulator) -> list[Alarm]:
 
 def directions_of(reader: PassReader) -> dict[object, str]:
     """Direction of every attention that was read."""
-    return {s: c.direction for s, c in reader.chosen.items() if isinstance(c, Reading)}
+    return {s: c.direction for s, c in reader.decisions.chosen.items() if isinstance(c, Reading)}

@@ -201,7 +201,7 @@ class Capture:
         if current.skipped:
             return
         reader = current.reader
-        if current.open is None and reader.roots:
+        if current.open is None and reader.naming.roots:
             self._open(current)
         if not current.skipped:
             for read in reader.take():
@@ -226,8 +226,8 @@ class Capture:
 
     def _open(self, current: Pass) -> None:
         reader = current.reader
-        digest = digest_of(reader.readers)
-        training = reader.training
+        digest = digest_of(reader.naming.readers)
+        training = reader.naming.training
         self.last_digest = digest
         mine = {o.window.checkpoint for o in self.outcomes}
         if digest not in mine and (digest, current.split, training) in self._run_writer().captured():

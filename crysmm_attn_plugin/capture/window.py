@@ -15,8 +15,9 @@ from crysmm_attn_plugin.capture.batch_words import BatchWords
 from crysmm_attn_plugin.capture.maps import MapKeeper
 from crysmm_attn_plugin.capture.rows import reduce_call
 from crysmm_attn_plugin.hooks.contract.manager import PluginManager
+from crysmm_attn_plugin.hooks.reading.deciding import ReadBatch
 from crysmm_attn_plugin.hooks.reading.explain import why_nothing
-from crysmm_attn_plugin.hooks.reading.reader import PassReader, ReadBatch
+from crysmm_attn_plugin.hooks.reading.reader import PassReader
 from crysmm_attn_plugin.records import AttentionCall, BatchIdentity, Window, WindowOutcome, WindowState
 from crysmm_attn_plugin.settings import Settings
 from crysmm_attn_plugin.store.writer import RunWriter
@@ -139,7 +140,7 @@ class OpenWindow:
             reader.n_batches,
             self.gathered.n_crystals if self.gathered.n_blocks else 0,
             expected,
-            expected - reader.missing,
+            expected - reader.decisions.missing,
             time.perf_counter() - self._started,
             window_alarms(
                 self.gathered,

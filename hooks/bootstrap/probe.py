@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from crysmm_attn_plugin.hooks.bootstrap.process import HostProcess
-    from crysmm_attn_plugin.hooks.reading.reader import PassReader, ReadBatch
+    from crysmm_attn_plugin.hooks.reading.deciding import ReadBatch
+from crysmm_attn_plugin.hooks.reading.reader import PassReader
 
 PREFIX = "CRYSMM_ATTN_INTERNAL_"
 #: Batches looked at in each loop.
@@ -160,14 +161,17 @@ class Probe:
         from crysmm_attn_plugin.hooks.reading.explain import left_out, why_nothing
 
         reader = self.reader
-        found: dict[str, Any] = {"model": ", ".join(type(m).__name__ for m in reader.roots), "problems": []}
+        found: dict[str, Any] = {
+            "model": ", ".join(type(m).__name__ for m in reader.naming.roots),
+            "problems": [],
+        }
         try:
             read: list[ReadBatch] = list(reader.take(last=True))
         except AttnError as error:
             found["problems"].append(str(error))
             return found
         maps = []
-        for site, choice in reader.chosen.items():
+        for site, choice in reader.decisions.chosen.items():
             if isinstance(choice, str):
                 maps.append(f"left out: {left_out(site, choice)}")
                 continue

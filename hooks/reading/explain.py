@@ -32,15 +32,15 @@ def left_out(site: Site, why: str) -> str:
 
 def why_nothing(reader: PassReader, loader_batches: int) -> str:
     """Why a pass has no rows."""
-    if not reader.n_batches and not reader.outer_names:
+    if not reader.n_batches and not reader.naming.outer_names:
         return UNSEEN
-    reasons = [(s, c) for s, c in reader.chosen.items() if isinstance(c, str)]
+    reasons = [(s, c) for s, c in reader.decisions.chosen.items() if isinstance(c, str)]
     for kind in ("diverged", "no_mask", "layout", "ambiguous"):
         for site, why in reasons:
             if why == kind:
                 return left_out(site, why)
-    models = [m for m in (r() for r in reader.outer_modules.values()) if m is not None]
-    names = ", ".join(reader.outer_names) or "the script"
+    models = reader.naming.outer
+    names = ", ".join(reader.naming.outer_names) or "the script"
     for model in models:
         compiled = compiled_part(model)
         if compiled is not None or reader.n_hidden:
@@ -52,7 +52,7 @@ def why_nothing(reader: PassReader, loader_batches: int) -> str:
         kinds = list(dict.fromkeys(why for _, why in reasons))
         first = next(site for site, why in reasons if why == kinds[0])
         return f"no attention between atoms and tokens was seen in {names}: {left_out(first, kinds[0])}"
-    if not any(isinstance(c, Reading) for c in reader.chosen.values()):
+    if not any(isinstance(c, Reading) for c in reader.decisions.chosen.values()):
         return (
             f"no attention was seen in {names}: it has none, or forms it where it cannot be seen (a softmax written out as "
             "exp and sum, a compiled region, a fused kernel of another package)"

@@ -54,13 +54,13 @@ def facts_of(inputs: BatchInputs, manager: PluginManager, window: Any) -> tuple[
     return identity, Facts(len(identity), side, tokens, _masks(inputs.batch, len(identity)))
 
 
-def _masks(batch: Any, n: int) -> tuple[torch.Tensor, ...]:
+def _masks(batch: Any, n: int) -> dict[str, torch.Tensor]:
     """Masks of padding that stand in a batch, True where real: every row begins with what is real and ends with what is not.
 
     Which of the two values means real is told by the first column: padding never comes first in all rows.
     """
-    found: list[torch.Tensor] = []
-    for _, leaf in leaves(batch):
+    found: dict[str, torch.Tensor] = {}
+    for place, (name, leaf) in enumerate(leaves(batch)):
         if (
             not isinstance(leaf, torch.Tensor)
             or leaf.ndim != 2
@@ -75,10 +75,9 @@ def _masks(batch: Any, n: int) -> tuple[torch.Tensor, ...]:
         if bool((first != first[0]).any()):
             continue
         real = values.bool() == first
-        if bool((real[:, 1:] & ~real[:, :-1]).any()) or any(torch.equal(real, m) for m in found):
-            continue
-        found.append(real)
-    return tuple(found)
+        if not bool((real[:, 1:] & ~real[:, :-1]).any()):
+            found[f"{name}:{place}"] = real
+    return found
 
 
 #: Names under which hosts keep token ids in a batch.

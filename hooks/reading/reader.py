@@ -6,38 +6,31 @@ and must still agree.
 
 from __future__ import annotations
 
-import sys
-import weakref
-import zlib
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import nn
 
-from crysmm_attn_plugin.errors import CaptureError, IdentityError
-from crysmm_attn_plugin.hooks.digests import unwrapped_name
+from crysmm_attn_plugin.errors import IdentityError
 from crysmm_attn_plugin.hooks.reading import calls as outermost
-from crysmm_attn_plugin.hooks.reading.frames import has_parameters, root_of
+from crysmm_attn_plugin.hooks.reading.deciding import Decisions, ReadBatch, Waiting
 from crysmm_attn_plugin.hooks.reading.identity import BatchInputs
-from crysmm_attn_plugin.hooks.reading.outputs import ModuleCall, OuterCall, belongs, outer_call, prediction_of
-from crysmm_attn_plugin.hooks.reading.projections import LinearWatch, Projections, find_projections
-from crysmm_attn_plugin.hooks.reading.sites import (
-    OTHER,
-    Facts,
-    Reading,
-    Site,
-    maps_of,
-    real_positions,
+from crysmm_attn_plugin.hooks.reading.naming import Naming
+from crysmm_attn_plugin.hooks.reading.outputs import (
+    ModuleCall,
+    OuterCall,
+    belongs,
+    outer_call,
+    prediction_of,
 )
+from crysmm_attn_plugin.hooks.reading.projections import LinearWatch
+from crysmm_attn_plugin.hooks.reading.sites import Facts, Site
 from crysmm_attn_plugin.hooks.reading.tokenizers import TokenizerWatch, known_tokenizers
 from crysmm_attn_plugin.hooks.reading.watch import Lines, Seen, Watch
-from crysmm_attn_plugin.records import AttentionCall, BatchIdentity
+from crysmm_attn_plugin.records import BatchIdentity
 
-#: Batches of several crystals after which it is decided what an attention reads, and bytes of maps that may wait for it.
-BATCHES_BEFORE, BYTES_BEFORE = 4, 64 * 2**20
 #: Batches remembered for loops that fetch ahead of the model.
 KEPT_AHEAD = 64
 #: Outermost calls of a batch whose arguments are looked at for token ids.
@@ -62,33 +55,6 @@ class Group:
         return not self.items and not self.outer
 
 
-@dataclass
-class ReadBatch:
-    """One batch as it is handed over.
-
-    Attributes:
-        identity: Who is in it.
-        calls: Its attention, masks filled in as far as anybody knows them.
-        prediction: (crystals,) raw output of the model, or None.
-        without_mask: Modules whose keys were padded without a mask of the host's.
-        baseline: The same calls with fresh random projections, as far as a baseline is wanted and can be had.
-    """
-
-    identity: BatchIdentity
-    calls: list[AttentionCall]
-    prediction: torch.Tensor | None
-    without_mask: set[str] = field(default_factory=set)
-    baseline: list[AttentionCall] = field(default_factory=list)
-
-
-@dataclass
-class _Waiting:
-    identity: BatchIdentity
-    facts: Facts
-    items: dict[Site, list[Seen]]
-    prediction: torch.Tensor | None
-
-
 class PassReader:
     """Reads a pass. Its listener methods never raise; what goes wrong is raised by ``take``.
 
@@ -102,7 +68,8 @@ class PassReader:
 
     Attributes:
         sites: Every place where attention was formed, in order.
-        chosen: Site -> its reading, or why it is left out; empty until it is decided.
+        naming: The host's modules and their names.
+        decisions: What each attention was taken for.
         n_batches, n_crystals: Batches and crystals the host's model has seen.
         gradients: Whether the host ran with gradients when attention was first formed; None before.
     """
@@ -121,7 +88,8 @@ class PassReader:
         self._dataset = getattr(loader, "dataset", None)
         self._collate = getattr(loader, "collate_fn", None)
         self._identify = identify
-        self._model = None if model is None else weakref.ref(model)
+        self.naming = Naming(model)
+        self.decisions = Decisions()
         self._tokenizers = tokenizers or TokenizerWatch()
         self._found_tokenizers: list[Any] | None = None
         self._tokenizers.start()
@@ -130,15 +98,9 @@ class PassReader:
         self._baseline_crystals = baseline_crystals
         self._read_attention = read_attention
         self._inputs: Any = ((), {})
-        self._projections: dict[Site, Projections | None] = {}
         self._queue: list[BatchInputs] = []
         self._group: Group | None = None
-        self._waiting: list[_Waiting] = []
-        self._bytes = 0
         self._error: Exception | None = None
-        self._ready: list[ReadBatch] = []
-        self._roots: dict[int, weakref.ref[nn.Module]] = {}
-        self._names: dict[int, str] = {}
         self._known: dict[tuple[str, Lines, int], Site] = {}
         self._stop_frame = 0
         self._outer_number = 0
@@ -146,17 +108,11 @@ class PassReader:
         self._ahead = False
         self._ended = False
         self.sites: list[Site] = []
-        self.chosen: dict[Site, Reading | str] = {}
         self.n_batches = 0
         self.n_crystals = 0
         self.n_yielded = 0
         self.n_without_attention = 0
         self.gradients: bool | None = None
-        self.training = False
-        self.outer_names: dict[str, None] = {}
-        self.outer_modules: dict[int, weakref.ref[nn.Module]] = {}
-        self.lengths: dict[Site, set[tuple[int, int]]] = {}
-        self.missing = 0
         self.n_hidden = 0
         self.ids_from = ""
         self.elements_unknown = 0
@@ -208,8 +164,7 @@ class PassReader:
         self._stop()
         self._group = None
         self._queue.clear()
-        self._waiting.clear()
-        self._ready.clear()
+        self.decisions.forget()
         self._tokenizers.stop()
 
     def _start(self) -> None:
@@ -265,9 +220,7 @@ class PassReader:
         if group is None or self._error is not None:
             return
         try:
-            self.outer_names.setdefault(type(getattr(module, "_orig_mod", module)).__name__)
-            if id(module) not in self.outer_modules and has_parameters(module):
-                self.outer_modules[id(module)] = weakref.ref(module)
+            self.naming.called(module)
             group.outer.append(outer_call(module, self._outer_number, output))
             if self._read_attention is not None:
                 (args, kwargs), self._inputs = self._inputs, ((), {})
@@ -293,14 +246,14 @@ class PassReader:
         if self.gradients is None:
             self.gradients = torch.is_grad_enabled()
         site = self._site(owner, lines, len(shape))
-        return not isinstance(self.chosen.get(site), str)
+        return not self.decisions.ignores(site)
 
     def seen(self, item: Seen) -> None:
         if self._group is None:
             return
         item.outer = self._outer_number
         site = self._site(item.owner, item.lines, item.weights.ndim)
-        if self.n_crystals < self._baseline_crystals and self._projections.get(site, True) is not None:
+        if self.n_crystals < self._baseline_crystals and self.decisions.wants_layers(site):
             item.layers = self._linears.of(item.owner)
         item.owner = item.live = None  # nothing of the host's is kept
         self._group.items.setdefault(site, []).append(item)
@@ -311,61 +264,14 @@ class PassReader:
     def fault(self, error: Exception) -> None:
         self._error = self._error or error
 
-    # -- which module is it ----------------------------------------------------------------------------------
-
     def _site(self, owner: nn.Module | None, lines: Lines, ndim: int) -> Site:
-        key = (self._name(owner), lines, ndim)
+        key = (self.naming.name(owner, self._stop_frame), lines, ndim)
         site = self._known.get(key)
         if site is None:
             heads = owner.num_heads if type(owner) is nn.MultiheadAttention else 0
             site = self._known[key] = Site(key[0], lines, heads)
             self.sites.append(site)
         return site
-
-    def _name(self, owner: nn.Module | None) -> str:
-        if owner is None:
-            return "script"
-        name = self._names.get(id(owner))
-        if name is None:
-            root = self._find_root(owner)
-            if id(root) not in self._roots:
-                self._roots[id(root)] = weakref.ref(root)
-                self.training |= root.training
-                for full, module in root.named_modules():
-                    self._names.setdefault(id(module), unwrapped_name(full) or type(module).__name__)
-            name = self._names.setdefault(id(owner), type(owner).__name__)
-        return name
-
-    def _find_root(self, owner: nn.Module) -> nn.Module:
-        named = self._model() if self._model is not None else None
-        if named is not None and any(m is owner for m in named.modules()):
-            return named
-        return root_of(sys._getframe(1), self._stop_frame) or owner
-
-    @property
-    def roots(self) -> list[nn.Module]:
-        """The outermost modules whose code formed attention, as far as they still exist."""
-        return [m for m in (r() for r in self._roots.values()) if m is not None]
-
-    @property
-    def readers(self) -> list[nn.Module]:
-        """Modules whose weights decide what this pass gives: the roots, and others the host calls beside them.
-
-        A copy of one (an average of its weights, say) is not one more.
-        """
-        chosen: list[nn.Module] = []
-        called = [m for m in (r() for r in self.outer_modules.values()) if m is not None]
-        for module in [*self.roots, *called]:
-            inside = {id(m) for c in chosen for m in c.modules()}
-            around = any(c in set(module.modules()) for c in chosen)
-            names = [n for n, _ in module.named_parameters()]
-            if id(module) in inside or around:
-                continue
-            if not any(
-                type(c) is type(module) and [n for n, _ in c.named_parameters()] == names for c in chosen
-            ):
-                chosen.append(module)
-        return chosen
 
     # -- one batch is over -----------------------------------------------------------------------------------
 
@@ -406,24 +312,19 @@ class PassReader:
             self.n_crystals += facts.n
             items = {}
             for site, found in group.items.items():
-                if isinstance(self.chosen.get(site), str):
+                if self.decisions.ignores(site):
                     continue
                 used = self._first_forward(group, site, found, facts)
                 site.learn(used, facts)
-                self._check(site)
                 items[site] = used
-                self._bytes += sum(i.weights.numel() * i.weights.element_size() for i in used)
-            prediction = prediction_of(group.outer, {id(r) for r in self.roots}, facts.n)
+            prediction = prediction_of(group.outer, {id(r) for r in self.naming.roots}, facts.n)
             self._note_identity(identity, prediction)
-            self._waiting.append(_Waiting(identity, facts, items, prediction))
-            several = sum(w.facts.n > 1 for w in self._waiting)
-            if self.chosen or several >= BATCHES_BEFORE or self._bytes > BYTES_BEFORE:
-                self._hand_over()
+            self.decisions.add(Waiting(identity, facts, items, prediction), self.sites)
 
     def _known_tokenizers(self) -> list[Any]:
         """Tokenizers seen at work, and those that data set, collate function and model hold on to."""
         if self._found_tokenizers is None:
-            places = [self._dataset, self._collate, *self.roots]
+            places = [self._dataset, self._collate, *self.naming.roots]
             self._found_tokenizers = known_tokenizers(*(p for p in places if p is not None))
         return [*self._tokenizers.known(), *self._found_tokenizers]
 
@@ -433,10 +334,7 @@ class PassReader:
         for call in group.calls:
             weights = self._read_attention(call)
             if weights is not None:
-                self._names.setdefault(id(call.module), call.name)
-                if id(call.module) not in self._roots:
-                    self._roots[id(call.module)] = weakref.ref(call.module)
-                    self.training |= call.module.training
+                self.naming.add_root(call.module)
                 lines = (("attn_read_attention", 0),)
                 site = self._site(call.module, lines, weights.ndim)
                 item = Seen(None, lines, weights.detach().clone(), weights.ndim - 1, None)
@@ -451,7 +349,7 @@ class PassReader:
 
     def _first_forward(self, group: Group, site: Site, found: list[Seen], facts: Facts) -> list[Seen]:
         """Of a model called several times on a batch, the first call when that covers the batch (else micro-batches)."""
-        roots = {id(r) for r in self.roots}
+        roots = {id(r) for r in self.naming.roots}
         rounds = [c.number for c in group.outer if c.module in roots]
         # what a host does with a part of its model beside the model (tracing it, say) is none of the pass
         found = [i for i in found if i.outer in rounds] or found
@@ -462,102 +360,6 @@ class PassReader:
             return first
         return found
 
-    def _check(self, site: Site) -> None:
-        reading = self.chosen.get(site)
-        if isinstance(reading, Reading) and reading not in (site.alive or ()):
-            raise CaptureError(
-                f"what {site.module} reads in batch {self.n_batches} is not what it read before (it was taken for "
-                f"{reading.queries or 'queries'} over {reading.keys or 'keys'}); its numbers are not kept"
-            )
-
-    # -- the decision ----------------------------------------------------------------------------------------
-
-    def _hand_over(self) -> None:
-        waiting, self._waiting, self._bytes = self._waiting, [], 0
-        for site in self.sites:
-            if site in self.chosen or site.alive is None:
-                continue
-            choice = site.decision
-            if choice == "ambiguous":
-                choice = Reading(site.layout, OTHER, OTHER) if site.layout is not None else "layout"
-            if not site.finite:
-                choice = "diverged" if isinstance(choice, Reading) else choice
-            if isinstance(choice, Reading) and self._padding_unknown(site, choice, waiting):
-                choice = "no_mask"
-            self.chosen[site] = choice
-            if isinstance(choice, Reading):
-                site.alive = [choice]
-        for one in waiting:
-            self._ready.append(self._read(one))
-
-    def _padding_unknown(self, site: Site, reading: Reading, waiting: list[_Waiting]) -> bool:
-        """A side whose lengths nobody knows, that varies between padded batches and is never masked, hides its padding."""
-        here = [(w, w.items[site]) for w in waiting if site in w.items]
-        for label, of_keys in ((reading.queries, False), (reading.keys, True)):
-            if label != OTHER and all(w.facts.side(label).counts is not None for w, _ in here):
-                continue
-            lengths, masked = set(), False
-            for one, items in here:
-                for found in maps_of(reading, items, one.facts) or ():
-                    length = found.weights.shape[3 if of_keys else 2]
-                    shown = found.key_mask if of_keys else found.query_mask
-                    lengths.add(length)
-                    side = one.facts.side(label)
-                    masked |= (
-                        real_positions(side, shown, length, found.weights.device, one.facts.masks) is not None
-                    )
-            if not masked and len(lengths) > 1 and site.biggest > 1:
-                return True
-        return False
-
-    def _read(self, one: _Waiting) -> ReadBatch:
-        read = ReadBatch(one.identity, [], one.prediction)
-        numbers: Counter[tuple[str, str]] = Counter()
-        expected = {s for s, c in self.chosen.items() if isinstance(c, Reading)}
-        self.missing += len(expected - set(one.items))
-        for site, items in one.items.items():
-            reading = self.chosen[site]
-            if not isinstance(reading, Reading):
-                continue
-            maps = maps_of(reading, items, one.facts)
-            if maps is None:
-                raise CaptureError(
-                    f"the maps of {site.module} do not add up to the batch's {one.facts.n} crystals"
-                )
-            for found in maps:
-                _, _, queries, keys = found.weights.shape
-                self.lengths.setdefault(site, set()).add((queries, keys))
-                masks = []
-                for label, shown, length in (
-                    (reading.queries, found.query_mask, queries),
-                    (reading.keys, found.key_mask, keys),
-                ):
-                    side = one.facts.side(label)
-                    masks.append(real_positions(side, shown, length, found.weights.device, one.facts.masks))
-                if found.key_mask is None and masks[1] is not None and not bool(masks[1].all()):
-                    read.without_mask.add(site.module)
-                number = numbers[site.module, reading.direction]
-                numbers[site.module, reading.direction] += 1
-                call = AttentionCall(
-                    site.module, number, reading.direction, found.weights, masks[0], masks[1]
-                )
-                read.calls.append(call)
-                fresh = self._fresh(site, items, call)
-                if fresh is not None:
-                    read.baseline.append(replace(call, weights=fresh))
-        return read
-
-    def _fresh(self, site: Site, items: list[Seen], call: AttentionCall) -> torch.Tensor | None:
-        """The call with fresh projections, where its arithmetic is known."""
-        layers = items[0].layers
-        if len(items) != 1 or not layers:
-            return None
-        if site not in self._projections:
-            seed = zlib.crc32(f"{site.module} {call.direction}".encode())
-            self._projections[site] = find_projections(layers, call.weights, seed)
-        known = self._projections[site]
-        return None if known is None else known.weights(layers, call.weights)
-
     def take(self, *, last: bool = False) -> Iterator[ReadBatch]:
         """Batches that are ready.
 
@@ -567,13 +369,12 @@ class PassReader:
         Raises:
             AttnError: What went wrong since the last time.
         """
-        if last and self._waiting and self._error is None:
+        if last and self._error is None:
             try:
-                self._hand_over()
+                self.decisions.decide(self.sites)
             except Exception as error:
                 self._error = error
         if self._error is not None:
-            self._ready = []
+            self.decisions.forget()
             raise self._error
-        ready, self._ready = self._ready, []
-        yield from ready
+        yield from self.decisions.take()

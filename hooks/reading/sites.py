@@ -6,7 +6,7 @@ counts) in every batch. Names of modules and arguments decide nothing; a side th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
@@ -47,13 +47,13 @@ class Facts:
     Attributes:
         n: Crystals in it.
         atoms, tokens: Its modalities.
-        masks: (crystals, length) bool masks that stand in the batch, True where real.
+        masks: (crystals, length) bool masks that stand in the batch, by their place in it, True where real.
     """
 
     n: int
     atoms: Side
     tokens: Side
-    masks: tuple[torch.Tensor, ...] = ()
+    masks: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
     def side(self, label: str) -> Side:
         return self.atoms if label == ATOMS else self.tokens if label == TOKENS else Side()
@@ -296,11 +296,7 @@ def maps_of(reading: Reading, items: Sequence[Seen], facts: Facts) -> list[Map] 
 
 
 def real_positions(
-    side: Side,
-    shown: torch.Tensor | None,
-    length: int,
-    device: torch.device,
-    masks: Sequence[torch.Tensor] = (),
+    side: Side, shown: torch.Tensor | None, length: int, device: torch.device
 ) -> torch.Tensor | None:
     """(crystals, length) mask of real entries of a side: as the host masked them, else where they are known to stand.
 
@@ -309,14 +305,12 @@ def real_positions(
         shown: The host's own mask; believed when it counts what the modality counts, or when nothing else is known.
         length: Of the axis.
         device: Of the map.
-        masks: That stand in the batch; believed where just one has this length.
 
     Returns:
         None when nobody knows.
     """
     if side.counts is None:
-        fitting = [m for m in masks if m.shape[1] == length] if shown is None else []
-        return fitting[0].to(device) if len(fitting) == 1 else shown
+        return shown
     if shown is not None and shown.sum(-1).tolist() == list(side.counts):
         return shown
     if side.real is not None and side.real.shape[1] == length:

@@ -1,0 +1,243 @@
+"""What each attention of a pass is taken for: decided once the first batches are in, and checked in every batch after."""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+
+from crysmm_attn_plugin.errors import CaptureError
+from crysmm_attn_plugin.hooks.reading.projections import Projections, find_projections
+from crysmm_attn_plugin.hooks.reading.sites import OTHER, Facts, Map, Reading, Site, maps_of, real_positions
+from crysmm_attn_plugin.hooks.reading.watch import Seen
+from crysmm_attn_plugin.records import AttentionCall, BatchIdentity
+
+#: Batches of several crystals after which it is decided what an attention reads, and bytes of maps that may wait for it.
+BATCHES_BEFORE, BYTES_BEFORE = 4, 64 * 2**20
+
+
+@dataclass
+class ReadBatch:
+    """One batch as it is handed over.
+
+    Attributes:
+        identity: Who is in it.
+        calls: Its attention, masks filled in as far as anybody knows them.
+        prediction: (crystals,) raw output of the model, or None.
+        without_mask: Modules whose keys were padded without a mask of the host's.
+        baseline: The same calls with fresh random projections, as far as a baseline is wanted and can be had.
+    """
+
+    identity: BatchIdentity
+    calls: list[AttentionCall]
+    prediction: torch.Tensor | None
+    without_mask: set[str] = field(default_factory=set)
+    baseline: list[AttentionCall] = field(default_factory=list)
+
+
+@dataclass
+class Waiting:
+    """One batch before it is known what its attention is."""
+
+    identity: BatchIdentity
+    facts: Facts
+    items: dict[Site, list[Seen]]
+    prediction: torch.Tensor | None
+
+
+@dataclass
+class _Unknown:
+    """A side whose lengths nobody counts: how long it was, whether it was ever masked, and which masks of the batch fit."""
+
+    lengths: set[int] = field(default_factory=set)
+    masked: bool = False
+    names: set[str] | None = None
+
+    def look(self, length: int, shown: torch.Tensor | None, facts: Facts) -> None:
+        self.lengths.add(length)
+        self.masked |= shown is not None
+        fitting = {name for name, mask in facts.masks.items() if mask.shape[1] == length}
+        self.names = fitting if self.names is None else self.names & fitting
+
+    def told(self, several: bool) -> bool:
+        """Whether padding can be told from data."""
+        return self.masked or bool(self.names) or len(self.lengths) <= 1 or not several
+
+
+class Decisions:
+    """Gathers batches until it is decided what they hold, and turns each into attention calls.
+
+    Attributes:
+        chosen: Site -> its reading, or why it is left out; empty until it is decided.
+        lengths: (queries, keys) of the maps of each site.
+        missing: Calls that were expected and not seen.
+    """
+
+    def __init__(self) -> None:
+        self.chosen: dict[Site, Reading | str] = {}
+        self.lengths: dict[Site, set[tuple[int, int]]] = {}
+        self.missing = 0
+        self._waiting: list[Waiting] = []
+        self._bytes = 0
+        self._ready: list[ReadBatch] = []
+        self._projections: dict[Site, Projections | None] = {}
+        self._unknown: dict[tuple[Site, bool], _Unknown] = {}
+
+    def ignores(self, site: Site) -> bool:
+        """Whether a site was decided to be of no use."""
+        return isinstance(self.chosen.get(site), str)
+
+    def wants_layers(self, site: Site) -> bool:
+        """Whether a site's arithmetic is known or still to be found."""
+        return self._projections.get(site, True) is not None
+
+    def add(self, one: Waiting, sites: Sequence[Site]) -> None:
+        """Take a batch; sites have learned from it.
+
+        Raises:
+            CaptureError: When an attention is not what it was taken for.
+        """
+        for site, items in one.items.items():
+            reading = self.chosen.get(site)
+            if isinstance(reading, Reading) and reading not in (site.alive or ()):
+                raise CaptureError(
+                    f"what {site.module} reads is no longer what it read before (it was taken for "
+                    f"{reading.queries or 'queries'} over {reading.keys or 'keys'}); its numbers are not kept"
+                )
+            self._bytes += sum(i.weights.numel() * i.weights.element_size() for i in items)
+        self._waiting.append(one)
+        several = sum(w.facts.n > 1 for w in self._waiting)
+        if self.chosen or several >= BATCHES_BEFORE or self._bytes > BYTES_BEFORE:
+            self.decide(sites)
+
+    def decide(self, sites: Sequence[Site]) -> None:
+        """Decide on what there is, and hand over what waits."""
+        waiting, self._waiting, self._bytes = self._waiting, [], 0
+        for site in sites:
+            if site in self.chosen or site.alive is None:
+                continue
+            choice = site.decision
+            if choice == "ambiguous":
+                choice = Reading(site.layout, OTHER, OTHER) if site.layout is not None else "layout"
+            if isinstance(choice, Reading) and not site.finite:
+                choice = "diverged"
+            if isinstance(choice, Reading) and not self._padding_told(site, choice, waiting):
+                choice = "no_mask"
+            self.chosen[site] = choice
+            if isinstance(choice, Reading):
+                site.alive = [choice]
+        for one in waiting:
+            self._ready.append(self._read(one))
+
+    def take(self) -> list[ReadBatch]:
+        """Batches that are ready."""
+        ready, self._ready = self._ready, []
+        return ready
+
+    def forget(self) -> None:
+        """Let everything go."""
+        self._waiting.clear()
+        self._ready.clear()
+
+    # -- padding that nobody counts ----------------------------------------------------------------------------
+
+    def _padding_told(self, site: Site, reading: Reading, waiting: Sequence[Waiting]) -> bool:
+        for one in waiting:
+            for found in maps_of(reading, one.items[site], one.facts) or () if site in one.items else ():
+                self._look(site, reading, found, one.facts)
+        return all(u.told(site.biggest > 1) for (s, _), u in self._unknown.items() if s is site)
+
+    def _look(self, site: Site, reading: Reading, found: Map, facts: Facts) -> None:
+        for of_keys, label, shown, length in _sides(reading, found):
+            if facts.side(label).counts is None:
+                self._unknown.setdefault((site, of_keys), _Unknown()).look(length, shown, facts)
+
+    def _mask(
+        self,
+        site: Site,
+        of_keys: bool,
+        label: str,
+        shown: torch.Tensor | None,
+        length: int,
+        found: Map,
+        facts: Facts,
+    ) -> torch.Tensor | None:
+        side = facts.side(label)
+        device = found.weights.device
+        if side.counts is not None or shown is not None:
+            return real_positions(side, shown, length, device)
+        unknown = self._unknown[site, of_keys]
+        if not unknown.told(site.biggest > 1):
+            raise CaptureError(
+                f"padding of {site.module} can no longer be told from data; its numbers are not kept"
+            )
+        fitting = [facts.masks[n] for n in sorted(unknown.names or ()) if n in facts.masks]
+        if not fitting:
+            return None
+        if any(not torch.equal(m, fitting[0]) for m in fitting[1:]):
+            raise CaptureError(
+                f"several masks of the batch have the length of {site.module}'s {'keys' if of_keys else 'queries'}, and they "
+                "differ; its numbers are not kept"
+            )
+        return fitting[0].to(device)
+
+    # -- one batch -----------------------------------------------------------------------------------------------
+
+    def _read(self, one: Waiting) -> ReadBatch:
+        read = ReadBatch(one.identity, [], one.prediction)
+        numbers: Counter[tuple[str, str]] = Counter()
+        expected = {s for s, c in self.chosen.items() if isinstance(c, Reading)}
+        self.missing += len(expected - set(one.items))
+        for site, items in one.items.items():
+            reading = self.chosen[site]
+            if not isinstance(reading, Reading):
+                continue
+            maps = maps_of(reading, items, one.facts)
+            if maps is None:
+                raise CaptureError(
+                    f"the maps of {site.module} do not add up to the batch's {one.facts.n} crystals"
+                )
+            for found in maps:
+                _, _, queries, keys = found.weights.shape
+                self.lengths.setdefault(site, set()).add((queries, keys))
+                self._look(site, reading, found, one.facts)
+                query_mask, key_mask = (
+                    self._mask(site, of_keys, label, shown, length, found, one.facts)
+                    for of_keys, label, shown, length in _sides(reading, found)
+                )
+                if found.key_mask is None and key_mask is not None and not bool(key_mask.all()):
+                    read.without_mask.add(site.module)
+                number = numbers[site.module, reading.direction]
+                numbers[site.module, reading.direction] += 1
+                call = AttentionCall(
+                    site.module, number, reading.direction, found.weights, query_mask, key_mask
+                )
+                read.calls.append(call)
+                fresh = self._fresh(site, items, call)
+                if fresh is not None:
+                    read.baseline.append(replace(call, weights=fresh))
+        return read
+
+    def _fresh(self, site: Site, items: list[Seen], call: AttentionCall) -> torch.Tensor | None:
+        """The call with fresh projections, where its arithmetic is known."""
+        layers = items[0].layers
+        if len(items) != 1 or not layers:
+            return None
+        if site not in self._projections:
+            seed = zlib.crc32(f"{site.module} {call.direction}".encode())
+            self._projections[site] = find_projections(layers, call.weights, seed)
+        known = self._projections[site]
+        return None if known is None else known.weights(layers, call.weights)
+
+
+def _sides(
+    reading: Reading, found: Map
+) -> tuple[tuple[bool, str, torch.Tensor | None, int], tuple[bool, str, torch.Tensor | None, int]]:
+    """Queries, then keys: (of keys, label, the host's own mask, length)."""
+    return (
+        (False, reading.queries, found.query_mask, found.weights.shape[2]),
+        (True, reading.keys, found.key_mask, found.weights.shape[3]),
+    )
