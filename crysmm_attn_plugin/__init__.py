@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # In a checkout that is not installed, hooks/ and reports/ stand at the top of the repository.
 _here = os.path.dirname(os.path.realpath(__file__))

@@ -66,3 +66,18 @@ def test_every_package_folder_is_listed() -> None:
         for path in (ROOT / folder).rglob("__init__.py"):
             parts = path.parent.relative_to(ROOT / folder).parts
             assert ".".join([prefix, *parts]) in listed
+
+
+def test_the_version_stands_in_one_place_and_is_cited() -> None:
+    import re
+
+    from crysmm_attn_plugin import __version__
+
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    assert config["metadata"]["version"] == "attr: crysmm_attn_plugin.__version__"
+    cited = re.search(r"^version: (\S+)$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.MULTILINE)
+    assert cited is not None
+    assert cited[1] == __version__
+    changes = re.findall(r"^## (\S+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert changes[0] == __version__
