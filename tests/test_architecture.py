@@ -54,7 +54,6 @@ ROOMS = {
 ENTRIES = (
     f"{PACKAGE}.cli",
     f"{PACKAGE}.commands",
-    f"{PACKAGE}.notebook",
     f"{PACKAGE}.startup",
     f"{PACKAGE}.hooks.bootstrap",
     f"{PACKAGE}.hooks.integrations",

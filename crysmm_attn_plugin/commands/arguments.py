@@ -31,33 +31,6 @@ def _path(value: str) -> Path:
     return path
 
 
-def existing_path(value: str) -> str:
-    """A file or folder that is there."""
-    if not _path(value).exists():
-        raise argparse.ArgumentTypeError(f"{value} does not exist")
-    return value
-
-
-def existing_file(value: str) -> str:
-    """A file that is there."""
-    path = _path(value)
-    if not path.exists():
-        raise argparse.ArgumentTypeError(f"{value} does not exist")
-    if not path.is_file():
-        raise argparse.ArgumentTypeError(f"{value} is no file")
-    return value
-
-
-def existing_folder(value: str) -> str:
-    """A folder that is there."""
-    path = _path(value)
-    if not path.exists():
-        raise argparse.ArgumentTypeError(f"{value} does not exist")
-    if not path.is_dir():
-        raise argparse.ArgumentTypeError(f"{value} is no folder")
-    return value
-
-
 def output_folder(value: str) -> str:
     """A folder that results can be written into, there or not."""
     path = _path(value).absolute()
@@ -69,12 +42,12 @@ def output_folder(value: str) -> str:
     return value
 
 
-def output_file(value: str) -> str:
-    """A file that can be written, there or not."""
-    path = _path(value).absolute()
-    if path.is_dir():
-        raise argparse.ArgumentTypeError(f"{value} is a folder; name a file")
-    output_folder(str(path.parent))
+def pattern(value: str) -> str:
+    """A pattern of files below a folder."""
+    if Path(text(value)).is_absolute() or ".." in Path(value).parts:
+        raise argparse.ArgumentTypeError(
+            f"{value} must be a pattern below the working directory, such as *.csv"
+        )
     return value
 
 
@@ -138,30 +111,12 @@ def near(value: str, known: Sequence[str]) -> str:
     return f" (did you mean {found[0]!r}?)" if found else ""
 
 
-def languages(value: str) -> tuple[str, ...]:
-    """Languages that reports can be written in, those of plugins included."""
+def languages(value: str) -> str:
+    """Languages that reports can be written in, separated by commas, those of plugins included."""
     from crysmm_attn_plugin.catalogue import known_languages
     from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
 
     asked = words(value)
     if not set(asked) <= set(known_languages()):
         get_plugin_manager()
-    return tuple(choice(code, known_languages(), "language") for code in asked)
-
-
-def metric(value: str) -> str:
-    """The name of a metric, those of plugins included."""
-    from crysmm_attn_plugin.catalogue import BY_NAME
-    from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
-
-    if value not in BY_NAME:
-        get_plugin_manager()
-    return choice(value, tuple(BY_NAME), "metric")
-
-
-def smallest_effect(value: str) -> tuple[str, float]:
-    """METRIC=PERCENT: a metric's smallest effect of interest, in percent of the baseline's mean."""
-    name, equals, percent = value.partition("=")
-    if not equals:
-        raise argparse.ArgumentTypeError(f"write METRIC=PERCENT, for example entropy=5, got {value!r}")
-    return metric(name.strip()), number(0, 1000, high_too=True)(percent)
+    return ",".join(choice(code, known_languages(), "language") for code in asked)

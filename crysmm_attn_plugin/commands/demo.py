@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from crysmm_attn_plugin.commands import arguments
+
 if TYPE_CHECKING:
     from crysmm_attn_plugin.demo.study import Progress, StudyRun
     from crysmm_attn_plugin.stats.results import ComparisonResult, MetricResult
@@ -29,21 +31,21 @@ EXAMPLES = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of ``crysmm-attn demo``."""
     parser.add_argument(
-        "--out", default="crysmm_attn_demo", help="folder for everything (default: %(default)s)"
+        "--out",
+        type=arguments.output_folder,
+        default="crysmm_attn_demo",
+        help="folder for everything (default: %(default)s)",
     )
     parser.add_argument("--quick", action="store_true", help="fewer crystals and epochs; to try the path")
-    parser.add_argument("--seeds", type=_positive, default=1, help="trainings of each arm (default: 1)")
-    parser.add_argument("--first-seed", type=int, default=0, help="seed of the first (default: 0)")
+    parser.add_argument(
+        "--seeds", type=arguments.whole(1, 1000), default=1, help="trainings of each arm (default: 1)"
+    )
+    parser.add_argument("--first-seed", type=arguments.seed, default=0, help="seed of the first (default: 0)")
     parser.add_argument("--text-model", help="offline (default), a hub id or a folder")
-    parser.add_argument("--epochs", type=_positive, help="training epochs")
-    parser.add_argument("--lang", default="en,zh", help="languages of the report (default: en,zh)")
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return value
+    parser.add_argument("--epochs", type=arguments.whole(1, 100_000), help="training epochs")
+    parser.add_argument(
+        "--lang", type=arguments.languages, default="en,zh", help="languages of the report (default: en,zh)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

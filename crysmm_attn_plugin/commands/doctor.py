@@ -10,6 +10,7 @@ import subprocess
 from typing import Any
 
 from crysmm_attn_plugin.cli import split_host_command
+from crysmm_attn_plugin.commands.arguments import number
 
 #: Shown under ``--help``.
 EXAMPLES = ("crysmm-attn doctor -- python train.py --config config.json",)
@@ -17,7 +18,12 @@ EXAMPLES = ("crysmm-attn doctor -- python train.py --config config.json",)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of ``crysmm-attn doctor``."""
-    parser.add_argument("--time-limit", type=float, default=300.0, help="seconds to wait for a first forward")
+    parser.add_argument(
+        "--time-limit",
+        type=number(0, 604_800, high_too=True),
+        default=300.0,
+        help="seconds to wait for a first forward",
+    )
     parser.add_argument("--loader", metavar="NAME|N", help="the test loader, as in `crysmm-attn run`")
     parser.add_argument("host", nargs=argparse.REMAINDER, metavar="-- CMD", help="the host's own command")
 

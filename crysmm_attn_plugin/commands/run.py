@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from crysmm_attn_plugin.cli import split_host_command
+from crysmm_attn_plugin.commands.arguments import output_folder
 
 #: Shown under ``--help``.
 EXAMPLES = (
@@ -19,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--arm", help="name of this ablation arm (default: from the host's middle-fusion switch)"
     )
-    parser.add_argument("--out", help="folder of runs (default: attention_runs)")
+    parser.add_argument("--out", type=output_folder, help="folder of runs (default: attention_runs)")
     parser.add_argument("--strict", action="store_true", help="end the host's run when capture fails")
     parser.add_argument(
         "--loader", metavar="NAME|N", help="the test loader, by its name in the host's script or its place"

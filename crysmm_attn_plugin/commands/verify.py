@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from crysmm_attn_plugin.cli import split_host_command
+from crysmm_attn_plugin.commands.arguments import pattern as glob
 
 #: Files that may hold predictions.
 PREDICTIONS = ("*predict*.csv", "*predict*.json", "*Test_results*.json", "*test_results*.json")
@@ -23,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of ``crysmm-attn verify``."""
     parser.add_argument(
         "--predictions",
+        type=glob,
         action="append",
         default=[],
         metavar="GLOB",
