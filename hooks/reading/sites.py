@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
+from typing import Any
 
 import torch
 
@@ -97,6 +98,10 @@ class Map:
     query_mask: torch.Tensor | None
 
 
+#: Real keys and queries as masks show them (see ``evidence``); None where heads disagree.
+Shown = tuple[torch.Tensor | None, torch.Tensor | None] | None
+
+
 @dataclass(eq=False)
 class Site:
     """One place in a host's code where attention is formed, followed over a pass.
@@ -148,9 +153,10 @@ class Site:
                 or (layout.kind, layout.heads) == ("bh", self.heads)
                 for q, k in product(labels, labels)
             ]
-            self.alive = [r for r in start if self._holds(r, values, facts)]
         else:
-            self.alive = [r for r in self.alive if self._holds(r, values, facts)]
+            start = self.alive
+        shown: dict[Any, Shown] = {}
+        self.alive = [r for r in start if self._holds(r, values, facts, shown)]
 
     def would_hold(self, items: Sequence[Seen], facts: Facts) -> bool:
         """Whether these maps alone make up a batch in some named way."""
@@ -159,7 +165,11 @@ class Site:
         return any(r.named for r in trial.alive or ())
 
     def _holds(
-        self, reading: Reading, values: Sequence[tuple[torch.Tensor, torch.Tensor | None]], facts: Facts
+        self,
+        reading: Reading,
+        values: Sequence[tuple[torch.Tensor, torch.Tensor | None]],
+        facts: Facts,
+        shown: dict[Any, Shown],
     ) -> bool:
         calls = group(reading, [v.shape for v, _ in values], facts)
         if calls is None:
@@ -172,10 +182,15 @@ class Site:
                 flat = reading.layout.kind == "flat"
                 if flat and reading.queries == OTHER:
                     return False
-                hidden = None if masked is None else reading.layout.arranged(masked, sizes)
-                if hidden is not None and bool((hidden != hidden[:, :1]).any()):
+                # what masks show depends on the layout, not on what the sides are called
+                key = (reading.layout, index, first, count, None if sizes is None else tuple(sizes))
+                if key not in shown:
+                    hidden = None if masked is None else reading.layout.arranged(masked, sizes)
+                    shown[key] = evidence_of_heads(hidden)
+                found = shown[key]
+                if found is None:
                     return False  # padding is the same for every head of a crystal
-                keys, queries = evidence(hidden)
+                keys, queries = found
                 # the queries of a flat layout are counted where maps are put together
                 length = _query_length(reading.layout, value.shape)
                 if not flat and not _fits(
@@ -337,6 +352,16 @@ def _joined(parts: list[tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | 
         keys.append(torch.nn.functional.pad(full_key, pad[:2]))
         queries.append(torch.nn.functional.pad(full_query, pad[2:]))
     return Map(torch.cat(weights), torch.cat(keys), torch.cat(queries))
+
+
+def evidence_of_heads(hidden: torch.Tensor | None) -> Shown:
+    """As ``evidence``; None where heads of a crystal hide different places."""
+    if hidden is None:
+        return None, None
+    first = hidden[:, :1]
+    if hidden.shape[1] > 1 and not torch.equal(hidden, first.expand_as(hidden)):
+        return None
+    return evidence(first)
 
 
 def evidence(masked: torch.Tensor | None) -> tuple[torch.Tensor | None, torch.Tensor | None]:
