@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from crysmm_attn_plugin.capture.session import Capture, silence_if_unconfigured
 from crysmm_attn_plugin.errors import UsageError
-from crysmm_attn_plugin.hooks.digests import role_of
+from crysmm_attn_plugin.hooks.checkpoint_files import role_of
 from crysmm_attn_plugin.records import Checkpoint, WindowOutcome
 from crysmm_attn_plugin.settings import Settings, load_settings
 

@@ -23,14 +23,15 @@ from torch.utils.data import (
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 from crysmm_attn_plugin.errors import IdentityError, UsageError
-from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
-from crysmm_attn_plugin.hooks.digests import (
+from crysmm_attn_plugin.hooks.checkpoint_files import (
     find_state_dict,
+    fitted,
     load_checkpoint,
     require_state_dict,
     role_of,
-    weight_digest,
 )
+from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
+from crysmm_attn_plugin.hooks.digests import weight_digest
 from crysmm_attn_plugin.hooks.reading.facts import facts_of
 from crysmm_attn_plugin.hooks.reading.identity import BatchInputs
 from crysmm_attn_plugin.hooks.reading.loops import listen
@@ -625,6 +626,49 @@ def test_a_missing_checkpoint_names_those_that_are_there(tmp_path: Path) -> None
 
 class HostConfig:
     """A host's own class inside a checkpoint."""
+
+
+@pytest.mark.parametrize("prefix", ["", "module.", "model.", "_orig_mod.", "model._orig_mod.", "net.module."])
+def test_weights_fit_their_model_whatever_was_wrapped_around_it(prefix: str) -> None:
+    model = net(3)
+    stored = {f"{prefix}{k}": v for k, v in model.state_dict().items()}
+    found = fitted(
+        {**stored, "criterion.weight": torch.ones(2)} if "model." in prefix else stored, model.state_dict()
+    )
+    net(4).load_state_dict(found)
+    assert weight_digest(found) == weight_digest(model.state_dict())
+
+
+def test_an_average_beside_the_weights_is_told_and_can_be_chosen(caplog: Any) -> None:
+    raw, average = net(1).state_dict(), net(2).state_dict()
+    checkpoint = {"model": raw, "ema": {"shadow": average, "decay": 0.99}}
+    assert weight_digest(require_state_dict(checkpoint, "c.pt")) == weight_digest(raw)
+    assert "holds an average of its weights beside them" in caplog.text
+    assert weight_digest(require_state_dict(checkpoint, "c.pt", weights="average")) == weight_digest(average)
+    with pytest.raises(UsageError, match="holds no average model weights: found model; looked for ema"):
+        require_state_dict({"model": raw}, "c.pt", weights="average")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n",
+            "a pointer to one .*git lfs pull",
+        ),
+        (b"<!DOCTYPE html><html><body>404</body></html>", "a web page.*download the file again"),
+        (b"", "an empty file"),
+        (b"epoch,mae\n1,0.2\n", "a text file"),
+    ],
+)
+def test_a_file_that_stands_where_a_checkpoint_should_is_named(
+    tmp_path: Path, content: bytes, said: str
+) -> None:
+    path = tmp_path / "best_val_model.pt"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match=said) as caught:
+        load_checkpoint(path)
+    assert "--unsafe-load" not in str(caught.value)
 
 
 def test_code_in_a_checkpoint_is_not_run_unless_it_is_trusted(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from crysmm_attn_plugin.hooks.digests import find_state_dict, role_of, weight_digest
+from crysmm_attn_plugin.hooks.checkpoint_files import find_state_dict, role_of
+from crysmm_attn_plugin.hooks.digests import weight_digest
 from crysmm_attn_plugin.records import Checkpoint, WindowOutcome
 
 

@@ -60,6 +60,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="load checkpoints with full pickle; only if you trust their origin",
     )
+    parser.add_argument(
+        "--weights",
+        default="raw",
+        choices=("raw", "average"),
+        help="of a checkpoint that holds a moving average beside its weights, which to test (default: raw)",
+    )
     parser.add_argument("--lang", default="en,zh", help="languages of the report (default: en,zh)")
     parser.add_argument(
         "--style", default="nature", choices=("nature", "apa", "gbt"), help="number and prose style"
@@ -101,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
     for arm, path in files.items():
         request = HostRequest(
             host_dir.resolve(), path.resolve(), root.resolve(), args.dataset, args.property, args.batch_size,
-            args.unsafe_load,
+            args.unsafe_load, args.weights,
         )  # fmt: skip
         with _host_output_to_stderr():
             tests[arm] = adapter.load(request)

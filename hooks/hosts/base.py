@@ -23,6 +23,7 @@ class HostRequest:
         property: Property name.
         batch_size: Crystals per batch.
         unsafe_load: Load checkpoints with full pickle.
+        weights: ``raw``, or ``average`` for the moving average that some trainings keep beside their weights.
     """
 
     host_dir: Path
@@ -32,6 +33,7 @@ class HostRequest:
     property: str
     batch_size: int
     unsafe_load: bool = False
+    weights: str = "raw"
 
 
 @dataclass

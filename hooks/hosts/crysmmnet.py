@@ -78,7 +78,7 @@ class CrysMMNetAdapter:
         return HostTest(model, loader, config, split, _forward, notes)
 
     def _checkpoint(self, request: HostRequest, host: Any) -> Any:
-        from crysmm_attn_plugin.hooks.digests import load_checkpoint  # torch
+        from crysmm_attn_plugin.hooks.checkpoint_files import load_checkpoint  # torch
 
         config_class = getattr(host, CONFIG_CLASS[1])
         allowed = (config_class, *_pickle_needs(config_class))
@@ -87,9 +87,9 @@ class CrysMMNetAdapter:
     def _model(
         self, request: HostRequest, host: Any, checkpoint: Any, run_config: dict[str, Any]
     ) -> nn.Module:
-        from crysmm_attn_plugin.hooks.digests import require_state_dict  # torch
+        from crysmm_attn_plugin.hooks.checkpoint_files import fitted, require_state_dict  # torch
 
-        state = require_state_dict(checkpoint, request.checkpoint)
+        state = require_state_dict(checkpoint, request.checkpoint, weights=request.weights)
         values: Any = None
         if isinstance(checkpoint, dict):
             values = checkpoint.get("config", checkpoint.get("model_config"))
@@ -110,7 +110,7 @@ class CrysMMNetAdapter:
                 f"the configuration of {request.checkpoint} does not make a model of the host in {request.host_dir} "
                 f"({' '.join(str(error).split())[:300]}); give the code that trained it with --host-dir."
             ) from error
-        cleaned = {k.removeprefix("module."): v for k, v in state.items()}
+        cleaned = fitted(state, model.state_dict())
         try:
             model.load_state_dict(cleaned)
         except RuntimeError as error:
