@@ -191,6 +191,21 @@ def test_labels_of_atoms_are_normalised_or_refused(label, symbol):
     assert symbol_of(label) == symbol
 
 
+def test_names_of_ions_mention_every_element_in_them():
+    found = {
+        w: s
+        for w, _, s in words(
+            "Potassium thiocyanate, calcium carbonate, titanium dioxide, a trichloride, a seaside."
+        )
+    }
+    assert found["thiocyanate"] == ("S", "C", "N")
+    assert found["carbonate"] == ("C", "O")
+    assert found["dioxide"] == ("O",)
+    assert found["trichloride"] == ("Cl",)
+    assert found["seaside"] == ()
+    assert words("二氧化钛")[1:] == [("氧", ELEMENT, ("O",)), ("化", "other", ()), ("钛", ELEMENT, ("Ti",))]
+
+
 # -- mentions --------------------------------------------------------------------------------------------------
 
 TEXT = "NaCl holds sodium. K-Bi: 3.6, 3.9 Å. All Na–Cl bond lengths are 2.82 Å. Na(1) is bonded in a 6-coordinate geometry to six equivalent Cl(1) atoms."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,6 +29,10 @@ _LISTS = {
     ),
 }  # fmt: skip
 
+_COUNTED = re.compile(
+    "(?:mono|sesqui|di|tri|tetra|tetr|penta|pent|hexa|hex|hepta|octa|hemi|sub|per|poly|oxy)"
+)
+
 
 @dataclass(frozen=True)
 class Lexicon:
@@ -35,15 +40,23 @@ class Lexicon:
 
     Attributes:
         classes: Word (lower case) to class.
-        names: Element names and anions (lower case, Chinese) to symbol.
+        names: Element names and ions (lower case, Chinese) to the symbols that they name.
         lists: ``section.name`` to its words, as ``lexicon.toml`` describes them.
         longest_chinese: Characters of the longest Chinese word.
     """
 
     classes: Mapping[str, str]
-    names: Mapping[str, str]
+    names: Mapping[str, tuple[str, ...]]
     lists: Mapping[str, frozenset[str]]
     longest_chinese: int
+
+    def named(self, word: str) -> tuple[str, ...]:
+        """Symbols that a lower-cased name stands for, one with a counting prefix (``trioxide``) too; () for none."""
+        found = self.names.get(word)
+        if found is None and word.endswith("ide"):
+            match = _COUNTED.match(word)
+            found = self.names.get(word[match.end() :]) if match is not None else None
+        return found or ()
 
     def knows(self, word: str) -> bool:
         """Whether the word stands in any class or names an element."""
@@ -86,11 +99,14 @@ def parse(raw: Mapping[str, Any], where: str) -> Lexicon:
                 raise UsageError(
                     f"the word {word!r} stands in two classes of {where}: {classes[word]} and {name}."
                 )
-    names = dict(NAMES)
-    for word, symbol in raw["elements"].items():
-        if symbol not in ELEMENTS and symbol not in ISOTOPES:
-            raise UsageError(f"the lexicon {where} says {word} = {symbol!r}, which is no element's symbol.")
-        names[word.lower()] = symbol
+    names = {name: (symbol,) for name, symbol in NAMES.items()}
+    for word, value in raw["elements"].items():
+        for symbol in value.split():
+            if symbol not in ELEMENTS and symbol not in ISOTOPES:
+                raise UsageError(
+                    f"the lexicon {where} says {word} = {value!r}, but {symbol!r} is no element's symbol."
+                )
+        names[word.lower()] = tuple(value.split())
     lists = {}
     for section, expected in _LISTS.items():
         for name in expected:

@@ -168,9 +168,9 @@ def form_of(text: str) -> Form:
         return Form(text, lower, "symmetry", (), "symmetry", "", False)
     if text in symmetry.POINT_GROUPS:
         return Form(text, lower, "symmetry", (), "symmetry", "", False)
-    names = lexicon().names
-    if lower in names:
-        return Form(text, lower, ELEMENT, ((0, len(text), names[lower]),), plain, "name", False)
+    named = lexicon().named(lower)
+    if named:
+        return Form(text, lower, ELEMENT, tuple((0, len(text), s) for s in named), plain, "name", False)
     if symmetry.space_group(text, any_case=True) and (
         not text.isalpha() or (len(text) > 3 and plain == "other")
     ):
@@ -205,8 +205,9 @@ def _compound(text: str) -> tuple[str, tuple[ElementSpan, ...]]:
         if k % 2 == 0 and len(part) > 1:
             named = element_spans(part) if not part.isupper() or any(c.isdigit() for c in part) else ()
             spans += [(offset + a, offset + b, s) for a, b, s in named]
-            if not named and part.lower() in lexicon().names:
-                spans.append((offset, offset + len(part), lexicon().names[part.lower()]))
+            spans += [
+                (offset, offset + len(part), s) for s in (() if named else lexicon().named(part.lower()))
+            ]
         offset += len(part)
     for category in ("geometry", "symmetry", "number"):
         if whole == category or (whole == "other" and category in kinds):

@@ -153,7 +153,8 @@ def _classes() -> Iterator[type]:
         while waiting:
             cls = waiting.pop()
             yield cls
-            for sub in type.__subclasses__(cls):
+            subclasses: list[type] = type.__subclasses__(cls)
+            for sub in subclasses:
                 if sub not in seen:
                     seen.add(sub)
                     waiting.append(sub)
