@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,13 +10,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import tomllib
+
 from crysmm_attn_plugin.errors import UsageError
 from crysmm_attn_plugin.text.elements import ELEMENTS, ISOTOPES, NAMES
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 #: Classes a word of the lexicon may have.
 CLASSES = ("function_word", "number", "geometry", "symmetry", "other")
