@@ -28,7 +28,7 @@ def couple(
 ) -> CouplingResult | None:
     """Spearman of (change in metric, change in |error|) and the regression that adjusts for confounders.
 
-    The regression is |e_arm| on |e_baseline|, the metric in both arms, and natural cubic splines of ln(tokens) and ln(atoms),
+    The regression is |e_arm| on |e_baseline|, the metric in both arms, and cubic splines of ln(tokens) and ln(atoms),
     HC3 errors; the reported coefficient is that of the arm's metric, standardised metric, error in the target's unit. With
     straight lines in place of the splines a curved effect of text length passes for co-variation in .22, .51 and 1.00 of
     cases at 50, 100 and 500 crystals.
