@@ -123,6 +123,9 @@ def test_an_id_that_comes_twice_in_a_pass_is_told_and_both_crystals_are_kept(tmp
     assert run.map_ids() == ("a", "a (2)", "b")
     assert run.token_labels("a (2)") == LABELS
     assert run.repeated_ids == {"a", "a (2)"}
+    many = _write(tmp_path / "many", ids=tuple(f"{chr(97 + i % 26)}{i // 2}" for i in range(100)) * 2)
+    seal(many.path)
+    assert len(open_run(many.path).repeated_ids) == 200
     (alarm,) = run.alarms
     assert (alarm.code, alarm.detail["ids"]) == ("repeated_ids", ["a"])
 

@@ -211,3 +211,33 @@ def test_a_damaged_older_run_does_not_stand_in_the_way_of_the_newest(tmp_path: P
     assert open_run(tmp_path / "full").run_id == newest.run_id
     with pytest.raises(DamagedStoreError, match="run-0"):
         attn.compare_runs(full=[tmp_path / "full"])
+
+
+@pytest.mark.parametrize(
+    "kind", ["no safetensors", "long head", "index", "missing map", "flat map", "nested index"]
+)
+def test_files_of_maps_made_to_do_harm_are_told(tmp_path: Path, kind: str) -> None:
+    import test_store
+    from safetensors.numpy import save_file
+
+    from crysmm_attn_plugin.store.files import digest_of
+    from crysmm_attn_plugin.store.writer import seal
+
+    writer = test_store._write(tmp_path)
+    seal(writer.path)
+    victim = next((writer.path / "maps").rglob("*.safetensors"))
+    entry = {"key": "m0", "id": "a", "module": "fine", "call": 0, "direction": "atom_to_text"}
+    index = {
+        "index": '{"a": 1}', "missing map": json.dumps([{**entry, "key": "other"}]), "nested index": "[" * 100_000,
+    }.get(kind, json.dumps([entry]))  # fmt: skip
+    shape = (4,) if kind == "flat map" else (1, 2, 4)
+    save_file({"m0": np.zeros(shape, np.float16)}, victim, metadata={"index": index})
+    if kind == "no safetensors":
+        victim.write_bytes(b"\0" * 100)
+    elif kind == "long head":
+        victim.write_bytes((2**62).to_bytes(8, "little") + b"{}")
+    content = victim.read_bytes()
+    name = victim.relative_to(writer.path).as_posix()
+    forge(writer.path, name, bytes=len(content), digest=digest_of(content))
+    with pytest.raises(DamagedStoreError, match="map"):
+        open_run(writer.path).maps("a")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from crysmm_attn_plugin.errors import DamagedStoreError
+from crysmm_attn_plugin.errors import DamagedStoreError, NothingCapturedError, UsageError
 from crysmm_attn_plugin.records import Alarm, Checkpoint, Window, WindowOutcome
 from crysmm_attn_plugin.store.whole import Files, Flaw
 
+#: Which checkpoint of a run stands for it, first found wins.
+ROLE_ORDER = ("best_val", "best", "last", "best_test")
 DIED = "the process ended inside this pass"
 
 
@@ -75,6 +78,40 @@ def checkpoints(files: Files) -> list[Checkpoint]:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise _unusable(files, name, error) from error
     return found
+
+
+def choose(
+    path: Path, windows: Sequence[WindowOutcome], seen: Sequence[Checkpoint], which: str, split: str
+) -> Checkpoint:
+    """The checkpoint that stands for a run; see ``Run.checkpoint``.
+
+    Raises:
+        UsageError: When none matches.
+        NothingCapturedError: When no checkpoint was captured on that split.
+    """
+    captured = [
+        o.window for o in windows if o.window.split == split and o.state == "complete" and o.n_crystals
+    ]
+    digests = {w.checkpoint for w in captured}
+    known = {c.digest: c for c in seen}
+    candidates = [known.get(d, Checkpoint(d)) for d in sorted(digests)]
+    if not candidates:
+        splits = sorted({o.window.split for o in windows}) or ["none"]
+        raise NothingCapturedError(
+            f"run {path} holds no complete pass over split {split!r}; captured: {', '.join(splits)}."
+        )
+    if which == "auto":
+        for role in ROLE_ORDER:
+            for candidate in candidates:
+                if role in candidate.role.split("+"):
+                    return candidate
+        return known.get(captured[-1].checkpoint, Checkpoint(captured[-1].checkpoint))
+    for candidate in candidates:
+        names = {Path(f).name for f in candidate.files} | {Path(f).stem for f in candidate.files}
+        if which in candidate.role.split("+") or which in names or candidate.digest.startswith(which):
+            return candidate
+    have = ", ".join(f"{c.role or '?'} ({c.digest[:8]})" for c in candidates)
+    raise UsageError(f"run {path} has no captured checkpoint {which!r}; it has: {have}.")
 
 
 def _known(kind: type, record: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ import pandas as pd
 
 from crysmm_attn_plugin.errors import (
     DamagedStoreError,
-    NothingCapturedError,
     PartialStoreError,
     UsageError,
 )
@@ -30,26 +29,9 @@ from crysmm_attn_plugin.store.listing import Listing, read_listing, unlisted
 from crysmm_attn_plugin.store.means import CrystalMeans, crystal_means, crystals_of, metric_names
 from crysmm_attn_plugin.store.places import arm_of, is_run, refuse_later, run_folders
 from crysmm_attn_plugin.store.tables import Rows, Shard, read_table, shards_of
-from crysmm_attn_plugin.store.whole import Files, Flaw
+from crysmm_attn_plugin.store.whole import Damage, Files, Flaw
 
-#: Which checkpoint of a run stands for it, first found wins.
-ROLE_ORDER = ("best_val", "best", "last", "best_test")
-
-
-@dataclass(frozen=True)
-class Damage:
-    """A file of a run that is not what was written.
-
-    Attributes:
-        path: Relative to the run's folder.
-        what: What is wrong, in words that follow the name.
-    """
-
-    path: str
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.path} {self.what}"
+_MARKED = re.compile(r"(.*) \(\d+\)", re.S)
 
 
 class Run:
@@ -228,12 +210,12 @@ class Run:
     @property
     def repeated_ids(self) -> frozenset[str]:
         """Ids that came more than once in a pass: the first of them and the marked ones."""
-        found = [set(a.detail.get("ids", ())) for a in self.alarms if a.code == "repeated_ids"]
-        if not found:
+        told = any(a.code == "repeated_ids" for a in self.alarms)
+        if not len(self.samples) or not (told or any(self._rows.needs_marks(s) for s in self._shards)):
             return frozenset()
-        bases = set.union(*found)
-        ids = set(self.samples["id"]) if len(self.samples) else set()
-        return frozenset(i for i in ids if i in bases or any(i.startswith(f"{b} (") for b in bases))
+        ids = set(self.samples["id"])
+        again = {i for i in ids if (m := _MARKED.fullmatch(i)) and m[1] in ids}
+        return frozenset(again | {i.rpartition(" (")[0] for i in again})
 
     def shards(self, checkpoint: str | None = None, split: str | None = None) -> list[Shard]:
         """The passes with a checkpoint's weights over a split; every one when None."""
@@ -296,38 +278,14 @@ class Run:
         """The checkpoint that stands for this run.
 
         Args:
-            which: ``auto`` (first of ``ROLE_ORDER`` that was captured), a role, a file name, or a digest prefix.
+            which: ``auto`` (first of ``outcomes.ROLE_ORDER`` that was captured), a role, a file name, or a digest prefix.
             split: Split that must have been captured with it.
 
         Raises:
             UsageError: When none matches.
             NothingCapturedError: When no checkpoint was captured on that split.
         """
-        captured = [
-            o.window
-            for o in self.windows
-            if o.window.split == split and o.state == "complete" and o.n_crystals
-        ]
-        digests = {w.checkpoint for w in captured}
-        known = {c.digest: c for c in self.checkpoints}
-        candidates = [known.get(d, Checkpoint(d)) for d in sorted(digests)]
-        if not candidates:
-            splits = sorted({o.window.split for o in self.windows}) or ["none"]
-            raise NothingCapturedError(
-                f"run {self.path} holds no complete pass over split {split!r}; captured: {', '.join(splits)}."
-            )
-        if which == "auto":
-            for role in ROLE_ORDER:
-                for candidate in candidates:
-                    if role in candidate.role.split("+"):
-                        return candidate
-            return known.get(captured[-1].checkpoint, Checkpoint(captured[-1].checkpoint))
-        for candidate in candidates:
-            names = {Path(f).name for f in candidate.files} | {Path(f).stem for f in candidate.files}
-            if which in candidate.role.split("+") or which in names or candidate.digest.startswith(which):
-                return candidate
-        have = ", ".join(f"{c.role or '?'} ({c.digest[:8]})" for c in candidates)
-        raise UsageError(f"run {self.path} has no captured checkpoint {which!r}; it has: {have}.")
+        return outcomes.choose(self.path, self.windows, self.checkpoints, which, split)
 
     def map_ids(self, checkpoint: str | None = None) -> tuple[str, ...]:
         """Ids of the crystals whose full maps were kept."""

@@ -6,6 +6,7 @@ import json
 import os
 import stat
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,22 @@ BROKEN: tuple[type[Exception], ...] = (
 
 class Flaw(Exception):
     """What is wrong with one file, in words that follow its name."""
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A file of a run that is not what was written.
+
+    Attributes:
+        path: Relative to the run's folder.
+        what: What is wrong, in words that follow the name.
+    """
+
+    path: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.what}"
 
 
 def schema_mark(schema: pq.ParquetSchema) -> str:
