@@ -63,10 +63,14 @@ def cases(*, small: bool) -> Iterator[tuple[str, tuple[float, ...], Design]]:
             yield "three change as predicted, one does not", one_still, design
 
 
-def word_rates(*, small: bool, replicates: int, n_resamples: int, seed: int) -> list[WordRate]:
-    """Rates of every case."""
+def word_rates(
+    *, small: bool, replicates: int, n_resamples: int, seed: int, only: int | None = None
+) -> list[WordRate]:
+    """Rates of every case, or of one by its index."""
     found = []
     for index, (truth, means, design) in enumerate(cases(small=small)):
+        if only not in (None, index):
+            continue
         rng = np.random.default_rng([seed, 5, index])
         words = [_word(design, means, n_resamples, rng) for _ in range(replicates)]
         forbidden = {"supported", "contradicted", "conflicting", "partly_contradicted"}
