@@ -444,7 +444,7 @@ def test_the_chart_stands_on_ratios_so_that_halving_and_doubling_are_as_far_from
         replace(m, paired=replace(m.paired, percent_change=v, percent_ci_low=v - 1, percent_ci_high=v + 1))
         for m, v in zip(pair.primary(), (-50.0, 100.0, 0.0, -99.0))
     )
-    drawn = chart.chart(metrics)
+    drawn = chart.chart(pair, metrics)
     half, double, none, _ = (row.centre for row in drawn.rows)
     assert none == drawn.zero
     assert half is not None

@@ -122,7 +122,7 @@ def test_languages_switch_everywhere_and_the_choice_is_remembered(opened: Open, 
     assert tab.locator("html").get_attribute("lang") == "zh-CN"
     assert "全部原子" in tab.locator(".chip").first.inner_text()
     assert tab.locator("#search").get_attribute("placeholder").startswith("编号")
-    assert tab.locator("#text article:visible").count() == 4
+    assert tab.locator("#text .paragraphs:visible").count() == 1
     tab.reload()
     tab.wait_for_selector("html[data-ready=true]")
     assert tab.locator("#crystals-head").inner_text() == "晶体浏览器"
@@ -591,7 +591,7 @@ def test_pairs_of_arms_switch_verdict_text_and_maps_together(opened: Open, three
     tab.locator("[data-set-pair]").nth(1).click()
     playwright.expect(tab.locator(".map figcaption").first).to_have_text("late model")
     assert "late" in tab.locator("h1:visible").inner_text()
-    assert tab.locator("#text article:visible").count() == 4
+    assert tab.locator("#text .paragraphs:visible").count() == 1
 
 
 def test_one_arm_has_one_map_and_no_difference(opened: Open, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from crysmm_attn_plugin.reports.arm_names import arm_label
 from crysmm_attn_plugin.reports.figures.style import (
     BLACK,
     BLUE,
@@ -17,7 +18,6 @@ from crysmm_attn_plugin.reports.figures.style import (
     one_line,
 )
 from crysmm_attn_plugin.reports.language import say
-from crysmm_attn_plugin.reports.prose_facts import arm_label
 
 #: The baseline first, then the other arms in their order. Source: Wong, Nature Methods 8, 441 (2011).
 COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)

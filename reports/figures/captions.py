@@ -161,7 +161,7 @@ def _statistics(result: ComparisonResult, lang: str, about: Mapping[str, object]
     )
     if any(estimates.runs(m) for _, m in found):
         text += space + _say("statistics_runs", lang)
-    if any(estimates.guide_range(m) for _, m in found):
+    if any(estimates.guide_range(p, m) for p, m in found):
         text += space + _say("statistics_guide", lang)
     adjusted = next((m for _, m in found if m.p_adjusted is not None), None)
     if adjusted is not None:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from crysmm_attn_plugin.catalogue import BY_NAME
+from crysmm_attn_plugin.reports.arm_names import is_about_middle_fusion
 from crysmm_attn_plugin.reports.figures.wording import (
     decimals_for,
     fixed,
@@ -16,15 +17,9 @@ from crysmm_attn_plugin.reports.figures.wording import (
     say,
     with_interval,
 )
-from crysmm_attn_plugin.stats.results import MetricResult
+from crysmm_attn_plugin.reports.guide import GUIDE_RANGES
+from crysmm_attn_plugin.stats.results import MetricResult, PairComparison
 
-#: What the guide expects of middle fusion, percent of the baseline's mean: (lower, upper) bound by metric.
-GUIDE_RANGES: dict[str, tuple[float, float]] = {
-    "entropy": (-30.0, -20.0),
-    "max_weight": (30.0, 50.0),
-    "effective_tokens_hill": (-50.0, -30.0),
-    "gini": (20.0, 40.0),
-}
 #: A reference farther from the data than this share of their range is named instead of drawn.
 ROOM = 0.45
 
@@ -71,13 +66,18 @@ def runs(item: MetricResult) -> tuple[Sequence[float], Sequence[float]] | None:
     return (of_arm, of_baseline) if of_arm and of_baseline and len(of_arm) + len(of_baseline) > 2 else None
 
 
-def guide_range(item: MetricResult) -> tuple[float, float] | None:
-    """The guide's expected range in the metric's own unit."""
-    expected = GUIDE_RANGES.get(item.metric)
+def guide_range(pair: PairComparison, item: MetricResult) -> tuple[float, float] | None:
+    """The guide's expected range in the metric's own unit; None for arms it says nothing of."""
+    expected = guide_percents(pair, item.metric)
     base = item.paired.mean_b
     if expected is None or not np.isfinite(base) or base <= 0:
         return None
     return expected[0] * base / 100, expected[1] * base / 100
+
+
+def guide_percents(pair: PairComparison, metric: str) -> tuple[float, float] | None:
+    """The guide's expected range in percent of the baseline's mean; None for arms it says nothing of."""
+    return GUIDE_RANGES.get(metric) if is_about_middle_fusion(pair.arm, pair.baseline) else None
 
 
 def levels(metric: str, samples: pd.DataFrame, found: Sequence[MetricResult]) -> list[Level]:

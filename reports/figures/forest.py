@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from crysmm_attn_plugin.catalogue import BY_NAME
 from crysmm_attn_plugin.errors import UsageError
 from crysmm_attn_plugin.reports import language
 from crysmm_attn_plugin.reports.figures import marks
@@ -98,9 +97,11 @@ def _panel(
         axes.plot([row.estimate], [y], "s", color=BLUE, markersize=size, markeredgewidth=0)
     last = len(one.rows)
     if one.prediction_low is not None and one.prediction_high is not None:
-        axes.plot([one.prediction_low, one.prediction_high], [last, last], color=GREY, linewidth=0.8)
+        axes.plot(
+            [one.prediction_low, one.prediction_high], [last, last], color=GREY, linewidth=0.8, zorder=1
+        )
     diamond = [one.ci_low, one.estimate, one.ci_high, one.estimate]
-    axes.fill(diamond, [last, last - 0.32, last, last + 0.32], color=BLACK, linewidth=0)
+    axes.fill(diamond, [last, last - 0.32, last, last + 0.32], color=BLACK, linewidth=0, zorder=3)
     axes.set_ylim(last + 0.6, -0.6)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
@@ -167,9 +168,10 @@ def write_forest(
 def caption(pooled: Sequence[PooledResult], lang: str) -> str:
     """The figure's caption; every number is a field of the pooled results."""
     predicted = any(p.prediction_low is not None for p in pooled)
+    names = {p.what: _name(p, lang) for p in pooled}
     means = [
         pick(_MEAN, lang).format(
-            what=_name(p, lang) if BY_NAME.get(p.what) or p.what == "error" else one_line(p.what),
+            what=names[p.what][:1].upper() + names[p.what][1:],
             mean=with_interval(p.estimate, p.ci_low, p.ci_high),
             p=p_text(p.p_value),
             share=fixed(100 * p.i_squared, 0),
@@ -177,7 +179,7 @@ def caption(pooled: Sequence[PooledResult], lang: str) -> str:
         for p in pooled
     ]
     return pick(_CAPTION, lang).format(
-        what=say("list_comma", lang).join(_name(p, lang) for p in pooled),
+        what=say("list_comma", lang).join(names.values()),
         k=pooled[0].k,
         prediction=pick(_PREDICTION, lang) if predicted else "",
         means=say("sentence_gap", lang).join(means),

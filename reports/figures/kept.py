@@ -101,7 +101,10 @@ def _program() -> bytes:
     digest = hashlib.sha256(matplotlib.__version__.encode())
     room = Path(__file__).parent
     sources = [*sorted(room.glob("*.py")), *sorted((room / "fonts").glob("*.ttf"))]
-    for path in [*sources, room.parent / "numbers.py", room.parent / "prose_facts.py"]:
+    for path in [
+        *sources,
+        *(room.parent / name for name in ("numbers.py", "arm_names.py", "guide.py", "language.py")),
+    ]:
         digest.update(path.read_bytes())
     return digest.digest()
 

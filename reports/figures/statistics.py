@@ -137,7 +137,7 @@ def _entries(panels: Sequence[Panel], arms: Sequence[Arm], samples: pd.DataFrame
     for key, style in LEVEL_STYLES.items():
         if key in keys:
             entries.append(Entry(say(key, lang), GREY, line=style))
-    if any(estimates.guide_range(m) for p in panels for _, m, _ in p.found):
+    if any(estimates.guide_range(pair, m) for p in panels for pair, m, _ in p.found):
         entries.append(Entry(say("guide_range", lang), BAND))
     return entries
 
@@ -271,7 +271,7 @@ def _differences(axes: Axes, panel: Panel, samples: pd.DataFrame, width: float, 
             marks.run_means(axes, changes, x + 0.28, arm.colour)
             reach += changes
         reach += [v for v in (paired.ci_low, paired.ci_high) if np.isfinite(v)]
-        band = estimates.guide_range(item)
+        band = estimates.guide_range(pair, item)
         if band:
             axes.fill_between([x - 0.45, x + 0.4], *band, color=BAND, linewidth=0, zorder=0)
             reach += band

@@ -21,6 +21,7 @@ from crysmm_attn_plugin.reports.page import blocks, data, sensitivity, vectors, 
 from crysmm_attn_plugin.reports.page.chart import metric_label
 from crysmm_attn_plugin.reports.page.maps import BUDGET, pack_all
 from crysmm_attn_plugin.reports.page.texts import TEXTS, text
+from crysmm_attn_plugin.reports.paragraphs import TITLES
 from crysmm_attn_plugin.store.files import write_atomic
 
 #: In the order they depend on each other; one inline script.
@@ -157,6 +158,11 @@ def _figure(number: int, record: Any, langs: Sequence[str], listed: Sequence[int
     return {"name": record.name, "drawings": drawings, "captions": record.captions, "alts": record.alts}
 
 
+def _paragraph_title(name: str, lang: str) -> str:
+    """Title of a paragraph for a paper; one that has none is called by its name."""
+    return language.pick(TITLES[name], lang) if name in TITLES else name.replace("_", " ")
+
+
 def _csp_hash(source: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode('ascii')}'"
 
@@ -173,7 +179,11 @@ def _environment() -> Environment:
     environment.globals.update(text=text, texts=TEXTS)
     environment.filters["prose"] = lambda value: Markup(to_html(str(value)))
     environment.globals.update(
-        arm_name=label, spoken=language.pick, language_name=language.name, marks=language.marks
+        arm_name=label,
+        paragraph_title=_paragraph_title,
+        spoken=language.pick,
+        language_name=language.name,
+        marks=language.marks,
     )
     environment.filters["plain"] = lambda value: to_plain(str(value))
     return environment

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from crysmm_attn_plugin.catalogue import BY_NAME, TOKEN_CATEGORIES
-from crysmm_attn_plugin.reports.figures.estimates import GUIDE_RANGES, runs
+from crysmm_attn_plugin.reports.figures.estimates import guide_percents, runs
 from crysmm_attn_plugin.reports.language import known, pick, say
 from crysmm_attn_plugin.reports.numbers import decimals_for, fixed, format_p
 from crysmm_attn_plugin.reports.tables import OUTCOMES
-from crysmm_attn_plugin.stats.results import MetricResult
+from crysmm_attn_plugin.stats.results import MetricResult, PairComparison
 
 Both = dict[str, str]
 
@@ -72,6 +72,11 @@ class Chart:
     zero: float
 
     @property
+    def has_guide(self) -> bool:
+        """Is a range of the guide drawn?"""
+        return any(row.guide for row in self.rows)
+
+    @property
     def has_runs(self) -> bool:
         """Is any single run drawn?"""
         return any(row.arm_runs for row in self.rows)
@@ -84,9 +89,9 @@ def log_ratio(percent: float | None) -> float | None:
     return math.log1p(percent / 100)
 
 
-def chart(primary: Sequence[MetricResult]) -> Chart:
-    """The chart of the primary metrics."""
-    spans = [_values(m) for m in primary]
+def chart(pair: PairComparison, primary: Sequence[MetricResult]) -> Chart:
+    """The chart of a pair's primary metrics."""
+    spans = [_values(pair, m) for m in primary]
     spanned = [v for span in spans for v in span if v is not None]
     low, high = min([0.0, *spanned]), max([0.0, *spanned])
     margin = 0.06 * ((high - low) or 1.0)
@@ -115,7 +120,7 @@ def chart(primary: Sequence[MetricResult]) -> Chart:
                 at(log_ratio(p.percent_change)),
                 at(log_ratio(p.percent_ci_high)),
                 band(-m.sesoi_percent, m.sesoi_percent) if m.sesoi_percent else None,
-                band(*GUIDE_RANGES[m.metric]) if m.metric in GUIDE_RANGES else None,
+                band(*guide) if (guide := guide_percents(pair, m.metric)) else None,
                 tuple(at(v) or 0.0 for v in of_arm),
                 tuple(at(v) or 0.0 for v in of_baseline),
             )
@@ -124,10 +129,15 @@ def chart(primary: Sequence[MetricResult]) -> Chart:
     return Chart(tuple(rows), _ticks(low, high, zero), zero)
 
 
-def _values(m: MetricResult) -> list[float | None]:
+def _values(pair: PairComparison, m: MetricResult) -> list[float | None]:
     """Everything of a metric that has to lie within the chart."""
     p = m.paired
-    percents = [p.percent_change, p.percent_ci_low, p.percent_ci_high, *GUIDE_RANGES.get(m.metric, ())]
+    percents = [
+        p.percent_change,
+        p.percent_ci_low,
+        p.percent_ci_high,
+        *(guide_percents(pair, m.metric) or ()),
+    ]
     if m.sesoi_percent:
         percents += [-m.sesoi_percent * 1.3, m.sesoi_percent * 1.3]
     of_arm, of_baseline = _run_ratios(m)

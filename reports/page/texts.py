@@ -35,9 +35,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "chart_title": ("Change against the baseline", "相对基线的变化"),
     "chart_note": (
         "Ratio to the baseline's mean on a logarithmic scale, with its interval. Grey band: changes below the smallest "
-        "effect of interest; hatched: the range the guide expects. Triangle: the predicted direction.",
-        "与基线均值之比（对数刻度）及其区间。灰带：小于最小关注效应的变化；斜线：指南的预期范围；三角：假设预测的方向。",
+        "effect of interest. Triangle: the predicted direction.",
+        "与基线均值之比（对数刻度）及其区间。灰带：小于最小关注效应的变化；三角：假设预测的方向。",
     ),
+    "chart_guide": ("Hatched: the range the guide expects.", "斜线：指南的预期范围。"),
     "chart_runs": (
         "Small marks: the mean of each run, filled for the arm, hollow for the baseline.",
         "小标记：各次训练的均值，实心为该组，空心为基线。",

@@ -121,7 +121,7 @@ def verdict_view(result: ComparisonResult, pair: PairComparison) -> VerdictView:
         {lang: pick(words, lang) for lang in known()},
         _sentence(pair, primary),
         _facts(result, pair, primary),
-        chart(primary),
+        chart(pair, primary),
         tuple(dict.fromkeys(pair.warnings)),
     )
 
