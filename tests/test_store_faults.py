@@ -217,3 +217,19 @@ def test_a_process_killed_at_any_step_loses_at_most_the_group_being_written(tmp_
     else:
         raise AssertionError("the run never ended")
     assert {0, BATCH * BATCHES} < found
+
+
+def test_a_file_system_that_cannot_sync_folders_is_written_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import stat
+
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert check(open_run(write_all(tmp_path))) == BATCH * BATCHES

@@ -19,8 +19,9 @@ from crysmm_attn_plugin.store.listing import Entry
 from crysmm_attn_plugin.store.schema import ATTENTION_KEYS
 from crysmm_attn_plugin.store.whole import Files, Flaw
 
-#: Numbers of one crystal from two processes agree within these: another batch, padding or device moves the last digits.
-RTOL, ATOL = 1e-3, 1e-4
+#: Numbers of one crystal from two processes agree within these: another batch, padding or device moves the last digits, and
+#: half precision has two of them.
+RTOL, ATOL = 1e-2, 1e-3
 #: Which rows of which crystal: everything but the metrics.
 ROW_KEYS = ("checkpoint", "crystal", "module", "call", "direction", "head", "with_special_tokens",
             "stopwords_removed", "weights")  # fmt: skip

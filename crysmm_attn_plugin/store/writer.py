@@ -24,6 +24,7 @@ from crysmm_attn_plugin.store.journal import Journal
 from crysmm_attn_plugin.store.listing import Entry, read_listing, unlisted
 from crysmm_attn_plugin.store.schema import SCHEMA_VERSION
 from crysmm_attn_plugin.store.seal import described, seal
+from crysmm_attn_plugin.store.whole import Flaw
 
 __all__ = ["RunWriter", "WindowWriter", "crystal_columns", "new_run_id", "seal"]
 
@@ -79,7 +80,12 @@ class RunWriter:
             return
         listing = read_listing(self.path)
         if listing.first_layout and not listing.sealed:
-            files = [described(self.path, entry).to_dict() for entry in unlisted(self.path, set())]
+            files = []
+            for entry in unlisted(self.path, set()):
+                try:
+                    files.append(described(self.path, entry).to_dict())
+                except Flaw as flaw:
+                    log.warning("%s of an earlier process %s and is left out", self.path / entry.path, flaw)
             self.journal.append({"do": "adopt", "files": files})
 
     def update_info(self, **info: Any) -> None:
