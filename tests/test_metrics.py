@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from crysmm_attn_plugin.metrics import attention_metrics, category_mass, padding_mass, without_padding
 from crysmm_attn_plugin.metrics.legacy import LEGACY_METRICS, LegacyTally, legacy_rows
+from crysmm_attn_plugin.metrics.padded import padded_metrics
 
 runs = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 NAMES = {
@@ -35,7 +36,7 @@ def softmaxed(
 
 
 shapes = st.tuples(
-    st.integers(1, 3), st.integers(1, 3), st.integers(2, 6), st.integers(2, 12), st.integers(0, 10**6)
+    st.integers(1, 3), st.integers(1, 3), st.integers(2, 13), st.integers(2, 24), st.integers(0, 10**6)
 )
 
 
@@ -132,6 +133,47 @@ def test_attention_on_one_token_has_its_closed_form(n: int) -> None:
 
 def test_atoms_that_look_at_different_tokens_differ_in_all_pairs_but_those_with_themselves() -> None:
     assert float(attention_metrics(torch.eye(4)[None, None])["between_atom_tv"]) == pytest.approx(12 / 16)
+
+
+@runs
+@given(shapes, st.sampled_from([0.1, 2.0, 30.0]), st.floats(0, 0.9))
+def test_padded_tensors_give_the_same_values(shape: tuple[int, ...], sharp: float, hidden: float) -> None:
+    """The path of an accelerator, run here: padding anywhere, zeros among the weights."""
+    *size, seed = shape
+    weights = softmaxed(*size, seed, sharp=sharp)  # type: ignore[misc]
+    draw = torch.Generator().manual_seed(seed)
+    masks = [torch.rand(size[0], n, generator=draw) >= hidden for n in (size[2], size[3])]
+    weights = torch.where(torch.rand(weights.shape, generator=draw) < hidden / 2, 0, weights)
+    assert_same(attention_metrics(weights, *masks), padded_metrics(weights, *masks), tolerance=1e-9)
+
+
+@pytest.mark.parametrize("queries", [3, 20])
+def test_only_what_is_wanted_is_computed_and_the_same(queries: int) -> None:
+    weights = softmaxed(2, 2, queries, 30, 3, dtype=torch.float32)
+    every = attention_metrics(weights)
+    for wanted in ({"gini"}, {"entropy", "max_weight"}, {"between_atom_tv"}, NAMES - {"between_atom_tv"}):
+        for compute in (attention_metrics, padded_metrics):
+            found = compute(weights, wanted=wanted)
+            assert set(found) == wanted
+            for name in wanted:
+                torch.testing.assert_close(found[name], every[name], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_on_cuda_the_values_are_the_same_and_nothing_waits_for_the_device() -> None:
+    weights = softmaxed(4, 2, 12, 40, 8, dtype=torch.float32)
+    key_mask = torch.arange(40)[None] < torch.tensor([[40], [7], [1], [25]])
+    there = weights.cuda(), key_mask.cuda()
+    attention_metrics(there[0], None, there[1])  # the first call may set libraries up
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        found = attention_metrics(there[0], None, there[1])
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert all(v.is_cuda for v in found.values())
+    assert_same(
+        {k: v.cpu() for k, v in found.items()}, attention_metrics(weights, None, key_mask), tolerance=1e-5
+    )
 
 
 # -- padding, order, copies ----------------------------------------------------------------------------------

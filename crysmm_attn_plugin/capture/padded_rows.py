@@ -15,6 +15,7 @@ import torch
 from crysmm_attn_plugin.capture.batch_words import PLAIN, BatchWords
 from crysmm_attn_plugin.capture.real_rows import MASSES, Found
 from crysmm_attn_plugin.metrics.padded import (
+    NAN,
     category_mass,
     metrics_of,
     padding_mass,
@@ -86,7 +87,7 @@ def reduce_padded(
         [torch.stack([m[n].to(torch.float32) for n in names], -1) for m in found], 1
     )  # (B, scopes, heads, names)
     if len(each) > 1:
-        values = values.masked_fill(~matching(call, words)[:, None, None, None], float("nan"))
+        values = values.masked_fill(~matching(call, words)[:, None, None, None], NAN)
     n_queries = torch.stack([x.rows.sum(-1, dtype=torch.int32) for x in each], 1)
     n_keys = torch.stack([x.keys.sum(-1, dtype=torch.int32) for x in each], 1)
     lost = padding_mass(call.weights, call.query_mask, call.key_mask)
@@ -103,12 +104,16 @@ def _masses(scope: PaddedScope, wanted: frozenset[str]) -> dict[str, torch.Tenso
         "stopword_mass": "function_word",
         "punctuation_mass": "punctuation",
     }
-    found = {}
-    for name in MASSES if scope.categories else ():
+    found: dict[str, torch.Tensor] = {}
+    if not scope.categories:
+        return found
+    # a row without weight on any key of the scope has no shares
+    hollow = (~(scope.weights.sum(-1) > 0) & scope.rows[:, None, :]).any(-1)
+    for name in MASSES:
         if not wanted or name in wanted:
             mask = scope.categories.get(of_mass.get(name, name.removeprefix("mass_")))
             if mask is not None:
-                found[name] = category_mass(scope.weights, scope.rows, mask)
+                found[name] = category_mass(scope.weights, scope.rows, mask).masked_fill(hollow, NAN)
     return found
 
 

@@ -187,6 +187,7 @@ class _Reduction:
                 sums.order(cells.reshape(-1, end), slice(first, first + n_maps * atoms), positive=lowest >= 0)
         if shares is not None and atoms:
             distances = sums.distances(shares, [atoms], known.segments)[0]  # (maps, scopes)
+            distances[:, np.array(known.ends) == 0] = np.nan
             sums.between[0, sums.maps : sums.maps + n_scopes * n_maps] = distances.T.ravel()
         sums.advance(n_scopes * n_maps, atoms)
 

@@ -213,6 +213,8 @@ class MapSums:
         m = of_rank.shape[-1]
         half = m // 2  # largest minus smallest, and so on inwards
         inwards = of_rank[..., m - half :] - of_rank[..., :half][..., ::-1]
+        if m == 1:
+            return of_rank[..., 0] * 0  # what is not a number stays that
         found = inwards @ ramps(m, self.dtype)[1][m - half :] / m**2
         # what is below the resolution of the sums is none
         return np.where(found < self._resolution, 0, found)
@@ -220,7 +222,7 @@ class MapSums:
     def _apart(self, values: np.ndarray) -> np.ndarray:
         """Sum over unordered pairs along the first axis of absolute differences."""
         n, *others = values.shape
-        found = np.zeros(others, self.dtype)
+        found: np.ndarray = values[0] * 0  # what is not a number stays that
         for shift in range(1, n):
             apart = self.room("apart", n - shift, *others)
             np.subtract(values[shift:], values[: n - shift], out=apart)
