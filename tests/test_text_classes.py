@@ -116,6 +116,14 @@ def test_no_symbol_of_an_element_is_a_stop_word():
             assert kinds_of(f"six {symbol} atoms", symbol, [symbol]) == [ELEMENT]
 
 
+def test_a_quantity_is_no_element_even_where_the_crystal_holds_its_letter():
+    held = ["B", "V", "U", "I", "Y"]
+    assert kinds_of("a bulk modulus B of 80 GPa", "B", held) == ["other"]
+    assert kinds_of("with V = 120.5 and U = 4 eV", "V", held) == ["other"]
+    assert kinds_of("a type I clathrate", "I", held) == ["other"]
+    assert kinds_of("the modulus B atoms feel", "B", held) == [ELEMENT]
+
+
 # -- typesetting -----------------------------------------------------------------------------------------------
 
 

@@ -153,6 +153,28 @@ def test_of_two_calls_in_the_batch_the_length_of_the_maps_decides_and_without_it
     assert find_tokens(batch, 3, None, calls=watch.calls) is None
 
 
+def test_captions_are_not_taken_for_the_text_that_was_tokenised_before(watch):
+    tok = fast()
+    ids = tok(TEXTS, padding=True, return_tensors="pt")["input_ids"]
+    watch.next_batch()
+    captions = tok([t.split()[0] for t in TEXTS], padding=True, return_tensors="pt")["input_ids"]
+    batch = {"caption_ids": captions, "input_ids": ids}
+    sides = {3, 4, ids.shape[1]}
+    assert captions.shape[1] not in sides
+    assert find_tokens(batch, 3, None, calls=watch.calls, tokenizers=[tok], lengths=sides) is None
+    found = find_tokens(batch, 3, TEXTS, calls=watch.calls, tokenizers=[tok], lengths=sides)
+    assert [f.tokens for f in found] == truth(tok)
+
+
+def test_tokens_that_are_read_without_padding_or_one_after_another_are_the_same(watch):
+    tok = fast()
+    rows = tok(TEXTS)["input_ids"]
+    lengths = [len(r) for r in rows]
+    for sides in ({max(lengths)}, {sum(lengths)}):
+        found = find_tokens({"text": TEXTS}, 3, TEXTS, calls=watch.calls, lengths=sides)
+        assert [f.tokens for f in found] == truth(tok)
+
+
 def test_items_tokenised_one_by_one_are_put_together_in_the_order_of_the_batch(watch):
     tok = fast()
     rows = []

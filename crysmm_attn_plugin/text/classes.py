@@ -141,7 +141,8 @@ class _Sentences:
         if text in _LISTS["english.symbols"] and self._lower(index - 1) in _ENDS and text != "I":
             named = index + 1 < len(self.forms) and bool(self.forms[index + 1].spans)
             return shown or (holds and follows not in _LISTS["english.follow"] and not named)
-        if self._lower(index - 1) in _LISTS["contexts.labels"]:
+        quantity = len(text) == 1 and follows in ("=", "≈", "~")
+        if quantity or self._lower(index - 1) in _LISTS["contexts.labels"]:
             return shown
         # of two letters, "Pm" and "Cm" are space groups alone; where nothing speaks of symmetry they are elements
         return (

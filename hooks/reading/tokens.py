@@ -34,7 +34,7 @@ class Encoded:
         tokenizer: Which one.
         rows: Ids of each crystal's tokens.
         texts: What it was given, or None where no call was seen.
-        widths: Widths that the padded ids had: the token side's length.
+        widths: Lengths that the token side may have: the padded ids' width, the longest row, all rows together.
         overflowing: Per crystal whether the tokenizer says that it cut the text; None where it does not say.
         cut: Per crystal whether the host cut the tokens afterwards.
     """
@@ -127,15 +127,19 @@ def _encoded(calls: Sequence[TokenizerCall]) -> Encoded:
             overflowing = None
         else:
             overflowing += call.overflowing
-    longest = max((len(r) for r in rows), default=0)
     texts = tuple(t for c in calls for t in c.texts)
     return Encoded(
         calls[0].tokenizer,
         tuple(rows),
         texts,
-        frozenset(widths | {longest} if len(calls) == 1 else {longest}),
+        _lengths(rows) | (widths if len(calls) == 1 else frozenset()),
         None if overflowing is None else tuple(overflowing),
     )
+
+
+def _lengths(rows: Sequence[Sequence[int]]) -> frozenset[int]:
+    """Lengths that the token side may have: padded to the longest, or all tokens one after another."""
+    return frozenset((max((len(r) for r in rows), default=0), sum(len(r) for r in rows)))
 
 
 def _best_call(
@@ -148,9 +152,7 @@ def _best_call(
     consumed = [c for one in candidates for table in tables if (c := _consumed(one, table)) is not None]
     pool = list({(id(c.tokenizer), c.rows, c.widths): c for c in consumed}.values()) or candidates
     if sides is not None:
-        fitting = [c for c in pool if c.widths & sides]
-        if fitting or not consumed:
-            pool = fitting
+        pool = [c for c in pool if c.widths & sides]
     if texts is not None and len(pool) > 1:
         pool = [c for c in pool if _spells(c, texts)] or pool
     if texts is not None:
@@ -222,14 +224,14 @@ def _decoded(
         frame = frame_of(tokenizer)
         size = vocabulary_size(tokenizer)
         for table in tables:
-            if sides is not None and table.width not in sides:
-                continue
             if any(not 0 <= t < size for row in table.rows for t in row):
                 continue
             rows = _stripped(table, tables, tokenizer)
             if any(not row for row in rows):
                 continue
-            one = Encoded(tokenizer, rows, None, frozenset((table.width,)))
+            one = Encoded(tokenizer, rows, None, _lengths(rows) | {table.width})
+            if sides is not None and not one.widths & sides:
+                continue
             if not (_spells(one, texts) if texts is not None else _framed(one, frame)):
                 continue
             spelled = tuple(tuple(tokens_of(tokenizer, row)) for row in rows)
