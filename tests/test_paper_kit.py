@@ -76,7 +76,7 @@ def compile_tex(engine: str, stem: str, folder: Path, *, bibtex: bool = True) ->
     ("engine", "lang", "package"),
     [
         ("pdflatex", "en", "texlive-latex-base texlive-latex-recommended"),
-        ("xelatex", "zh", "texlive-xetex texlive-lang-cjk"),
+        ("xelatex", "zh", "texlive-xetex texlive-lang-chinese"),
     ],
 )
 @pytest.mark.parametrize("arms", [("full",), HOSTILE], ids=["two-arms", "hostile-names"])

@@ -50,7 +50,7 @@ def report(comparison, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 def test_the_folder_holds_the_guides_five_files_and_ours(report):
     names = {p.name for p in report.iterdir()}
-    assert names == SEED_FILES | OTHER_FILES
+    assert names == SEED_FILES | OTHER_FILES | {".written.json"}
     assert all(p.stat().st_size > 100 for p in report.iterdir() if p.is_file())
     assert {p.suffix for p in (report / "figures").iterdir()} == {".png", ".pdf", ".svg"}
 
@@ -131,7 +131,7 @@ def test_a_part_can_be_asked_for_alone(comparison, part, tmp_path):
         "samples": {"samples.parquet"}, "chemiscope": {"chemiscope.json.gz"},
         "figures": {"figures", *(n for n in SEED_FILES if n.endswith(".png"))},
     }[part]  # fmt: skip
-    assert names == made | {"result.json"}
+    assert names == made | {"result.json", ".written.json"}
 
 
 def test_unknown_parts_languages_and_styles_are_refused_in_one_sentence(comparison, tmp_path):

@@ -110,18 +110,21 @@ def run(args: argparse.Namespace) -> int:
 def summary(comparison: Comparison) -> str:
     """Verdict and primary metrics of every pair, a line each."""
     from crysmm_attn_plugin.catalogue import BY_NAME
-    from crysmm_attn_plugin.reports.numbers import fixed, format_interval, format_p
+    from crysmm_attn_plugin.reports.numbers import fixed, format_interval, format_number, format_p
     from crysmm_attn_plugin.reports.tables import headline
 
     result = comparison.result
     lines = []
     for pair in result.pairs:
-        lines.append(f"{pair.arm} against {pair.baseline}, {pair.n} crystals: {pair.verdict}")
+        lines.append(
+            f"{pair.arm} against {pair.baseline}, {pair.n} crystals: {pair.verdict.replace('_', ' ')}"
+        )
         for m in headline(pair, result):
             p = m.paired
             lines.append(
                 f"  {BY_NAME[m.metric].label_en:<20} {fixed(p.percent_change, 1, sign=True):>7} %  difference "
-                f"{format_interval(p.ci_low, p.ci_high)}  adjusted {format_p(m.p_adjusted)}  {m.outcome}"
+                f"{format_number(p.mean_difference, p.ci_low, p.ci_high)} ({format_interval(p.ci_low, p.ci_high)})  adjusted "
+                f"{format_p(m.p_adjusted)}  {m.outcome}"
             )
         e = pair.performance
         if e.mae_arm is not None:
