@@ -41,7 +41,7 @@ def arm_label(name: str, lang: Lang) -> str:
         return known[lang == "zh"]
     if shown.endswith("模型") or shown.lower().endswith(" model") or shown.lower() == "model":
         return shown
-    return f"{shown} model" if lang == "en" else f"{shown}模型"
+    return f"{shown}模型" if lang == "zh" else f"{shown} model"
 
 
 def arm_heading(name: str, lang: Lang) -> str:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from crysmm_attn_plugin.catalogue import LANGUAGES, known_languages
 from crysmm_attn_plugin.descriptors import Language, Marks
 
 #: Languages whose texts and templates ship with the reports.
 BUILT_IN = ("en", "zh")
+T = TypeVar("T")
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
@@ -47,6 +49,42 @@ def pick(texts: Sequence[str] | Mapping[str, str], lang: str) -> str:
     if isinstance(texts, Mapping):
         return texts[lang] if lang in texts else say(texts["en"], texts.get("zh", texts["en"]), lang)
     return say(texts[0], texts[1], lang)
+
+
+def translated(value: T, lang: str) -> T:
+    """English texts, and tuples and mappings of them, in a language that translates English.
+
+    A text that begins with a known one (a label with its unit behind it, or with a capital) is translated so far.
+    """
+    if isinstance(value, str):
+        return _translated(value, lang)  # type: ignore[return-value]
+    if isinstance(value, tuple):
+        return tuple(translated(v, lang) for v in value)  # type: ignore[return-value]
+    if isinstance(value, Mapping):
+        return {k: translated(v, lang) for k, v in value.items()}  # type: ignore[return-value]
+    return value
+
+
+def _translated(text: str, lang: str) -> str:
+    exact = say(text, text, lang)
+    if exact != text or lang not in LANGUAGES:
+        return exact
+    for known_text, own in LANGUAGES[lang].texts.items():
+        head = known_text[:1].upper() + known_text[1:]
+        if text == head or text.startswith((f"{head} [", f"{head} (", f"{head}, ")):
+            return own[:1].upper() + own[1:] + text[len(head) :]
+    return text
+
+
+class ByLanguage(dict[str, T], Generic[T]):
+    """Language code -> value, given in English and Chinese; a further language's is made from the one it falls back to."""
+
+    def __missing__(self, lang: str) -> T:
+        stand_in = built_in_of(lang)
+        value = self.get(stand_in)
+        if value is None:
+            raise KeyError(lang)
+        return translated(value, lang) if stand_in == "en" else value
 
 
 def marks(lang: str) -> Marks:

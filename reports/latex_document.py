@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from crysmm_attn_plugin.reports import paragraphs as prose
 from crysmm_attn_plugin.reports import tables
+from crysmm_attn_plugin.reports.language import pick
 from crysmm_attn_plugin.reports.markup import to_latex
 from crysmm_attn_plugin.reports.paragraphs import TITLES
 from crysmm_attn_plugin.reports.prose_facts import Lang, Style
@@ -61,7 +62,7 @@ def document(
     blocks = prose.blocks(result, lang=which, style=style)
     body = []
     for level, title, text in blocks:
-        if title == TITLES["caption"][which == "zh"]:
+        if title == pick(TITLES["caption"], which):
             body.append(_figure(text))
             continue
         body.append(f"\\{_COMMANDS[level]}{{{to_latex(title)}}}" + (f"\n{to_latex(text)}" if text else ""))

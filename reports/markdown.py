@@ -9,6 +9,7 @@ from crysmm_attn_plugin.reports import tables
 from crysmm_attn_plugin.reports.alarm_texts import alarm_text
 from crysmm_attn_plugin.reports.escape import markdown as literal
 from crysmm_attn_plugin.reports.headline import headline
+from crysmm_attn_plugin.reports.language import ByLanguage
 from crysmm_attn_plugin.reports.markup import to_markdown
 from crysmm_attn_plugin.reports.paragraphs import TITLES, Paragraphs
 from crysmm_attn_plugin.reports.references import REFERENCES, cited_in
@@ -17,12 +18,12 @@ from crysmm_attn_plugin.reports.sections import Section
 if TYPE_CHECKING:
     from crysmm_attn_plugin.reports.comparison import Comparison
 
-_WORDS = {
+_WORDS = ByLanguage({
     "en": {"title": "Attention of the arms compared", "one": "Attention of one arm", "table": "Numbers",
            "figures": "Figures", "alarms": "Alarms of the capture", "references": "References"},
     "zh": {"title": "各组注意力对比", "one": "单组注意力", "table": "数值", "figures": "图", "alarms": "记录时的警示",
            "references": "参考文献"},
-}  # fmt: skip
+})  # fmt: skip
 
 
 def report_markdown(

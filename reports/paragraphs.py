@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, fields
 from functools import lru_cache
-from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from crysmm_attn_plugin.errors import UsageError
+from crysmm_attn_plugin.reports import language
 from crysmm_attn_plugin.reports import prose_facts as facts
 from crysmm_attn_plugin.reports.markup import to_markdown
 from crysmm_attn_plugin.reports.prose_context import context, describe_context
@@ -103,14 +103,13 @@ def markdown(result: ComparisonResult, *, lang: str, style: Style = "nature") ->
         texts.append(text)
     works = [f"- {to_markdown(REFERENCES[key].full)}" for key in cited_in(" ".join(texts))]
     if works:
-        parts.append(f"## {TITLES['references'][lang == 'zh']}\n\n" + "\n".join(works))
+        parts.append(f"## {language.pick(TITLES['references'], lang)}\n\n" + "\n".join(works))
     return "\n\n".join(parts) + "\n"
 
 
 def blocks(result: ComparisonResult, *, lang: str, style: Style = "nature") -> list[tuple[int, str, str]]:
     """(heading level, title, text) in reading order: methods once; results, caption and limitations per pair."""
     which = check_language(lang)
-    zh = which == "zh"
     rendered = [render(result, lang=which, style=style, pair=i) for i in range(max(1, len(result.pairs)))]
     found: list[tuple[int, str, str]] = []
     for i, paragraphs in enumerate(rendered):
@@ -120,10 +119,12 @@ def blocks(result: ComparisonResult, *, lang: str, style: Style = "nature") -> l
             level = 3
         texts = dict(paragraphs.items())
         found += [
-            (level, TITLES[n][zh], texts[n]) for n in TITLES if n in texts and not n.startswith("methods")
+            (level, language.pick(TITLES[n], which), texts[n])
+            for n in TITLES
+            if n in texts and not n.startswith("methods")
         ]
     texts = dict(rendered[0].items())
-    found += [(2, TITLES[n][zh], texts[n]) for n in ("methods_short", "methods")]
+    found += [(2, language.pick(TITLES[n], which), texts[n]) for n in ("methods_short", "methods")]
     return found
 
 
@@ -133,20 +134,20 @@ def check_language(lang: str) -> Lang:
     Raises:
         UsageError: On another.
     """
-    if lang not in get_args(Lang):
-        raise UsageError(f"paragraphs are written in {' or '.join(get_args(Lang))}, not in {lang!r}.")
-    return "zh" if lang == "zh" else "en"
+    if lang not in language.known():
+        raise UsageError(f"paragraphs are written in {' or '.join(language.known())}, not in {lang!r}.")
+    return cast(Lang, lang)
 
 
 def _values(result: ComparisonResult, wording: Wording, pair: int) -> dict[str, Any]:
     return context(result, result.pairs[pair], wording) if result.pairs else describe_context(result, wording)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=8)
 def _environment(lang: str) -> Environment:
     # the output is plain text; escaping is done for each format afterwards, in markup.py
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates" / lang),
+        loader=FileSystemLoader(language.template_folders(lang)),
         undefined=StrictUndefined,
         lstrip_blocks=True,
         autoescape=False,

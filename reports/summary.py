@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from crysmm_attn_plugin.reports.language import ByLanguage, marks
 from crysmm_attn_plugin.reports.markup import to_markdown
 from crysmm_attn_plugin.reports.paragraphs import render_summary
 from crysmm_attn_plugin.reports.prose_facts import Lang
 from crysmm_attn_plugin.reports.tables import pair_name
 from crysmm_attn_plugin.stats.results import ComparisonResult
 
-_TITLE = {"en": "Reporting summary", "zh": "统计信息报告摘要"}
+_TITLE = ByLanguage({"en": "Reporting summary", "zh": "统计信息报告摘要"})
 
 
 def reporting_summary(result: ComparisonResult, lang: Lang) -> str:
@@ -30,5 +31,5 @@ def reporting_summary(result: ComparisonResult, lang: Lang) -> str:
 
 def _item(line: str, lang: Lang) -> str:
     name, _, text = line.partition("|")
-    colon = "：" if lang == "zh" else ": "
+    colon = marks(lang).colon
     return f"- **{to_markdown(name)}**{colon}{to_markdown(text)}"

@@ -14,6 +14,7 @@ from crysmm_attn_plugin.catalogue import BY_NAME, PRIMARY
 from crysmm_attn_plugin.reports import escape
 from crysmm_attn_plugin.reports import prose_facts as facts
 from crysmm_attn_plugin.reports.arm_names import arm_heading
+from crysmm_attn_plugin.reports.language import ByLanguage
 from crysmm_attn_plugin.reports.numbers import decimals_for, fixed, format_number, format_p_value
 from crysmm_attn_plugin.reports.prose_facts import Lang, Style, Wording
 from crysmm_attn_plugin.stats.results import ComparisonResult, MetricResult, PairComparison
@@ -60,6 +61,10 @@ class Table:
     values: tuple[tuple[float | None, ...], ...] = ()
     decimals: tuple[int, ...] = ()
     plain_columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("title", "columns", "rows", "note", "plain_columns"):
+            object.__setattr__(self, name, ByLanguage(getattr(self, name)))
 
 
 def main_table(result: ComparisonResult, style: Style = "nature") -> Table:

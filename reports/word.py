@@ -11,6 +11,7 @@ from typing import Any
 
 from crysmm_attn_plugin.reports import paragraphs as prose
 from crysmm_attn_plugin.reports.escape import printable
+from crysmm_attn_plugin.reports.language import pick
 from crysmm_attn_plugin.reports.markup import pieces
 from crysmm_attn_plugin.reports.paragraphs import TITLES
 from crysmm_attn_plugin.reports.prose_facts import Style
@@ -63,7 +64,7 @@ def write_paragraphs(
         texts = []
         for level, title, text in prose.blocks(result, lang=lang, style=style):
             texts.append(text)
-            caption = title == TITLES["caption"][lang == "zh"]
+            caption = title == pick(TITLES["caption"], lang)
             if caption:
                 _add_figure(document, pictures, lang)
             else:
@@ -73,7 +74,7 @@ def write_paragraphs(
         _add_table(document, table, lang)
         cited = cited_in(" ".join(texts))
         if cited:
-            _heading(document, TITLES["references"][lang == "zh"], 1)
+            _heading(document, pick(TITLES["references"], lang), 1)
             for number, key in enumerate(cited, 1):
                 entry = document.add_paragraph(f"{number}. {REFERENCES[key].full}")
                 entry.paragraph_format.left_indent = _points(18)

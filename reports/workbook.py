@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crysmm_attn_plugin.reports.escape import printable
+from crysmm_attn_plugin.reports.language import ByLanguage
 from crysmm_attn_plugin.reports.machine_tables import SIGNIFICANCE, significance_rows
 from crysmm_attn_plugin.reports.tables import Table
 from crysmm_attn_plugin.stats.results import ComparisonResult
@@ -16,7 +17,7 @@ from crysmm_attn_plugin.store.files import write_atomic
 if TYPE_CHECKING:
     import pandas as pd
 
-_SHEETS = {"en": "Table", "zh": "表"}
+_SHEETS = ByLanguage({"en": "Table", "zh": "表"})
 #: Most rows of a sheet, the format's limit.
 _MOST_ROWS = 1_048_575
 

@@ -22,6 +22,7 @@ ALARM_KINDS: tuple[AlarmKind, ...] = (
     AlarmKind(
         "text_truncated", {"zh": "部分描述文本超过分词器的最大长度而被截断，截断之后的内容未被读取。"}, "note"
     ),
+    AlarmKind("metric_left_out", {"zh": "有插件指标的返回值不符合要求，该指标未予保留，其余数值不受影响。"}),
     AlarmKind("tokens_unknown", {"zh": "无法读取宿主模型的 token，因而不能区分特殊 token 与停用词。"}),
     AlarmKind(
         "training_mode",

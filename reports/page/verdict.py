@@ -126,19 +126,24 @@ def verdict_view(result: ComparisonResult, pair: PairComparison) -> VerdictView:
     )
 
 
-def notes(result: ComparisonResult) -> list[tuple[str, str, str]]:
-    """(kind, English, Chinese) of every alarm and warning of the comparison as a whole."""
-    raised: dict[tuple[str, str], list[str]] = {}
+def notes(result: ComparisonResult) -> list[tuple[str, Both]]:
+    """(kind, sentence by language) of every alarm and warning of the comparison as a whole."""
+    raised: dict[tuple[str, ...], list[str]] = {}
     for arm, alarm in [("", a) for a in result.alarms] + [(r.name, a) for r in result.arms for a in r.alarms]:
-        arms = raised.setdefault((alarm_text(alarm, "en"), alarm_text(alarm, "zh")), [])
+        arms = raised.setdefault(tuple(alarm_text(alarm, lang) for lang in known()), [])
         if arm and arm not in arms:
             arms.append(arm)
-    found = [
-        ("alarm", f"{', '.join(arms)}: {en}", f"{'、'.join(arms)}：{zh}") if arms else ("alarm", en, zh)
-        for (en, zh), arms in raised.items()
-    ]
-    found += [("warning", warning, f"运行记录（原文）：“{warning}”") for warning in result.warnings]
-    return list(dict.fromkeys(found))
+    found: list[tuple[str, Both]] = []
+    for texts, arms in raised.items():
+        named = {
+            lang: marks(lang).list.join(arms) + marks(lang).colon + text if arms else text
+            for lang, text in zip(known(), texts)
+        }
+        found.append(("alarm", named))
+    for warning in dict.fromkeys(result.warnings):
+        quoted = {lang: say("{warning}", "运行记录（原文）：“{warning}”", lang) for lang in known()}
+        found.append(("warning", {lang: text.replace("{warning}", warning) for lang, text in quoted.items()}))
+    return found
 
 
 def _sentence(pair: PairComparison, primary: tuple[MetricResult, ...]) -> Both:
