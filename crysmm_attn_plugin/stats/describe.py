@@ -171,10 +171,12 @@ def _volume(run: Run, crystal: str) -> float | None:
 
 
 def differing_settings(first: Sequence[Run], second: Sequence[Run]) -> tuple[str, ...]:
-    """Keys of the hosts' configurations that differ between two arms, seeds and paths left out."""
+    """Keys of the hosts' configurations that differ between two arms; seeds, paths and the ablation's own switch left out."""
     a, b = _flat(first[0].info.get("host_config") or {}), _flat(second[0].info.get("host_config") or {})
     ignored = ("seed", "output_dir", "out_dir", "save_dir", "filename", "crysmm_attn")
+    switches = {str(run.info["switch"]) for run in (first[0], second[0]) if run.info.get("switch")}
     keys = sorted(set(a) | set(b))
+    keys = [k for k in keys if k.rpartition(".")[2] not in switches]
     return tuple(k for k in keys if a.get(k) != b.get(k) and not any(word in k for word in ignored))
 
 

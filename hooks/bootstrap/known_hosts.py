@@ -111,6 +111,15 @@ class KnownHosts:
 
     def arm(self, config: Mapping[str, Any]) -> str:
         """The arm by the host's own switch of the ablation; empty when it has none."""
+        seams, value = self._switched(config)
+        return "" if seams is None else seams.arms.get(value) or seams.arms.get(bool(value), "")
+
+    def switch(self, config: Mapping[str, Any]) -> str:
+        """The configuration key that is the ablation; empty when the host has none."""
+        seams, _ = self._switched(config)
+        return "" if seams is None else seams.switch
+
+    def _switched(self, config: Mapping[str, Any]) -> tuple[HostSeams | None, Any]:
         for adapter in self.adapters():
             seams = seams_of(adapter)
             if seams is None or not seams.switch:
@@ -118,9 +127,8 @@ class KnownHosts:
             for holder in (config, config.get("model")):
                 values = holder if isinstance(holder, Mapping) else getattr(holder, "__dict__", {})
                 if seams.switch in values:
-                    value = values[seams.switch]
-                    return seams.arms.get(value) or seams.arms.get(bool(value), "")
-        return ""
+                    return seams, values[seams.switch]
+        return None, None
 
     def property_of(self, config: Mapping[str, Any]) -> str:
         """The property a host trains on."""

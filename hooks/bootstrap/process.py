@@ -296,6 +296,7 @@ class HostProcess:
             info={
                 "host": self._host.name(),
                 "host_config": config,
+                "switch": self._host.switch(config),
                 "host_seed": config.get("random_seed"),
                 "property": self._host.property_of(config),
                 "dataset": str(config.get("dataset") or ""),
