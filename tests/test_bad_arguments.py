@@ -39,7 +39,7 @@ BAD: list[tuple[str, ...]] = [
     *((*COMPARE, "--batch_size", x) for x in ("0", "-3")),
     *((*COMPARE, "--lang", x) for x in ("fr", "")),
     *((*COMPARE, "--host-dir", x) for x in ("", "EMPTY/none")),
-    *((*COMPARE, flag, "") for flag in ("--dataset", "--property", "--style")),
+    *((*COMPARE, flag, "") for flag in ("--dataset", "--property", "--style", "--weights")),
     *(("plan", "--metric", x) for x in ("nothing", "")),
     *(("plan", "--percent", x) for x in ("nan", "0", "inf")),
     *(("plan", "--dz", x) for x in ("nan", "0", "inf")),

@@ -9,6 +9,9 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from crysmm_attn_plugin.catalogue import known_languages
+from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
+
 #: Longest name of a file that common file systems take, in bytes.
 LONGEST_NAME = 255
 LARGEST_SEED = 2**32 - 1
@@ -113,8 +116,6 @@ def near(value: str, known: Sequence[str]) -> str:
 
 def languages(value: str) -> str:
     """Languages that reports can be written in, separated by commas, those of plugins included."""
-    from crysmm_attn_plugin.catalogue import known_languages
-    from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
 
     asked = words(value)
     if not set(asked) <= set(known_languages()):

@@ -9,6 +9,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crysmm_attn_plugin.errors import AttnError, NothingCapturedError, UsageError
+from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
+from crysmm_attn_plugin.hooks.hosts.base import HostRequest
+
 if TYPE_CHECKING:
     from crysmm_attn_plugin.hooks.contract.protocols import HostAdapter
     from crysmm_attn_plugin.hooks.hosts.base import HostTest
@@ -76,8 +80,6 @@ def run(args: argparse.Namespace) -> int:
     """Test both checkpoints, capture, report; returns the exit code."""
     from crysmm_attn_plugin.capture.session import silence_if_unconfigured
     from crysmm_attn_plugin.commands.report import summary
-    from crysmm_attn_plugin.errors import UsageError
-    from crysmm_attn_plugin.hooks.hosts.base import HostRequest
     from crysmm_attn_plugin.reports.comparison import compare_runs
     from crysmm_attn_plugin.reports.write import check_request
     from crysmm_attn_plugin.stats.results import LegacyResult
@@ -149,8 +151,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _adapter(host_dir: Path) -> HostAdapter:
-    from crysmm_attn_plugin.errors import UsageError
-    from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
 
     manager = get_plugin_manager()
     adapters = manager.hooks.host_adapters()
@@ -164,7 +164,6 @@ def _adapter(host_dir: Path) -> HostAdapter:
 
 
 def _same_split(tests: dict[str, HostTest], files: dict[str, Path]) -> None:
-    from crysmm_attn_plugin.errors import UsageError
 
     ids = {arm: test.split["ids"] for arm, test in tests.items()}
     if ids["full"] != ids["no_middle"]:
@@ -206,8 +205,6 @@ def _test(
     import shutil
 
     import torch
-
-    from crysmm_attn_plugin.errors import AttnError, NothingCapturedError
 
     batch_size = args.batch_size
     while True:

@@ -6,6 +6,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from crysmm_attn_plugin.catalogue import BY_NAME, PRIMARY
+from crysmm_attn_plugin.errors import UsageError
+
 EXAMPLES = (
     'crysmm-attn declare attention_runs --hypothesis "middle fusion concentrates attention" --seeds 1,2,3,4,5,6',
     "crysmm-attn declare attention_runs --hypothesis ... --smallest-effect entropy=10 --paired-seeds",
@@ -54,8 +57,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the declaration; returns the exit code."""
-    from crysmm_attn_plugin.catalogue import BY_NAME, PRIMARY
-    from crysmm_attn_plugin.errors import UsageError
     from crysmm_attn_plugin.store.declaration import write_declaration
 
     hypothesis = " ".join(args.hypothesis.split())
@@ -105,8 +106,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _metrics(text: str) -> tuple[str, ...]:
-    from crysmm_attn_plugin.catalogue import BY_NAME
-    from crysmm_attn_plugin.errors import UsageError
 
     names = tuple(dict.fromkeys(w.strip() for w in text.split(",") if w.strip()))
     unknown = [n for n in names if n not in BY_NAME]
@@ -116,8 +115,6 @@ def _metrics(text: str) -> tuple[str, ...]:
 
 
 def _split(item: str, flag: str, shape: str) -> tuple[str, str]:
-    from crysmm_attn_plugin.catalogue import BY_NAME
-    from crysmm_attn_plugin.errors import UsageError
 
     metric, _, value = (part.strip() for part in item.partition("="))
     if metric not in BY_NAME:
@@ -126,7 +123,6 @@ def _split(item: str, flag: str, shape: str) -> tuple[str, str]:
 
 
 def _percent(item: str, text: str) -> float:
-    from crysmm_attn_plugin.errors import UsageError
 
     try:
         value = float(text)
@@ -138,7 +134,6 @@ def _percent(item: str, text: str) -> float:
 
 
 def _seeds(text: str) -> Sequence[int]:
-    from crysmm_attn_plugin.errors import UsageError
 
     words = [w.strip() for w in text.split(",") if w.strip()]
     if not all(w.isascii() and w.isdigit() for w in words) or len(set(words)) < len(words):

@@ -11,6 +11,7 @@ from typing import Any
 
 from crysmm_attn_plugin.cli import split_host_command
 from crysmm_attn_plugin.commands.arguments import number
+from crysmm_attn_plugin.commands.launch import host_environment, launch
 
 #: Shown under ``--help``.
 EXAMPLES = ("crysmm-attn doctor -- python train.py --config config.json",)
@@ -30,7 +31,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Probe the host; returns 0 when attention would be captured, else 3."""
-    from crysmm_attn_plugin.commands.launch import launch
 
     command = split_host_command(args.host, command="doctor")
     for line in interpreter_report(command):
@@ -85,7 +85,6 @@ def interpreter_report(command: list[str]) -> list[str]:
 
     The interpreter is asked with the command's own switches, and in the environment that the command would get.
     """
-    from crysmm_attn_plugin.commands.launch import host_environment
 
     program = shutil.which(command[0]) or command[0]
     if "python" not in program.rsplit("/", 1)[-1]:

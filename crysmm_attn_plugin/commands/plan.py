@@ -6,6 +6,9 @@ import argparse
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from crysmm_attn_plugin.catalogue import BY_NAME, PRIMARY
+from crysmm_attn_plugin.errors import UsageError
+
 if TYPE_CHECKING:
     from crysmm_attn_plugin.stats.panel import Panel
     from crysmm_attn_plugin.stats.planning import Variation
@@ -91,8 +94,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> None:
-    from crysmm_attn_plugin.catalogue import BY_NAME
-    from crysmm_attn_plugin.errors import UsageError
 
     if args.metric not in BY_NAME:
         raise UsageError(f"--metric {args.metric}: no such metric; choose one of {', '.join(BY_NAME)}.")
@@ -115,7 +116,6 @@ def _check(args: argparse.Namespace) -> None:
 
 def _pilot(args: argparse.Namespace) -> tuple[Panel, str, str]:
     """The pilot's two arms on the crystals they share."""
-    from crysmm_attn_plugin.errors import UsageError
     from crysmm_attn_plugin.reports.baseline import name_baseline
     from crysmm_attn_plugin.stats.checks import SMALLEST_N
     from crysmm_attn_plugin.stats.panel import build_panel
@@ -160,7 +160,6 @@ def _pilot(args: argparse.Namespace) -> tuple[Panel, str, str]:
 
 def _percent_variation(panel: Panel, arm: str, baseline: str, metric: str) -> Variation:
     """The pilot's variation of one metric in percent of the baseline's mean."""
-    from crysmm_attn_plugin.errors import UsageError
 
     found = _values(panel, arm, baseline, metric)
     if found is None:
@@ -192,7 +191,6 @@ def _values(panel: Panel, arm: str, baseline: str, metric: str) -> tuple[Variati
 
 def _finished(panel: Panel, arm: str, baseline: str, args: argparse.Namespace) -> Iterator[str]:
     """What the runs on disk could have detected, a line a metric."""
-    from crysmm_attn_plugin.catalogue import PRIMARY
     from crysmm_attn_plugin.stats.planning import detectable
     from crysmm_attn_plugin.stats.verdict import claim_of
 
@@ -265,7 +263,6 @@ def _variation(args: argparse.Namespace, pilot: Variation | None) -> tuple[Varia
     """The pilot's or the assumed variation with what the flags say laid over it, and where it comes from."""
     from dataclasses import replace
 
-    from crysmm_attn_plugin.errors import UsageError
     from crysmm_attn_plugin.stats.planning import Variation
 
     base = pilot or Variation(**DEFAULTS)

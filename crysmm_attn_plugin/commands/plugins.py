@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import time
 
+from crysmm_attn_plugin.hooks.contract import loading, manager
+
 EXAMPLES = (
     "crysmm-attn plugins",
     "crysmm-attn plugins --no-load",
@@ -22,7 +24,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print one line a plugin, and what it adds."""
-    from crysmm_attn_plugin.hooks.contract import loading, manager
 
     if args.no_load:
         for found in loading.of_others(loading.find_plugins(), set(manager.BUILT_IN)):

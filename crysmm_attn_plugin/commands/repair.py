@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from crysmm_attn_plugin.errors import StoreError
+
 #: Shown under ``--help``.
 EXAMPLES = ("crysmm-attn repair attention_runs/full",)
 
@@ -15,7 +17,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Repair every run there; returns 4 when one is partial afterwards."""
-    from crysmm_attn_plugin.errors import StoreError
     from crysmm_attn_plugin.store.places import run_folders
     from crysmm_attn_plugin.store.repair import repair, report
 

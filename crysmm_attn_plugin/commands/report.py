@@ -6,6 +6,9 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from crysmm_attn_plugin.catalogue import BY_NAME
+from crysmm_attn_plugin.errors import StatisticsError, UsageError
+
 if TYPE_CHECKING:
     from crysmm_attn_plugin.reports.comparison import Comparison
 
@@ -59,7 +62,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the report; returns the exit code."""
-    from crysmm_attn_plugin.errors import UsageError
     from crysmm_attn_plugin.reports.write import check_request, write_report
     from crysmm_attn_plugin.store.reader import Run, find_runs
 
@@ -109,7 +111,6 @@ def run(args: argparse.Namespace) -> int:
 
 def summary(comparison: Comparison) -> str:
     """Verdict and primary metrics of every pair, a line each."""
-    from crysmm_attn_plugin.catalogue import BY_NAME
     from crysmm_attn_plugin.reports.numbers import fixed, format_interval, format_number, format_p
     from crysmm_attn_plugin.reports.tables import headline
 
@@ -149,7 +150,6 @@ def check_numbers(args: argparse.Namespace) -> dict[str, float]:
     Raises:
         UsageError: When one cannot be used; the sentence says what can.
     """
-    from crysmm_attn_plugin.errors import StatisticsError, UsageError
     from crysmm_attn_plugin.stats.checks import checked_resampling
 
     try:
@@ -168,8 +168,6 @@ def _words(text: str) -> list[str]:
 
 
 def _smallest_effects(items: list[str]) -> dict[str, float]:
-    from crysmm_attn_plugin.catalogue import BY_NAME
-    from crysmm_attn_plugin.errors import UsageError
 
     found = {}
     for item in items:

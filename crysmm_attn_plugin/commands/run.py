@@ -7,6 +7,10 @@ import sys
 
 from crysmm_attn_plugin.cli import split_host_command
 from crysmm_attn_plugin.commands.arguments import output_folder
+from crysmm_attn_plugin.commands.launch import launch
+from crysmm_attn_plugin.errors import AttnError
+from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager, load_settings
+from crysmm_attn_plugin.settings import Settings, merge
 
 #: Shown under ``--help``.
 EXAMPLES = (
@@ -33,7 +37,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the host; returns its exit code, or 3 when it succeeded and nothing was captured."""
-    from crysmm_attn_plugin.commands.launch import launch
     from crysmm_attn_plugin.store.writer import new_run_id, seal
 
     command = split_host_command(args.host, command="run")
@@ -77,15 +80,12 @@ def check_flags(flags: dict[str, str | None]) -> None:
     Raises:
         UsageError: When a flag cannot be read.
     """
-    from crysmm_attn_plugin.settings import Settings, merge
 
     merge(Settings(), {k: v for k, v in flags.items() if v is not None}, source="flags")
 
 
 def warn_of_settings() -> None:
     """A wrong file or variable is said now too; it keeps capture off and never the host from running."""
-    from crysmm_attn_plugin.errors import AttnError
-    from crysmm_attn_plugin.hooks.contract.manager import load_settings
 
     try:
         load_settings()
@@ -96,8 +96,6 @@ def warn_of_settings() -> None:
 def _finished(run_dirs: list) -> None:  # type: ignore[type-arg]
     """Plugins hear of finished runs; the built-in one makes the report."""
     import logging
-
-    from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
 
     log = logging.getLogger("crysmm_attn")
     if not log.handlers:

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crysmm_attn_plugin.errors import DamagedStoreError
+
 if TYPE_CHECKING:
     from crysmm_attn_plugin.store.reader import Run
 
@@ -43,7 +45,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _opened(folder: Path) -> Run:
     """The run, without what is damaged; every byte is read only when a cheap look has found damage."""
-    from crysmm_attn_plugin.errors import DamagedStoreError
     from crysmm_attn_plugin.store.reader import Run
 
     try:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from crysmm_attn_plugin.cli import split_host_command
 from crysmm_attn_plugin.commands.arguments import pattern as glob
+from crysmm_attn_plugin.commands.launch import launch
+from crysmm_attn_plugin.errors import AttnError
 
 #: Files that may hold predictions.
 PREDICTIONS = ("*predict*.csv", "*predict*.json", "*Test_results*.json", "*test_results*.json")
@@ -35,8 +37,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Returns 0 when capture changed nothing, 1 when it did or when the host itself does not repeat."""
-    from crysmm_attn_plugin.commands.launch import launch
-    from crysmm_attn_plugin.errors import AttnError
     from crysmm_attn_plugin.store.writer import new_run_id
 
     command = split_host_command(args.host, command="verify")

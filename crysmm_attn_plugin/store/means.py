@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -218,9 +218,18 @@ def _batches(
                 ) from error
 
     source = decoded()
-    coming = ahead.submit(next, source, None)
-    while (found := coming.result()) is not None:
-        coming = ahead.submit(next, source, None)
+
+    def asked() -> Callable[[], tuple[Shard, pa.RecordBatch] | None]:
+        try:
+            return ahead.submit(next, source, None).result
+        except (
+            RuntimeError
+        ):  # a report at the end of a host's process: the interpreter starts no thread any more
+            return lambda: next(source, None)
+
+    coming = asked()
+    while (found := coming()) is not None:
+        coming = asked()
         yield found
 
 
