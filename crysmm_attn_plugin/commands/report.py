@@ -57,6 +57,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--smallest-effect", action="append", default=[], metavar="METRIC=PERCENT",
         help="smallest effect of interest of a metric, percent of the baseline's mean (default: 5)",
     )  # fmt: skip
+    parser.add_argument(
+        "--posterior",
+        action="store_true",
+        help="also give the probability of a change below, within and above the smallest effect (flat priors)",
+    )
     parser.add_argument("--allow-partial", action="store_true", help="also read runs that did not finish")
 
 
@@ -94,6 +99,7 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
         n_resamples=args.resamples,
         sesoi_percent=sesoi,
+        posterior=args.posterior,
     )
     out = write_report(
         comparison,
@@ -127,6 +133,14 @@ def summary(comparison: Comparison) -> str:
                 f"{format_number(p.mean_difference, p.ci_low, p.ci_high)} ({format_interval(p.ci_low, p.ci_high)})  adjusted "
                 f"{format_p(m.p_adjusted)}  {m.outcome}"
             )
+            if m.posterior is not None:
+                chances = (m.posterior.below, m.posterior.within, m.posterior.above)
+                lines.append(
+                    f"  {'':<20} probability below, within, above {fixed(m.sesoi_percent, 1)} %: "
+                    + ", ".join(fixed(x, 3) for x in chances)
+                )
+            if m.disagreement:
+                lines.append(f"  {'':<20} test and interval disagree: nothing is concluded from this metric")
         e = pair.performance
         if e.mae_arm is not None:
             lines.append(
