@@ -151,6 +151,20 @@ def test_torch_is_not_imported_by(module: str) -> None:
     assert done.stdout.split() == ["False", "False"]
 
 
+@pytest.mark.parametrize(
+    "words", [["plugins"], ["status", "nothing"], ["report", "nothing"]], ids=lambda w: w[0]
+)
+def test_commands_that_read_start_without_torch(words: list[str]) -> None:
+    code = (
+        "import sys; from crysmm_attn_plugin.cli import main\n"
+        f"code = main({words!r})\n"
+        "import crysmm_attn_plugin.reports.write, crysmm_attn_plugin.store.reader\n"
+        "print(code, [m for m in ('torch', 'dgl') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.splitlines()[-1] == f"{0 if words == ['plugins'] else 2} []"
+
+
 def test_help_with_plugins_imports_neither_torch_nor_matplotlib_nor_pandas() -> None:
     code = (
         "import sys; from crysmm_attn_plugin.cli import build_parser;"
