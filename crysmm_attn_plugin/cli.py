@@ -99,10 +99,26 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
             module.add_arguments(sub)
             show_examples(sub, getattr(module, "EXAMPLES", ()))
     if only not in ("*", *COMMANDS):
+        add_plugin_commands(_PluginParsers(subparsers), asked=only is not None)
+    return parser
+
+
+def add_plugin_commands(parsers: _PluginParsers, *, asked: bool) -> None:
+    """Let plugins add their commands.
+
+    Args:
+        parsers: Where.
+        asked: A word was given that may be one of theirs; for a mere list of commands, plugins are loaded only where another
+            distribution announces one, or they are loaded already.
+    """
+    from crysmm_attn_plugin.hooks.contract.loading import find_plugins
+
+    announced = [f for f in find_plugins() if not f.value.startswith("crysmm_attn_plugin")]
+    manager = sys.modules.get("crysmm_attn_plugin.hooks.contract.manager")
+    if asked or announced or manager is not None:
         from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
 
-        get_plugin_manager().hooks.add_commands(cli=_PluginParsers(subparsers))
-    return parser
+        get_plugin_manager().hooks.add_commands(cli=parsers)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

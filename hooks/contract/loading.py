@@ -35,13 +35,17 @@ def find_plugins() -> list[Found]:
     seen: set[str] = set()
     for dist in metadata.distributions():
         try:
-            name = dist.metadata["Name"] or ""
-            normal = re.sub(r"[-_.]+", "-", name).lower()
-            if normal in seen:
+            text = dist.read_text("entry_points.txt") or ""
+            folder = getattr(dist, "_path", None)
+            if GROUP not in text and folder is not None:
+                # hundreds announce nothing here: the folder's name stands for the metadata, which takes long to parse
+                seen.add(_normal(folder.name.split("-")[0]))
                 continue
-            seen.add(normal)
-            text = dist.read_text("entry_points.txt")
-            if not text or GROUP not in text:
+            name = dist.metadata["Name"] or ""
+            if _normal(name) in seen:
+                continue
+            seen.add(_normal(name))
+            if GROUP not in text:
                 continue
             source = f"{name or 'unknown distribution'} {dist.version or ''}".strip()
         except Exception as error:  # a folder that only looks like a distribution
@@ -54,6 +58,10 @@ def find_plugins() -> list[Found]:
         except Exception as error:
             found.append(Found(name or "unknown", source, error=f"its entry points cannot be read ({error})"))
     return found
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _unreadable(dist: metadata.Distribution, error: Exception) -> Found:
