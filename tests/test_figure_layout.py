@@ -67,15 +67,28 @@ HARD: dict[str, dict[str, Any]] = {
 }
 
 
+#: Cases that are about the maps and change nothing else.
+MAPS_ONLY = {
+    "1 head",
+    "16 heads",
+    "200 atoms",
+    "200 atoms, five arms",
+    "400 words",
+    "400 words, one atom",
+    "one endless word",
+    "a Chinese description",
+}
 ONE_CELL = (("Sr", "Ti", "O", "O", "O"),)
 
 
-def drawn(comparison: Any, lang: str) -> Iterator[tuple[str, Figure]]:
+def drawn(comparison: Any, lang: str, case: str) -> Iterator[tuple[str, Figure]]:
     result, samples = comparison.result, comparison.samples
-    yield "statistics", statistics.draw(result, samples, lang)
     for k, example in enumerate(result.examples):
         maps = {a.name: comparison.maps(example.id, a.name) for a in result.arms}
         yield f"map {k + 1}", heatmaps.draw(result, example, maps, lang)[0]
+    if case in MAPS_ONLY:
+        return
+    yield "statistics", statistics.draw(result, samples, lang)
     yield "categories", categories.draw(result, lang)
     if coupling.available(result):
         yield "coupling", coupling.draw(result, samples, lang)
@@ -91,7 +104,9 @@ def drawn(comparison: Any, lang: str) -> Iterator[tuple[str, Figure]]:
 def test_nothing_collides(case: str, lang: str) -> None:
     comparison = drawn_comparison(**{"cells": ONE_CELL, **HARD[case]})
     with style.context():
-        found = [f"{name}: {fault}" for name, figure in drawn(comparison, lang) for fault in faults(figure)]
+        found = [
+            f"{name}: {fault}" for name, figure in drawn(comparison, lang, case) for fault in faults(figure)
+        ]
     assert found == []
 
 
@@ -104,7 +119,9 @@ def test_nothing_collides_in_the_wider_fallback_font(
     measured = measure.width_mm("model without middle fusion")
     comparison = drawn_comparison(**{"cells": ONE_CELL, **HARD[case]})
     with style.context():
-        found = [f"{name}: {fault}" for name, figure in drawn(comparison, lang) for fault in faults(figure)]
+        found = [
+            f"{name}: {fault}" for name, figure in drawn(comparison, lang, case) for fault in faults(figure)
+        ]
     assert found == []
     monkeypatch.undo()
     assert measured > 1.05 * measure.width_mm("model without middle fusion")
