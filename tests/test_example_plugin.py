@@ -126,7 +126,7 @@ def report(host: Path, site: Path) -> Path:
     """A report in three languages, written in a process that has the plugin."""
     done = command_line(
         host, "report", "runs", "--out", "report", "--resamples", "199", "--lang", "en,zh,de",
-        "--format", "markdown,html,csv,tables,paragraphs,elements_first,added_metrics", python_path=(site,),
+        "--format", "markdown,html,csv,tables,paragraphs,elements_first,added_metrics", python_path=(site,), timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return host / "report"
@@ -161,8 +161,9 @@ def test_run_knows_its_host_by_the_seams(host: Path, site: Path) -> None:
 def test_doctor_names_its_host_and_loaders(host: Path, site: Path) -> None:
     done = command_line(host, "doctor", "--", sys.executable, "main.py", "with", "0", python_path=(site,))
     assert done.returncode == 0, done.stderr
-    assert "test" in done.stdout
-    assert "attn-everything-example" in done.stdout
+    # no name in the host tells its loaders apart: the adapter's seam does
+    assert "bound to stream: val; not captured" in done.stdout
+    assert "bound to stream: test; captured" in done.stdout
 
 
 def test_its_command_is_in_the_help_and_runs(host: Path, site: Path) -> None:
@@ -223,6 +224,7 @@ def test_a_report_names_the_metric_where_the_plugin_is_not_installed(host: Path)
         "199",
         "--format",
         "markdown,added_metrics",
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr
     text = (host / "elsewhere" / "report.md").read_text(encoding="utf-8")
@@ -293,7 +295,7 @@ def test_a_broken_plugin_costs_itself_alone_and_is_named_in_run_and_report(host:
     }
     done = command_line(
         host, "report", "faulty", "--out", "faulty-report", "--format", "markdown,broken_part,elements_first",
-        python_path=both,
+        python_path=both, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr

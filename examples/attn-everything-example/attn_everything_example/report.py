@@ -34,13 +34,12 @@ def check(comparison):
 
 
 def run(args):
-    """Print the mean of each arm."""
-    from crysmm_attn_plugin import compare_runs
+    """Print the mean of each run."""
     from crysmm_attn_plugin.store.reader import find_runs
 
-    arms = {found.arm: found for found in find_runs(args.runs)}
-    for arm, share in shares(compare_runs(n_resamples=99, **arms)).items():
-        print(f"{arm} {share:.4f}")
+    for found in find_runs(args.runs):
+        rows = found.attention.query("weights == 'model' and with_special_tokens and not stopwords_removed")
+        print(f"{found.arm} {rows[NAME].mean():.4f}")
 
 
 PART = ReportPart("elements_first", part, "how many atoms read their own element first",
