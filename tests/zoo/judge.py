@@ -40,7 +40,6 @@ class Verdict:
     wrong: list[str] = field(default_factory=list)
     harmed: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
-    seconds: float = 0.0
 
     @property
     def status(self) -> str:
@@ -53,7 +52,7 @@ class Verdict:
 
 def judge(pair: Pair) -> Verdict:
     """The verdict on one host."""
-    verdict = Verdict(pair.host.name, seconds=pair.captured.seconds)
+    verdict = Verdict(pair.host.name)
     if pair.plain.code or pair.plain.truth is None:
         raise AssertionError(f"{pair.host.name} does not run by itself: {pair.plain.stderr[-2000:]}")
     _harm(pair, verdict)

@@ -8,10 +8,9 @@ import os
 import pickle
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,14 +46,12 @@ class Ended:
     Attributes:
         code, stdout, stderr: The process's own.
         truth: Merged records of the host's processes; None when it wrote none.
-        seconds: Wall time.
     """
 
     code: int
     stdout: str
     stderr: str
     truth: dict[str, Any] | None
-    seconds: float = 0.0
 
     @property
     def our_lines(self) -> list[str]:
@@ -69,7 +66,6 @@ class Pair:
     plain: Ended
     captured: Ended
     runs: Path
-    extra: dict[str, Any] = field(default_factory=dict)
 
 
 def every_host() -> dict[str, Host]:
@@ -118,83 +114,82 @@ def _truth(folder: Path) -> dict[str, Any] | None:
 
 
 def _real(words: list[str], folder: Path, environment: dict[str, str], limit: float) -> Ended:
-    began = time.monotonic()
     done = subprocess.run(
         words, cwd=folder, env={**_clean(), **environment}, capture_output=True, text=True, timeout=limit, check=False
     )  # fmt: skip
-    seconds = time.monotonic() - began
-    return Ended(done.returncode, done.stdout, done.stderr, _truth(folder), seconds)
+    return Ended(done.returncode, done.stdout, done.stderr, _truth(folder))
 
 
-def _plain(hosts: list[Host], root: Path, at_once: int, limit: float) -> dict[str, Ended]:
-    """Hosts without us, forked from one process; those that need their own interpreter apart."""
-    jobs, ended = [], {}
+def _command(host: Host, folder: Path) -> list[str]:
+    words = [
+        "run",
+        "--arm",
+        ARM,
+        "--out",
+        str(folder / "runs"),
+        "--maps",
+        "all",
+        "--windows",
+        "all",
+        "--no-report",
+    ]
+    return [*words, "--", *host.words]
+
+
+def _run(
+    hosts: list[Host], root: Path, *, captured: bool, forked: bool, at_once: int, limit: float
+) -> dict[str, Ended]:
+    """Hosts with us or without, forked from one process or each in its own interpreter."""
+    jobs, own = [], []
     for host in hosts:
-        folder = root / host.name / "plain"
+        folder = root / host.name / ("captured" if captured else "plain")
         folder.mkdir(parents=True)
-        environment = {**_environment(host, folder, full=True), "CRYSMM_ATTN_ENABLED": "0"}
-        if host.alone:
-            ended[host.name] = _real(host.words, folder, environment, limit)
+        environment = _environment(host, folder, full=not captured)
+        if not captured:
+            environment["CRYSMM_ATTN_ENABLED"] = "0"
+        words = _command(host, folder) if captured else []
+        if host.alone or not forked:
+            start = [sys.executable, "-m", "crysmm_attn_plugin.cli", *words] if captured else host.words
+            own.append((host.name, start, folder, environment))
             continue
+        text = host.path.read_text(encoding="utf-8")
         jobs.append({
-            "name": host.name, "host": str(host.path), "cwd": str(folder), "stdout": str(folder / "stdout"),
-            "stderr": str(folder / "stderr"), "env": environment,
-            "transformers": any(w in host.path.read_text() for w in ("transformers", "wordpiece", "kit.tokenizer")),
+            "name": host.name, "host": str(host.path), "cwd": str(folder), "env": environment, "command": words,
+            "transformers": any(w in text for w in ("transformers", "wordpiece", "kit.tokenizer")),
         })  # fmt: skip
+    ended: dict[str, Ended] = {}
     if jobs:
         done = subprocess.run(
-            [sys.executable, str(Path(__file__).with_name("plain.py"))],
+            [sys.executable, str(Path(__file__).with_name("forked.py"))],
             input=json.dumps([jobs, at_once]), env={**_clean(), "CRYSMM_ATTN_ENABLED": "0"}, cwd=root,
             capture_output=True, text=True, timeout=limit * len(jobs), check=True,
         )  # fmt: skip
-        for name, code in json.loads(done.stdout).items():
-            folder = root / name / "plain"
+        for job in jobs:
+            folder = Path(job["cwd"])
             texts = [(folder / which).read_text(encoding="utf-8") for which in ("stdout", "stderr")]
-            ended[name] = Ended(code, *texts, _truth(folder))
+            ended[job["name"]] = Ended(json.loads(done.stdout)[job["name"]], *texts, _truth(folder))
+    with ThreadPoolExecutor(at_once) as pool:
+        for name, result in pool.map(lambda one: (one[0], _real(*one[1:], limit)), own):
+            ended[name] = result
     return ended
 
 
 def run_pairs(
-    hosts: Iterable[Host],
-    root: Path,
-    *,
-    at_once: int = 2,
-    limit: float = 180,
-    told: Callable[[Pair], None] | None = None,
+    hosts: Iterable[Host], root: Path, *, forked: bool = False, at_once: int = 2, limit: float = 180
 ) -> dict[str, Pair]:
     """Run every host both ways.
 
     Args:
         hosts: Which.
         root: An empty folder for what they write.
+        forked: Captured hosts are forks of one process too, which is several times faster; those that need an
+            interpreter of their own get one in any case.
         at_once: Processes at a time.
         limit: Seconds for one process.
-        told: Called with each pair when it is there.
     """
     hosts = list(hosts)
-    plain = _plain(hosts, root, at_once, limit)
-
-    def captured(host: Host) -> Pair:
-        folder = root / host.name / "captured"
-        folder.mkdir(parents=True)
-        words = [
-            sys.executable,
-            "-m",
-            "crysmm_attn_plugin.cli",
-            "run",
-            "--arm",
-            ARM,
-            "--out",
-            str(folder / "runs"),
-        ]
-        words += ["--maps", "all", "--windows", "all", "--no-report", "--", *host.words]
-        ended = _real(words, folder, _environment(host, folder, full=False), limit)
-        return Pair(host, plain[host.name], ended, folder / "runs")
-
-    pairs = {}
-    with ThreadPoolExecutor(at_once) as pool:
-        for pair in pool.map(captured, hosts):
-            pairs[pair.host.name] = pair
-            if told is not None:
-                told(pair)
-    return pairs
+    plain = _run(hosts, root, captured=False, forked=True, at_once=at_once, limit=limit)
+    captured = _run(hosts, root, captured=True, forked=forked, at_once=at_once, limit=limit)
+    return {
+        h.name: Pair(h, plain[h.name], captured[h.name], root / h.name / "captured" / "runs") for h in hosts
+    }
