@@ -57,7 +57,7 @@ class Naming:
         if id(root) in self._roots:
             return
         self._roots[id(root)] = weakref.ref(root)
-        self.training |= root.training
+        self.training |= _wrapped(root).training
         for full, module in root.named_modules():
             self._names.setdefault(id(module), unwrapped_name(full) or type(module).__name__)
 
@@ -100,3 +100,10 @@ def _parameters(module: nn.Module) -> list[str]:
 
 def _alive(references: dict[int, weakref.ref[Any]]) -> list[nn.Module]:
     return [m for m in (r() for r in references.values()) if m is not None]
+
+
+def _wrapped(root: nn.Module) -> nn.Module:
+    """The model in a wrapper that computes nothing itself and may keep a training flag of its own."""
+    while isinstance(root, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
+        root = root.module
+    return root

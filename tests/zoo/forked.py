@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import runpy
+import shutil
 import sys
 import tempfile
 import traceback
@@ -41,18 +42,19 @@ def launch(command: list[str], *, mode: str, run_id: str, settings: dict[str, st
     """Stands for the launcher's: the process it starts is a fork of this one."""
     from crysmm_attn_plugin.commands.launch import Launched, host_environment
 
-    with tempfile.TemporaryDirectory() as status:
-        values = {**host_environment(mode, status, settings), "CRYSMM_ATTN_INTERNAL_RUN_ID": run_id}
-        pid = os.fork()
-        if pid == 0:
-            os.environ.clear()
-            os.environ.update(values)
-            from crysmm_attn_plugin.hooks.bootstrap.process import activate
+    status = tempfile.mkdtemp()  # a temporary directory's own end would come in the fork too
+    values = {**host_environment(mode, status, settings), "CRYSMM_ATTN_INTERNAL_RUN_ID": run_id}
+    pid = os.fork()
+    if pid == 0:
+        os.environ.clear()
+        os.environ.update(values)
+        from crysmm_attn_plugin.hooks.bootstrap.process import activate
 
-            activate(mode)
-            os._exit(run_script(command[-1]))
-        _, ended = os.waitpid(pid, 0)
-        statuses = [json.loads(p.read_text(encoding="utf-8")) for p in sorted(Path(status).glob("status*"))]
+        activate(mode)
+        os._exit(run_script(command[-1]))
+    _, ended = os.waitpid(pid, 0)
+    statuses = [json.loads(p.read_text(encoding="utf-8")) for p in sorted(Path(status).glob("status*"))]
+    shutil.rmtree(status)
     return Launched(os.waitstatus_to_exitcode(ended), statuses)
 
 

@@ -24,7 +24,7 @@ def collate(rows):
     ]  # the host's own numbering, no atomic numbers
     ids = [vocabulary.encode(c["text"]) for c in rows]
     return {
-        "species": pad(species),
+        "kind": pad(species),
         "atom_mask": real(species),
         "input_ids": pad(ids),
         "token_mask": real(ids),
@@ -33,7 +33,7 @@ def collate(rows):
 
 class OwnNumbers(Net):
     def forward(self, batch):
-        return super().forward({**batch, "z": batch["species"]})
+        return super().forward({**batch, "z": batch["kind"]})
 
 
 net = OwnNumbers(len(vocabulary)).eval()

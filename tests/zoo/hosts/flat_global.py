@@ -6,7 +6,7 @@ from kit import Truth, crystals, flat, seed
 from torch import nn
 from torch.utils.data import DataLoader
 
-ZOO = {"elements": "true"}
+ZOO = {"elements": "true", "undirected_is_fine": ["block"]}  # nothing tells how many words a crystal has
 seed(14)
 truth, items = Truth(), crystals(11)
 vocabulary = Vocabulary(items)

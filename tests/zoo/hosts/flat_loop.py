@@ -1,21 +1,20 @@
 """Atoms of a batch in one flat table; each crystal's own rows read its own words, one softmax a crystal."""
 
 import torch
-from common import Crystals, Vocabulary, batches
-from kit import Truth, crystals, flat, seed
+from common import Crystals, batches
+from kit import Truth, crystals, flat, seed, wordpiece
 from torch import nn
 from torch.utils.data import DataLoader
 
-ZOO = {"elements": "true"}
+ZOO = {"elements": "true", "tokens": "true"}
 seed(13)
-truth, items = Truth(), crystals(11)
-vocabulary = Vocabulary(items)
+truth, items, tokenizer = Truth(), crystals(11), wordpiece()
 
 
 class Flat(nn.Module):
     def __init__(self, d=16):
         super().__init__()
-        self.atom, self.word = nn.Embedding(104, d), nn.Embedding(len(vocabulary), d)
+        self.atom, self.word = nn.Embedding(104, d), nn.Embedding(len(tokenizer), d)
         self.q, self.k, self.out = nn.Linear(d, d), nn.Linear(d, d), nn.Linear(d, 1)
 
     def forward(self, z, sizes, tokens):
@@ -30,7 +29,7 @@ class Flat(nn.Module):
 
 def collate(rows):
     return (flat(c["z"] for c in rows), [len(c["z"]) for c in rows],
-            [torch.tensor(vocabulary.encode(c["text"])) for c in rows])  # fmt: skip
+            [torch.tensor(tokenizer(c["text"])["input_ids"]) for c in rows])  # fmt: skip
 
 
 net = Flat().eval()
@@ -38,7 +37,7 @@ test_loader = DataLoader(Crystals(items), 4, collate_fn=collate)
 with torch.no_grad():
     for (z, sizes, tokens), rows in zip(test_loader, batches(items, 4)):
         truth.predict(net(z, sizes, tokens))
-        truth.crystal(rows, [c["text"].split() for c in rows])
+        truth.crystal(rows, [tokenizer.convert_ids_to_tokens(ids.tolist()) for ids in tokens])
         for c, w in zip(rows, net.kept):
             truth.attention("*", "atom_to_text", w, w.shape[2:3], w.shape[3:], items=[c])
 truth.done()
