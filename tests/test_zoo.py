@@ -14,11 +14,13 @@ pytestmark = pytest.mark.slow
 
 #: Hosts that are judged ``ok``; `python -m tests.zoo` judges all there are.
 LANDED: tuple[str, ...] = ("compiled_module", "crysmm_family", "no_attention")
+#: Hosts that get the launcher's own processes here too; `python -m tests.zoo` gives them to all.
+REAL = ("crysmm_family", "harm_spawn", "mha_no_weights")
 
 
 @pytest.fixture(scope="module")
 def pairs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pair]:
-    """Every host that this session asks for, run two at a time, and one to test the judge with."""
+    """Every host that this session asks for, and one to test the judge with; see ``run_pairs`` for forks."""
     hosts = every_host()
     asked = {"crysmm_family"}
     for item in request.session.items:
@@ -26,7 +28,11 @@ def pairs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             asked |= {
                 v for k, v in getattr(getattr(item, "callspec", None), "params", {}).items() if k == "name"
             }
-    return run_pairs([hosts[name] for name in sorted(asked)], tmp_path_factory.mktemp("zoo"))
+    pairs = {}
+    for forked in (True, False):
+        chosen = [hosts[name] for name in sorted(asked) if (name in REAL) is not forked]
+        pairs |= run_pairs(chosen, tmp_path_factory.mktemp("zoo"), forked=forked)
+    return pairs
 
 
 @pytest.mark.parametrize("name", LANDED)
