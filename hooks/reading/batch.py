@@ -119,7 +119,10 @@ def _members(value: Any, name: str) -> Iterator[tuple[str, Any]]:
             yield (names[i] if i < len(names) else name), item
     elif hasattr(value, "batch_num_nodes"):
         return  # a graph of DGL: its data are not the batch's own fields
-    elif callable(getattr(value, "to_dict", None)) and type(value).__module__.startswith("torch_geometric"):
+    elif callable(getattr(value, "to_dict", None)) and any(
+        c.__module__.startswith("torch_geometric")
+        for c in type(value).__mro__  # batches are of a class made at run time
+    ):
         for key, item in list(value.to_dict().items())[:WIDTH]:
             yield str(key), item
     elif hasattr(value, "__dict__") and not callable(value) and not isinstance(value, torch.nn.Module):
