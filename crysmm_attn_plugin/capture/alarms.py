@@ -121,7 +121,7 @@ def window_alarms(
         alarms.append(
             Alarm(
                 "split_by_elimination",
-                "nobody named this loop: it is taken for the test pass because it ran without gradients and no loop was "
+                "nobody named this loop: it is taken for the test pass because nothing was trained in it and no loop was "
                 "named; name it with --loader.",
             )
         )
