@@ -24,6 +24,7 @@ LANDED: tuple[str, ...] = (
     "diverged",
     "element_labels",
     "flat_atoms_padded_words",
+    "flat_global",
     "flat_loop",
     "fused_in_root",
     "graph_lookalike",
@@ -64,6 +65,7 @@ LANDED: tuple[str, ...] = (
     "no_attention",
     "no_cross_attention",
     "no_mask",
+    "one_crystal_a_call",
     "own_python_path",
     "pad_mask_true_is_padding",
     "pyg_graph_text",
@@ -84,6 +86,7 @@ LANDED: tuple[str, ...] = (
     "tokens_minilm",
     "torchrun_ranks",
     "two_stage",
+    "two_tokenizer_calls",
 )
 #: Hosts that get the launcher's own processes here too; `python -m tests.zoo` gives them to all.
 REAL = ("crysmm_family", "harm_spawn", "mha_no_weights")
