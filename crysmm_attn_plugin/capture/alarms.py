@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from crysmm_attn_plugin.capture.accumulator import Accumulator
 from crysmm_attn_plugin.hooks.reading.explain import left_out
 from crysmm_attn_plugin.hooks.reading.reader import PassReader
-from crysmm_attn_plugin.hooks.reading.sites import Reading
+from crysmm_attn_plugin.hooks.reading.sites import Reading, Site
 from crysmm_attn_plugin.records import Alarm, Window
 from crysmm_attn_plugin.text import TOKENS_UNALIGNED, unaligned_message
 
@@ -205,6 +205,6 @@ def _collapsed(gathered: Accumulator) -> list[Alarm]:
     ]
 
 
-def directions_of(reader: PassReader) -> dict[object, str]:
+def directions_of(reader: PassReader) -> dict[Site, str]:
     """Direction of every attention that was read."""
     return {s: c.direction for s, c in reader.decisions.chosen.items() if isinstance(c, Reading)}

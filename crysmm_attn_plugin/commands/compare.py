@@ -6,6 +6,7 @@ import argparse
 import logging
 import random
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,7 +156,7 @@ def _adapter(host_dir: Path) -> HostAdapter:
     manager = get_plugin_manager()
     adapters = manager.hooks.host_adapters()
     for adapter in adapters:
-        if manager.on_account(adapter.name, "matches", lambda a=adapter: a.matches(host_dir)):
+        if manager.on_account(adapter.name, "matches", partial(adapter.matches, host_dir)):
             return adapter
     raise UsageError(
         f"--host-dir {host_dir.resolve()} holds no known host (adapters: {', '.join(a.name for a in adapters)}); give the "

@@ -265,7 +265,8 @@ def _variation(args: argparse.Namespace, pilot: Variation | None) -> tuple[Varia
 
     from crysmm_attn_plugin.stats.planning import Variation
 
-    base = pilot or Variation(**DEFAULTS)
+    defaults: dict[str, Any] = dict(DEFAULTS)
+    base = pilot or Variation(**defaults)
     given = {
         part: getattr(args, f"sd_{part}") for part in DEFAULTS if getattr(args, f"sd_{part}") is not None
     }

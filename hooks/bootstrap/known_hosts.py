@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -137,9 +138,8 @@ class KnownHosts:
         for adapter in self.adapters():
             seams = seams_of(adapter)
             if seams is not None and seams.property_of is not None:
-                read = seams.property_of
                 found = get_plugin_manager().on_account(
-                    adapter.name, "property_of", lambda read=read: read(config)
+                    adapter.name, "property_of", partial(seams.property_of, config)
                 )
                 if found:
                     return str(found)
