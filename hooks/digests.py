@@ -42,5 +42,6 @@ def weight_digest(state: Mapping[str, Any]) -> str:
         if flat.numel():
             if flat.stride(0) != 1:  # a single element may keep any stride
                 flat = flat.clone(memory_format=torch.contiguous_format)
-            digest.update(memoryview(flat.view(torch.uint8).numpy()))
+            raw: Any = flat.view(torch.uint8).numpy()
+            digest.update(raw)
     return DIGEST_PREFIX + digest.hexdigest()

@@ -265,8 +265,7 @@ def _variation(args: argparse.Namespace, pilot: Variation | None) -> tuple[Varia
 
     from crysmm_attn_plugin.stats.planning import Variation
 
-    defaults: dict[str, Any] = dict(DEFAULTS)
-    base = pilot or Variation(**defaults)
+    base = pilot or Variation(DEFAULTS["crystals"], DEFAULTS["noise"], DEFAULTS["runs"])
     given = {
         part: getattr(args, f"sd_{part}") for part in DEFAULTS if getattr(args, f"sd_{part}") is not None
     }
