@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from crysmm_attn_plugin.records import Checkpoint, Window, WindowOutcome
+from crysmm_attn_plugin.store.places import is_run
 from crysmm_attn_plugin.store.reader import Run, open_run
 from crysmm_attn_plugin.store.repair import repair
 from crysmm_attn_plugin.store.writer import RunWriter, seal
@@ -117,8 +118,8 @@ def test_a_failing_disk_costs_at_most_what_was_not_confirmed(
             with contextlib.suppress(OSError):
                 write_all(out)
         folder = out / "full" / "run"
-        if not (folder / "journal").exists() and not (folder / "run.json").exists():
-            continue  # nothing was begun
+        if not is_run(folder):
+            continue  # no line of a journal was begun
         if (folder / "manifest.json").exists():
             confirmed = check(open_run(folder, allow_partial=True))
             assert confirmed == BATCH * BATCHES
@@ -189,7 +190,9 @@ def killed(out: Path, step: int) -> tuple[int, list[str]]:
 
 def after_a_kill(folder: Path, told: list[str]) -> int:
     """What a killed process left is right, is at most a group short of what it was told, and can be repaired."""
-    if not folder.exists() or not any(folder.iterdir()):
+    if not is_run(folder):  # no line of a journal was begun
+        assert not any(p.is_file() and not p.name.endswith(".tmp") for p in folder.rglob("*"))
+        assert not told
         return 0
     if "sealed" in told or (folder / "manifest.json").exists():
         assert check(open_run(folder)) == BATCH * BATCHES
