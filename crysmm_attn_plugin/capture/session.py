@@ -22,7 +22,7 @@ from crysmm_attn_plugin.capture.passes import Pass
 from crysmm_attn_plugin.capture.provenance import run_info
 from crysmm_attn_plugin.capture.ranks import shared_run_id
 from crysmm_attn_plugin.capture.window import OpenWindow
-from crysmm_attn_plugin.errors import CaptureError
+from crysmm_attn_plugin.errors import CaptureError, IdentityError
 from crysmm_attn_plugin.hooks import busy
 from crysmm_attn_plugin.hooks.contract.manager import PluginManager, get_plugin_manager
 from crysmm_attn_plugin.hooks.reading.explain import why_nothing
@@ -469,7 +469,11 @@ class Capture:
         opened = current.open
         if opened is None:
             return
-        outcome = WindowOutcome(opened.window, "failed", reason, opened.reader.n_batches)
+        # what cannot be true is believed nowhere; after any other fault, what was read before it stands
+        untrue = isinstance(error, (IdentityError, CaptureError))
+        gathered = opened.gathered.n_crystals if opened.gathered.n_blocks else 0
+        state: WindowState = "partial" if gathered and not untrue else "failed"
+        outcome = WindowOutcome(opened.window, state, reason, opened.reader.n_batches, gathered)
         self.outcomes.append(outcome)
         try:
             opened.close(outcome)
