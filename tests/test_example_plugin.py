@@ -168,7 +168,7 @@ def test_doctor_names_its_host_and_loaders(host: Path, site: Path) -> None:
 
 def test_its_command_is_in_the_help_and_runs(host: Path, site: Path) -> None:
     shown = command_line(host, "--help", python_path=(site,))
-    assert re.search(r"elements-first +say how many atoms", shown.stdout)
+    assert re.search(r"elements-first\s+say how many atoms", shown.stdout)
     own = command_line(host, "elements-first", "--help", python_path=(site,))
     assert "crysmm-attn elements-first attention_runs" in own.stdout
     done = command_line(host, "elements-first", "runs", python_path=(site,))
