@@ -55,8 +55,7 @@ def make(request: PartRequest) -> PartOutput | None:
     pictures: dict[str, str] = {}
     if found:
         for lang in request.langs:
-            path = request.folder / "figures" / f"{NAME}{'' if lang == 'en' else '.' + lang}.png"
-            path.parent.mkdir(exist_ok=True)
+            path = request.folder / f"{NAME}{'' if lang == 'en' else '.' + lang}.png"
             _save(draw(found, lang), path)
             files.append(path)
             pictures[lang] = path.name
@@ -66,7 +65,7 @@ def make(request: PartRequest) -> PartOutput | None:
             _alone(result, name, lang) for name in alone
         ]
         rows = [_row(pair, m, lang) for pair, m in found]
-        picture = request.folder / "figures" / pictures[lang] if lang in pictures else None
+        picture = request.folder / pictures[lang] if lang in pictures else None
         html[lang] = _html(sentences, rows, picture, lang)
         markdown[lang] = _markdown(sentences, rows, picture, lang)
     title = {lang: pick(TITLE, lang) for lang in request.langs}
@@ -160,7 +159,7 @@ def _markdown(
         cells += [[escape.markdown(c) for c in row] for row in rows]
         parts.append("\n".join(f"| {' | '.join(row)} |" for row in cells))
     if picture is not None:
-        parts.append(f"![{escape.markdown(pick(CAPTION, lang))}](figures/{picture.name})")
+        parts.append(f"![{escape.markdown(pick(CAPTION, lang))}]({picture.name})")
     return "\n\n".join(parts)
 
 

@@ -182,7 +182,7 @@ def test_its_metric_is_in_result_tables_figure_paragraph_and_page(report: Path) 
     assert any(m["metric"] == METRIC and m["family"] == "exploratory" for m in result["pairs"][0]["metrics"])
     assert result["parts"]["elements_first"].keys() == {"full", "no_middle"}
     assert METRIC in (report / "significance.csv").read_text(encoding="utf-8")
-    assert (report / "figures" / "added_metrics.png").stat().st_size > 2000
+    assert (report / "added_metrics.png").stat().st_size > 2000
     markdown = (report / "report.md").read_text(encoding="utf-8")
     page = (report / "report.html").read_text(encoding="utf-8")
     for label in metric["labels"].values():
