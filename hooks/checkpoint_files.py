@@ -177,7 +177,8 @@ def require_state_dict(
     if state is None:
         looked = ", ".join(AVERAGE_KEYS if weights == "average" else STATE_KEYS)
         bare = "" if weights == "average" else " or a bare state dict"
-        raise UsageError(f"{path} holds no {weights} model weights: found {keys}; looked for {looked}{bare}.")
+        kind = "average of model weights" if weights == "average" else "model weights"
+        raise UsageError(f"{path} holds no {kind}: found {keys}; looked for {looked}{bare}.")
     if weights == "raw" and find_state_dict(checkpoint, average=True) is not None:
         log.warning(
             "%s holds an average of its weights beside them; the weights themselves are used (--weights average for the other)",

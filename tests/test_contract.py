@@ -32,6 +32,14 @@ WINDOW = Window("w", "0" * 32, "test")
 HOOKS = [n for n in vars(AttnSpecs) if n.startswith("attn_")]
 
 
+@pytest.fixture(autouse=True)
+def interruptible() -> Iterator[None]:
+    """As in a terminal: a process started in the background ignores interrupts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def plugin(**hooks: Any) -> Any:
     """An object with these functions as hook implementations."""
     return SimpleNamespace(**{name: hookimpl(function) for name, function in hooks.items()})

@@ -645,7 +645,7 @@ def test_an_average_beside_the_weights_is_told_and_can_be_chosen(caplog: Any) ->
     assert weight_digest(require_state_dict(checkpoint, "c.pt")) == weight_digest(raw)
     assert "holds an average of its weights beside them" in caplog.text
     assert weight_digest(require_state_dict(checkpoint, "c.pt", weights="average")) == weight_digest(average)
-    with pytest.raises(UsageError, match="holds no average model weights: found model; looked for ema"):
+    with pytest.raises(UsageError, match="holds no average of model weights: found model; looked for ema"):
         require_state_dict({"model": raw}, "c.pt", weights="average")
 
 
