@@ -128,7 +128,7 @@ def test_the_report_repeats_the_alarms(host: Trained) -> None:
     page = (host.runs / "report" / "report.html").read_text(encoding="utf-8")
     page = " ".join(re.sub(r"<[^>]+>", "", page).split())
     assert "No gradient ever reached the text_to_atom weights of fine_grained_attention" in page
-    assert "cross_modal_attention attends to a single key" in page
+    assert re.search(r"cross_modal_attention( \([^)]*\))? attends to a single key", page)
 
 
 TOKENS = """
@@ -157,7 +157,10 @@ def test_ids_elements_targets_and_tokens_are_those_of_the_files(
         stored = run.crystals.loc[id]
         assert tuple(stored["elements"]) == known[id].elements
         assert list(stored["tokens"]) == tokens
-        assert stored["text"] == text
+        assert stored["text"] in (
+            text,
+            rows[id]["description"],
+        )  # after the host's mapping of characters, or before
         assert samples.loc[id, "target"] == pytest.approx(float(rows[id]["target"]), rel=1e-6)
         assert samples.loc[id, "n_atoms"] == len(known[id].elements)
         assert bool(stored["text_truncated"]) == (len(known[id].text) > 3000)
@@ -234,10 +237,9 @@ def test_doctor_says_what_would_be_attached_and_trains_nothing(shared: Path, tmp
     done = command_line(host.host, "doctor", "--", *host_words(host, "full", tmp_path / "out"))
     assert done.returncode == 0, done.stderr
     assert "model: ALIGNN" in done.stdout
-    assert "attention module: fine_grained_attention (FineGrainedCrossModalAttention)" in done.stdout
-    assert "map: cross_modal_attention" in done.stdout
-    assert "left out (single_key" in done.stdout
-    assert "loader: DataLoader over StructureTextDataset: train" in done.stdout
+    assert re.search(r"fine_grained_attention \([\d x]+\): atom_to_text", done.stdout)
+    assert re.search(r"cross_modal_attention \([\d x]+ x 1 x 1\) attends to a single key", done.stdout)
+    assert "DataLoader over StructureTextDataset" in done.stdout
     assert "tokens of the first: [CLS]" in done.stdout
     assert "middle fusion of" not in done.stdout
     assert not list((tmp_path / "out").rglob("*.pt"))
@@ -250,8 +252,10 @@ def test_a_host_with_a_single_key_alone_is_one_sentence_and_exit_code_three(
     words = host_words(host, "full", tmp_path / "out", use_fine_grained_attention=False, epochs=1)
     done = command_line(host.host, "run", "--out", str(tmp_path / "runs"), "--", *words)
     assert done.returncode == 3
-    assert our_lines(done)[-1] == (
-        "crysmm-attn: nothing captured: no atom-token attention: cross_modal_attention maps one query over one key."
+    assert re.fullmatch(
+        r"crysmm-attn: nothing captured: no attention between atoms and tokens was seen in ALIGNN: cross_modal_attention "
+        r"\([\d x]+ x 1 x 1\) attends to a single key, so its weights are always exactly 1\.",
+        our_lines(done)[-1],
     )
     assert "crystals" not in done.stderr
     (run,) = find_runs(tmp_path / "runs", allow_partial=True)

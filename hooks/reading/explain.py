@@ -24,6 +24,9 @@ _WHY = {
     "no_mask": "masks nothing although its lengths vary and nobody knows them, so padding cannot be told from data",
 }
 
+#: Reasons in the order in which they say most about a host's cross attention.
+_TELLING = ("single_key", "unrelated", "pooling", "self")
+
 
 def left_out(site: Site, why: str) -> str:
     """Why one attention is left out, with the module's name and the shape of its maps."""
@@ -49,9 +52,9 @@ def why_nothing(reader: PassReader, loader_batches: int) -> str:
                 "on the uncompiled model"
             )
     if reasons:
-        kinds = list(dict.fromkeys(why for _, why in reasons))
-        first = next(site for site, why in reasons if why == kinds[0])
-        return f"no attention between atoms and tokens was seen in {names}: {left_out(first, kinds[0])}"
+        # a text model's own attention is the least of what a reader wants to hear of
+        first, kind = min(reasons, key=lambda r: _TELLING.index(r[1]) if r[1] in _TELLING else len(_TELLING))
+        return f"no attention between atoms and tokens was seen in {names}: {left_out(first, kind)}"
     if not any(isinstance(c, Reading) for c in reader.decisions.chosen.values()):
         return (
             f"no attention was seen in {names}: it has none, or forms it where it cannot be seen (a softmax written out as "
