@@ -371,12 +371,6 @@ class Capture:
 
     # -- the end -------------------------------------------------------------------------------------------
 
-    def _tell_of_plugins(self) -> None:
-        """Who took part, what went wrong in it, and how plugins' metrics are named, for readers without them."""
-        plugins, described = self.manager.record(), self.manager.descriptor_data()
-        if self._writer is not None and not self.rank and (plugins or any(described.values())):
-            self._writer.update_info(plugins=plugins, descriptors=described)
-
     def finish(self, *, state: str = "complete", reason: str = "", seal_run: bool = True) -> Path | None:
         """Settle windows and checkpoints, write the manifest, let go of the host.
 
@@ -388,10 +382,11 @@ class Capture:
         Returns:
             The run's folder, or None when nothing was captured.
         """
-        self._close_unfinished(reason or "the run ended inside this pass")
-        self._let_go()
+        try:
+            self._close_unfinished(reason or "the run ended inside this pass")
+        finally:  # strict raises
+            self._let_go()
         self._guard(self._write_checkpoints)
-        self._guard(self._tell_of_plugins)
         if self._writer is None:
             return None
         self._guard(self._write_plugins)
@@ -402,7 +397,7 @@ class Capture:
     def _write_plugins(self) -> None:
         """Who took part, what went wrong in it, and how plugins' metrics are named."""
         plugins, described = self.manager.record(), self.manager.descriptor_data()
-        if self._writer is not None and (plugins or any(described.values())):
+        if self._writer is not None and not self.rank and (plugins or any(described.values())):
             self._writer.update_info(plugins=plugins, descriptors=described)
 
     def abandon(self) -> None:

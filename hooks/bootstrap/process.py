@@ -94,6 +94,8 @@ class HostProcess:
         from crysmm_attn_plugin.hooks.reading.loops import listen
 
         self._undo.append(listen(DataLoader, self))
+        if self.mode == "probe":
+            self._undo.append(seams.wrap_attribute(torch, "save", self._before_save))
         self._undo.append(seams.watch_saves(torch, self._saved))
         self._undo.append(seams.watch_backward(torch, self._guarded(self._backward)))
         self._undo.append(seams.watch_steps(self._stepped))
@@ -247,6 +249,16 @@ class HostProcess:
                 self._broken = f"capture stays off: {error}"
                 log.warning(self._broken)
         return self._settings
+
+    def _before_save(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """For ``doctor``: a host that comes to save a checkpoint is stopped, so that no file of a real training is lost."""
+
+        def save(*args: Any, **kwargs: Any) -> Any:
+            if self.probing is not None:
+                self.probing.leave()
+            return original(*args, **kwargs)
+
+        return save
 
     def _saved(self, path: str, obj: Any) -> None:
         def tell() -> None:
