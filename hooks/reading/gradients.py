@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,7 +10,7 @@ from torch import nn
 
 from crysmm_attn_plugin.hooks.digests import unwrapped_name
 from crysmm_attn_plugin.hooks.reading.batch import tensors_in
-from crysmm_attn_plugin.hooks.reading.frames import root_of
+from crysmm_attn_plugin.hooks.reading.naming import Naming
 from crysmm_attn_plugin.hooks.reading.sites import Site
 from crysmm_attn_plugin.hooks.reading.watch import Lines, Seen, Watch, watched
 
@@ -31,7 +30,7 @@ class GradientWatch:
         self._watch = Watch(self)
         self._steps = 0
         self._stop_frame = 0
-        self._names: dict[int, str] = {}
+        self._naming = Naming(None)
         self.seen_keys: set[Key] = set()
         self.reached: set[Key] = set()
 
@@ -59,7 +58,7 @@ class GradientWatch:
     def seen(self, item: Seen) -> None:
         if item.live is None:
             return
-        key = (self._name(item.owner), item.lines)
+        key = (self._naming.name(item.owner, self._stop_frame), item.lines)
         self.seen_keys.add(key)
         if key not in self.reached:
             item.live.register_hook(lambda gradient: self.reached.add(key))
@@ -69,17 +68,6 @@ class GradientWatch:
 
     def fault(self, error: Exception) -> None:
         self._steps = self.STEPS
-
-    def _name(self, owner: nn.Module | None) -> str:
-        if owner is None:
-            return "script"
-        name = self._names.get(id(owner))
-        if name is None:
-            root = root_of(sys._getframe(1), self._stop_frame) or owner
-            for full, module in root.named_modules():
-                self._names.setdefault(id(module), unwrapped_name(full) or type(module).__name__)
-            name = self._names.setdefault(id(owner), type(owner).__name__)
-        return name
 
     def told(self, reached: set[Key], missed: set[Key]) -> None:
         """What a probe found."""
