@@ -1,0 +1,271 @@
+"""Fuzzed: what reads a run from disk, and what stands where a checkpoint should."""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from crysmm_attn_plugin.errors import AttnError, UsageError
+from crysmm_attn_plugin.hooks.checkpoint_files import (
+    find_state_dict,
+    fitted,
+    load_checkpoint,
+    role_of,
+    what_else,
+)
+from crysmm_attn_plugin.store import whole
+from crysmm_attn_plugin.store.files import digest_of
+from crysmm_attn_plugin.store.journal import _mark, parse_journal
+from crysmm_attn_plugin.store.listing import Listing, is_inside, read_listing
+from crysmm_attn_plugin.store.manifest import MANIFEST, write_manifest
+from crysmm_attn_plugin.store.reader import Run
+
+from .draw import Draw
+from .words import FOLDER
+
+#: Events of the interpreter that no reading of a checkpoint may cause.
+_FORBIDDEN = frozenset(("os.system", "subprocess.Popen", "os.exec", "os.posix_spawn", "socket.connect", "os.remove", "os.rmdir",
+                        "shutil.rmtree"))  # fmt: skip
+_watch: list[str] = []
+_watching = False
+
+
+def _audit(event: str, arguments: tuple[Any, ...]) -> None:
+    if _watching and event in _FORBIDDEN:
+        _watch.append(event)
+
+
+sys.addaudithook(_audit)
+
+
+@cache
+def _honest() -> dict[str, bytes]:
+    """A small run's files: path -> bytes."""
+    import tests.store_kit as kit
+    from benchmarks.store_damage import recut
+
+    run = kit.write_run(FOLDER / "honest", "full", kit.from_entropy(np.linspace(2, 3, 4)), heads=1)
+    path = recut(run, FOLDER / "cut", sealed=True, group=2)
+    return {p.relative_to(path).as_posix(): p.read_bytes() for p in sorted(path.rglob("*")) if p.is_file()}
+
+
+_HERE = FOLDER / "full" / "run"
+_there: dict[str, bytes] = {}
+
+
+def _lay(files: dict[str, bytes]) -> Path:
+    """Make the folder hold exactly ``files``; only what differs from the last time is written."""
+    for path in [p for p in _there if p not in files]:
+        (_HERE / path).unlink(missing_ok=True)
+        del _there[path]
+    for path, content in files.items():
+        if _there.get(path) != content:
+            target = _HERE / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+            _there[path] = content
+    whole._digests.clear()
+    return _HERE
+
+
+def _everything(run: Run, *, tables: bool = True) -> list[Any]:
+    """All that a reader can be asked."""
+    found: list[Any] = [
+        run.state,
+        run.reason,
+        run.windows,
+        run.checkpoints,
+        run.alarms,
+        run.n_files,
+        run.n_bytes,
+    ]
+    if tables:
+        found += [run.samples.to_json(), run.attention.to_json(), run.crystals.to_json(), run.repeated_ids]
+        for entry in run._maps:
+            found.append(run.maps(entry.id, checkpoint=entry.entry.checkpoint, direction=entry.direction,
+                                  module=entry.module, call=entry.call).weights.tolist())  # fmt: skip
+    return found
+
+
+def _ask(path: Path, **how: Any) -> list[Any] | None:
+    try:
+        return _everything(Run(path, **how))
+    except AttnError:
+        return None
+
+
+@cache
+def _before() -> list[Any]:
+    return _everything(Run(_lay(dict(_honest()))))
+
+
+def _patched(draw: Draw, content: bytes) -> bytes:
+    """``content`` with a few bytes replaced, cut out or put in."""
+    changed = bytearray(content)
+    for _ in range(draw.whole(3) + 1):
+        at = draw.whole(max(len(changed) - 1, 0)) if changed else 0
+        kind, piece = draw.whole(3), draw.take(draw.whole(7) + 1)
+        if kind == 0:
+            changed[at : at + len(piece)] = piece
+        elif kind == 1:
+            changed[at:at] = piece
+        elif kind == 2:
+            del changed[at : at + draw.whole(255) + 1]
+        else:
+            other = draw.whole(max(len(changed) - 1, 0)) if changed else 0
+            changed[at:at] = changed[other : other + draw.whole(63) + 1]
+    return bytes(changed)
+
+
+def damaged_run(content: bytes) -> None:
+    """A file of a run altered anyhow: told, or read exactly as it was written."""
+    draw = Draw(content)
+    before, files = _before(), dict(_honest())
+    victim = draw.one(sorted(files))
+    files[victim] = _patched(draw, files[victim])
+    path = _lay(files)
+    now = _ask(path)
+    assert now is None or now == before, f"{victim} altered and read without a word"
+    _ask(path, damaged="skip")
+
+
+def forged_run(content: bytes) -> None:
+    """A file altered and signed anew by somebody who knows how: an error of ours or data, never a traceback."""
+    draw = Draw(content)
+    _before()
+    files = dict(_honest())
+    manifest = json.loads(files[MANIFEST])
+    journals = [p for p in files if p.startswith("journal/")]
+    victim = draw.one(sorted(p for p in files if p not in (*journals, MANIFEST)))
+    files[victim] = _patched(draw, files[victim])
+    for entry in manifest["files"]:
+        if entry["path"] == victim:
+            entry["bytes"], entry["digest"] = len(files[victim]), digest_of(files[victim])
+            for name in ("rows", "schema", "ranges"):
+                if draw.flag():
+                    entry.pop(name, None)
+    path = _lay(files)
+    write_manifest(path, {k: v for k, v in manifest.items() if k not in ("schema_version", "digest")})
+    _there[MANIFEST] = b"?"
+    _ask(path)
+    _ask(path, damaged="skip")
+
+
+def forged_manifest(content: bytes) -> None:
+    """A manifest with a few of its values replaced by others, signed anew."""
+    draw = Draw(content)
+    _before()
+    manifest = json.loads(_honest()[MANIFEST])
+    for _ in range(draw.whole(3) + 1):
+        _replace_one(draw, manifest)
+    path = _lay(dict(_honest()))
+    write_manifest(path, {k: v for k, v in manifest.items() if k not in ("digest",)})
+    _there[MANIFEST] = b"?"
+    listing = read_listing(path)
+    assert all(is_inside(p) for p in listing.files)
+    _ask(path)
+    _ask(path, damaged="skip", allow_partial=True)
+
+
+def _replace_one(draw: Draw, record: Any) -> None:
+    for _ in range(6):
+        keys = list(record) if isinstance(record, dict) else list(range(len(record)))
+        if not keys:
+            return
+        key = draw.one(keys)
+        if isinstance(record[key], (dict, list)) and draw.whole(3):
+            record = record[key]
+            continue
+        kind = draw.whole(7)
+        if kind == 0 and isinstance(record, dict):
+            del record[key]
+        else:
+            record[key] = (
+                None, draw.whole(2**33) - 5, draw.text(12), [], {}, True, [[draw.text(4)]], draw.one((
+                    "../../etc/passwd", "/etc/passwd", "attention/../../x", "attention/a\\b", "maps", "run.json", "journal/a"))
+            )[kind]  # fmt: skip
+        return
+
+
+def journal(content: bytes) -> None:
+    """Lines of a journal: kept only when whole; what they say never leads outside and never ends in a traceback."""
+    draw = Draw(content)
+    if draw.flag():
+        read = parse_journal("journal/x", draw.rest())
+    else:
+        lines = b""
+        for n in range(draw.whole(5) + 1):
+            record = {"n": n, "do": draw.one(("json", "open", "group", "adopt", "drop", "start", "x"))}
+            record.update({draw.one(("path", "files", "window", "paths", "text", "bytes", "rank", "digest")): draw.one(
+                ([], {}, None, "windows/w.json", "../x", -1, [{"path": "attention/x.parquet", "bytes": 3}], {"window_id": "w"},
+                 draw.text(9), 2**70, '{"window": {"window_id": "w"}}'))
+                for _ in range(draw.whole(5))})  # fmt: skip
+            text = json.dumps(record).encode()
+            lines += text + b"\t" + _mark(text).encode() + b"\n"
+        read = parse_journal("journal/x", lines)
+        assert not read.torn
+    listing = Listing()
+    for record in read.records:
+        try:
+            listing.apply(record)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            continue
+    assert all(is_inside(p) for p in listing.files)
+
+
+@cache
+def _checkpoints() -> tuple[bytes, ...]:
+    import io
+    import pickle
+
+    found = []
+    weights = {"layer.weight": torch.ones(2, 2), "layer.bias": torch.zeros(2)}
+    for value in (weights, {"model": weights, "epoch": 3, "optimizer": {"lr": 0.1}}):
+        for new in (True, False):
+            buffer = io.BytesIO()
+            torch.save(value, buffer, _use_new_zipfile_serialization=new)
+            found.append(buffer.getvalue())
+    found.append(pickle.dumps({"model": [1, 2]}, protocol=2))
+    found.append(b"cos\nsystem\n(S'true'\ntR.")
+    found.append(b"\x80\x02cbuiltins\nexec\nX\x01\x00\x00\x001\x85R.")
+    found += [
+        b"<!doctype html>",
+        b"version https://git-lfs.github.com/spec/v1\noid",
+        b"",
+        b"PK\x05\x06" + bytes(18),
+    ]
+    return tuple(found)
+
+
+def checkpoint(content: bytes) -> None:
+    """Any bytes as a checkpoint: loaded as tensors and plain containers, or one sentence; no code of it runs."""
+    global _watching
+    draw = Draw(content)
+    stored = _patched(draw, draw.one(_checkpoints())) if draw.whole(3) else draw.rest()
+    path = FOLDER / draw.one(("best_val_model.pt", "checkpoint_3.pt", "x.pt"))
+    path.write_bytes(stored)
+    _watch.clear()
+    told = path.name
+    _watching = True
+    try:
+        what_else(path)
+        role_of(path)
+        with warnings.catch_warnings(action="ignore"):  # torch's word on odd pickle protocols
+            found = load_checkpoint(path)
+    except UsageError as error:
+        found, told = None, str(error)
+    finally:
+        _watching = False
+    assert path.name in told, "what is refused is named"
+    assert not _watch, f"reading a checkpoint did {_watch}"
+    for average in (False, True):
+        state = find_state_dict(found, average=average)
+        if state is not None and all(isinstance(k, str) for k in state):
+            fitted(state, {"layer.weight": 0})
