@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from crysmm_attn_plugin.language_forms import Citation, Fonts, LatexForm, Marks, NumberForms
+
 if TYPE_CHECKING:
     import torch
 
@@ -99,14 +101,6 @@ class Metric:
         return self.units.get(lang) or self.units.get("en", "")
 
     @property
-    def label_en(self) -> str:
-        return self.label("en")
-
-    @property
-    def label_zh(self) -> str:
-        return self.label("zh")
-
-    @property
     def unit(self) -> str:
         return self.unit_in("en")
 
@@ -147,20 +141,6 @@ class Metric:
 
 
 @dataclass(frozen=True)
-class Marks:
-    """Punctuation of a language, with the spaces that go with it."""
-
-    stop: str = ". "
-    comma: str = ", "
-    list: str = ", "
-    semicolon: str = "; "
-    colon: str = ": "
-    space: str = " "
-    open: str = " ("
-    close: str = ")"
-
-
-@dataclass(frozen=True)
 class Language:
     """A language of reports.
 
@@ -171,6 +151,10 @@ class Language:
         templates: Folder of Jinja2 templates named as in ``reports/templates/en``; those that are not there come from
             ``fallback``'s.
         marks: Punctuation.
+        numbers: Numbers in words around them.
+        latex, fonts: How documents in it are set.
+        citation: Replacements that turn an English citation into its own.
+        tag: Its BCP 47 tag on the page, where it is more than ``code``.
         fallback: Language of what is missing.
     """
 
@@ -179,6 +163,11 @@ class Language:
     texts: Mapping[str, str] = field(default_factory=dict, repr=False)
     templates: Path | None = None
     marks: Marks = field(default_factory=Marks)
+    numbers: NumberForms = field(default_factory=NumberForms)
+    latex: LatexForm = field(default_factory=LatexForm)
+    fonts: Fonts = field(default_factory=Fonts)
+    citation: Citation = ()
+    tag: str = ""
     fallback: str = "en"
 
     def __post_init__(self) -> None:

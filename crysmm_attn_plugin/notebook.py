@@ -163,4 +163,4 @@ def _axis_label(metric: str) -> str:
     spec = BY_NAME.get(metric)
     if spec is None:
         return label(metric)
-    return spec.label_en + (f" ({spec.unit})" if spec.unit and metric in PRIMARY else "")
+    return spec.label("en") + (f" ({spec.unit})" if spec.unit and metric in PRIMARY else "")

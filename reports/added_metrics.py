@@ -13,9 +13,10 @@ from crysmm_attn_plugin.catalogue import BY_NAME
 from crysmm_attn_plugin.descriptors import PartOutput, PartRequest
 from crysmm_attn_plugin.reports import escape
 from crysmm_attn_plugin.reports.added import results_of
-from crysmm_attn_plugin.reports.language import marks, pick, say
-from crysmm_attn_plugin.reports.numbers import decimals_for, fixed, format_interval, format_p
+from crysmm_attn_plugin.reports.language import figure_stem, marks, metric_label, nearest, pick, say
+from crysmm_attn_plugin.reports.numbers import decimals_for, fixed, format_p
 from crysmm_attn_plugin.reports.sections import Section
+from crysmm_attn_plugin.reports.wording import Wording
 from crysmm_attn_plugin.stats.results import ComparisonResult, MetricResult, PairComparison
 from crysmm_attn_plugin.store.files import write_atomic
 
@@ -55,7 +56,7 @@ def make(request: PartRequest) -> PartOutput | None:
     pictures: dict[str, str] = {}
     if found:
         for lang in request.langs:
-            path = request.folder / f"{NAME}{'' if lang == 'en' else '.' + lang}.png"
+            path = request.folder / f"{figure_stem(NAME, lang)}.png"
             _save(draw(found, lang), path)
             files.append(path)
             pictures[lang] = path.name
@@ -85,17 +86,16 @@ def _added() -> set[str]:
     return {m.name for m in BY_NAME.added()}
 
 
-def label(name: str, lang: str) -> str:
-    """A metric's label in a language: its own, else a translation of its English one."""
-    metric = BY_NAME[name]
-    return metric.labels.get(lang) or say(metric.label("en"), metric.label("zh"), lang)
+def _unit(name: str, lang: str) -> str:
+    unit = nearest(BY_NAME[name].units, lang)
+    return f" {unit}" if unit else ""
 
 
-def _values(m: MetricResult) -> tuple[str, str, str, str]:
+def _values(m: MetricResult, lang: str) -> tuple[str, str, str, str]:
     p = m.paired
     decimals = decimals_for(p.ci_high - p.ci_low)
-    unit = f" {BY_NAME[m.metric].unit}" if BY_NAME[m.metric].unit else ""
-    interval = format_interval(p.ci_low, p.ci_high)
+    unit = _unit(m.metric, lang)
+    interval = Wording(lang, "nature").interval(p.ci_low, p.ci_high)
     return (
         fixed(p.mean_a, decimals) + unit, fixed(p.mean_b, decimals) + unit,
         fixed(p.mean_difference, decimals, sign=True), interval,
@@ -103,25 +103,25 @@ def _values(m: MetricResult) -> tuple[str, str, str, str]:
 
 
 def _sentence(pair: PairComparison, m: MetricResult, lang: str) -> str:
-    a, b, difference, interval = _values(m)
+    a, b, difference, interval = _values(m, lang)
     return pick(SENTENCE, lang).format(
-        metric=label(m.metric, lang), a=a, b=b, arm=pair.arm, baseline=pair.baseline, difference=difference,
+        metric=metric_label(m.metric, lang), a=a, b=b, arm=pair.arm, baseline=pair.baseline, difference=difference,
         interval=interval, p=format_p(m.p_adjusted), n=m.paired.n,
     )  # fmt: skip
 
 
 def _alone(result: ComparisonResult, name: str, lang: str) -> str:
     arm = result.arms[0]
-    unit = f" {BY_NAME[name].unit}" if BY_NAME[name].unit else ""
+    unit = _unit(name, lang)
     return pick(ALONE, lang).format(
-        metric=label(name, lang), a=fixed(arm.means[name], 3) + unit, arm=arm.name
+        metric=metric_label(name, lang), a=fixed(arm.means[name], 3) + unit, arm=arm.name
     )
 
 
 def _row(pair: PairComparison, m: MetricResult, lang: str) -> tuple[str, ...]:
-    a, b, difference, interval = _values(m)
+    a, b, difference, interval = _values(m, lang)
     change = fixed(m.paired.percent_change, 1, sign=True)
-    name = label(m.metric, lang)
+    name = metric_label(m.metric, lang)
     return (
         name[:1].upper() + name[1:],
         f"{pair.arm}{marks(lang).colon}{a}",
@@ -182,7 +182,7 @@ def draw(found: Found, lang: str) -> Figure:
             p = m.paired
             axes.plot([p.percent_ci_low, p.percent_ci_high], [i, i], color="black", linewidth=0.8)
             axes.plot([p.percent_change], [i], "o", color="black", markersize=3)
-        names = [label(m.metric, lang) + (f" ({pair.arm})" if several else "") for pair, m in found]
+        names = [metric_label(m.metric, lang) + (f" ({pair.arm})" if several else "") for pair, m in found]
         axes.set_yticks(range(len(found)), [style.one_line(n, 32) for n in names])
         axes.set_ylim(len(found) - 0.5, -0.5)
         axes.set_xlabel(say("Change (%)", "变化 (%)", lang))

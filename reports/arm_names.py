@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
 
-Lang = Literal["en", "zh"]
+from crysmm_attn_plugin.reports.language import pick
 
 FULL = ("full model", "全模态模型")
 NO_MIDDLE = ("model without middle fusion", "无中期融合模型")
 BASELINE = ("baseline model", "基线模型")
+OTHER = ("{arm} model", "{arm}模型")
 #: Names in use for the guide's two arms, in lower case; ``houqi`` (late) names the guide's own second folder.
 _KNOWN = {
     **dict.fromkeys(("full", "full_model", "full model", "全模态", "全模态模型", "完整模型"), FULL),
@@ -28,23 +28,23 @@ BASELINE_NAMES = (
 )  # fmt: skip
 
 
-def arm_label(name: str, lang: Lang) -> str:
+def arm_label(name: str, lang: str) -> str:
     """An arm as prose calls it: the guide's two by their names, others as ``x model``.
 
     Args:
         name: The arm's own name, in any script.
-        lang: ``en`` or ``zh``.
+        lang: A known language's code.
     """
     shown = " ".join(str(name).split()) or "?"
     known = _KNOWN.get(shown.lower())
     if known:
-        return known[lang == "zh"]
+        return pick(known, lang)
     if shown.endswith("模型") or shown.lower().endswith(" model") or shown.lower() == "model":
         return shown
-    return f"{shown}模型" if lang == "zh" else f"{shown} model"
+    return pick(OTHER, lang).format(arm=shown)
 
 
-def arm_heading(name: str, lang: Lang) -> str:
+def arm_heading(name: str, lang: str) -> str:
     """``arm_label`` at the beginning of a line: a word gets its capital, a name with signs in it stays as it is."""
     label = arm_label(name, lang)
     return label[:1].upper() + label[1:] if re.fullmatch(r"[a-z]+( [a-z]+)*", label) else label

@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from crysmm_attn_plugin.reports.arm_names import Lang, is_about_middle_fusion
+from crysmm_attn_plugin.reports.arm_names import is_about_middle_fusion
+from crysmm_attn_plugin.reports.language import pick
 from crysmm_attn_plugin.stats.results import MetricResult, PairComparison
 
 #: Percent change against the baseline that scenario 1 names.
@@ -40,6 +41,12 @@ _SENTENCES: dict[int, tuple[str, str]] = {
         "误差更低而注意力更分散；模型可能采用了更为分散的对齐方式，该指标无法将其与不精确的对齐相区分",
     ),
 }
+
+_RANGES = (
+    "attention entropy 20 to 30% lower, maximum weight 30 to 50% higher, effective tokens 30 to 50% fewer, "
+    "Gini coefficient 20 to 40% higher",
+    "注意力熵降低 20%～30%，最大权重提高 30%～50%，有效 token 数减少 30%～50%，基尼系数升高 20%～40%",
+)
 
 
 def ranges_met(primary: Sequence[MetricResult]) -> tuple[int, int] | None:
@@ -77,18 +84,11 @@ def scenario_of(pair: PairComparison, primary: Sequence[MetricResult]) -> int | 
     return 3 if better and all(c < 0 for c in changes) else None
 
 
-def scenario_sentence(number: int, lang: Lang) -> str:
+def scenario_sentence(number: int, lang: str) -> str:
     """What the guide's scenario means, in words that its numbers carry (no full stop, no capital)."""
-    return _SENTENCES[number][lang == "zh"]
+    return pick(_SENTENCES[number], lang)
 
 
-def ranges_text(lang: Lang) -> str:
+def ranges_text(lang: str) -> str:
     """Scenario 1's ranges in one line."""
-    if lang == "zh":
-        return (
-            "注意力熵降低 20%～30%，最大权重提高 30%～50%，有效 token 数减少 30%～50%，基尼系数升高 20%～40%"
-        )
-    return (
-        "attention entropy 20 to 30% lower, maximum weight 30 to 50% higher, effective tokens 30 to 50% fewer, "
-        "Gini coefficient 20 to 40% higher"
-    )
+    return pick(_RANGES, lang)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from crysmm_attn_plugin.reports import prose_facts as facts
 from crysmm_attn_plugin.reports.arm_names import arm_heading
+from crysmm_attn_plugin.reports.language import pick
 from crysmm_attn_plugin.reports.prose_facts import Wording
 from crysmm_attn_plugin.stats.results import ComparisonResult, PairComparison
 
@@ -64,11 +65,20 @@ _CLAIM = {
     "verdict": ("holds for the architectures as trained here", "适用于按此方式训练的架构"),
     "none": ("", ""),
 }
+_START = ("{arm} against {baseline}: {reading}{numbers}", "{arm}对{baseline}：{reading}{numbers}")
+_TESTED = (
+    ": {metric} {change}, difference {difference} ({level} CI {interval}, adjusted {p})",
+    "：{metric}{change}，差值 {difference}（{level} 置信区间 {interval}，校正后 {p}）",
+)
+_ESTIMATE = (
+    ": {metric} {change}, difference {difference} ({level} interval {interval})",
+    "：{metric}{change}，差值 {difference}（{level} 估计区间 {interval}）",
+)
 
 
 def verdict_word(pair: PairComparison, lang: str) -> str:
     """``Supported`` / ``支持假设``."""
-    return WORDS[pair.verdict][2 if lang == "zh" else 1]
+    return pick(WORDS[pair.verdict][1:], lang)
 
 
 def headline(result: ComparisonResult, pair: PairComparison, lang: str) -> str:
@@ -77,39 +87,37 @@ def headline(result: ComparisonResult, pair: PairComparison, lang: str) -> str:
     Args:
         result: The comparison.
         pair: One of its pairs.
-        lang: ``en`` or ``zh``.
+        lang: A known language's code.
     """
-    zh = lang == "zh"
-    w = Wording("zh" if zh else "en", "nature")
-    first, second = arm_heading(pair.arm, w.lang), facts.arm_label(pair.baseline, w.lang)
-    readings = [
-        verdict_word(pair, lang) if zh else verdict_word(pair, lang).lower(),
-        _READING[pair.verdict][zh],
-    ]
-    reading = ("，" if zh else ", ").join(r for r in readings if r)
-    estimates = pair.claim == "estimates"
-    numbers = ""
+    w = Wording(lang, "nature")
+    _, english, chinese = WORDS[pair.verdict]
+    reading = w.marks.comma.join(
+        text for text in (w.say(english.lower(), chinese), w.pick(_READING[pair.verdict])) if text
+    )
+    # with estimates alone no side is taken on the error either
+    error = "" if pair.claim == "estimates" else w.pick(_ERROR[pair.performance.axis])
+    start = w.pick(_START).format(
+        arm=arm_heading(pair.arm, lang),
+        baseline=facts.arm_label(pair.baseline, lang),
+        reading=reading,
+        numbers=_numbers(result, pair, w),
+    )
+    parts = (start, error, f"N = {pair.n}", w.pick(_CLAIM[pair.claim]))
+    return w.marks.semicolon.join(p for p in parts if p) + w.marks.stop.rstrip()
+
+
+def _numbers(result: ComparisonResult, pair: PairComparison, w: Wording) -> str:
+    """The entropy's change, difference and interval, with a p-value where one is given."""
     primary = pair.primary(result.directions[0]) if result.directions else ()
     entropy = next((m for m in primary if m.metric == "entropy" and m.outcome != "not_tested"), None)
-    if entropy is not None:
-        f = facts.metric_fact(entropy, w, result.alpha)
-        level = f"{100 * entropy.paired.confidence:g}%"
-        unit = f" {f.unit}" if f.unit else ""
-        if zh:
-            p = "" if estimates else f"，校正后 {f.p}"
-            kind = "估计区间" if estimates else "置信区间"
-            numbers = f"：{f.label}{f.change}，差值 {f.difference}{unit}（{level} {kind} {f.interval}{p}）"
-        else:
-            p = "" if estimates else f", adjusted {f.p}"
-            kind = "interval" if estimates else "CI"
-            numbers = (
-                f": {f.label} {f.change}, difference {f.difference}{unit} ({level} {kind} {f.interval}{p})"
-            )
-    # with estimates alone no side is taken on the error either
-    error = "" if estimates else _ERROR[pair.performance.axis][zh]
-    claim = _CLAIM[pair.claim][zh]
-    if zh:
-        parts = [f"{first}对{second}：{reading}{numbers}", error, f"N = {pair.n}", claim]
-        return "；".join(p for p in parts if p) + "。"
-    start = f"{first} against {second}: {reading}{numbers}"
-    return "; ".join(p for p in (start, error, f"N = {pair.n}", claim) if p) + "."
+    if entropy is None:
+        return ""
+    f = facts.metric_fact(entropy, w, result.alpha)
+    return w.pick(_ESTIMATE if pair.claim == "estimates" else _TESTED).format(
+        metric=f.label,
+        change=f.change,
+        difference=f"{f.difference} {f.unit}".rstrip(),
+        level=f"{100 * entropy.paired.confidence:g}%",
+        interval=f.interval,
+        p=f.p,
+    )

@@ -1,4 +1,4 @@
-"""Texts and punctuation in the reader's language: English, Chinese, or any that a plugin registered.
+"""Texts and forms in the reader's language: English, Chinese, or any that a plugin registered.
 
 English and Chinese stand side by side in the code. A further language translates the English text, and shows its fallback
 where it has no translation.
@@ -6,17 +6,20 @@ where it has no translation.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TypeVar
 
-from crysmm_attn_plugin.catalogue import LANGUAGES, known_languages
-from crysmm_attn_plugin.descriptors import Language, Marks
+from crysmm_attn_plugin.catalogue import BY_NAME, LANGUAGES, TOKEN_CATEGORIES, known_languages
+from crysmm_attn_plugin.descriptors import Language
+from crysmm_attn_plugin.language_forms import Fonts, LatexForm, Marks, NumberForms
 
+#: The language that all others translate.
+SOURCE = "en"
 #: Languages whose texts and templates ship with the reports.
-BUILT_IN = ("en", "zh")
-T = TypeVar("T")
+BUILT_IN = (SOURCE, "zh")
 TEMPLATES = Path(__file__).resolve().parent / "templates"
+T = TypeVar("T")
 
 
 def known() -> tuple[str, ...]:
@@ -24,72 +27,83 @@ def known() -> tuple[str, ...]:
     return known_languages()
 
 
-def say(en: str, zh: str, lang: str) -> str:
-    """One text in a language.
+def each(make: Callable[[str], T]) -> dict[str, T]:
+    """Language code -> what ``make`` makes of it, for every language."""
+    return {lang: make(lang) for lang in known()}
+
+
+def pick(texts: Sequence[str] | Mapping[str, str], lang: str) -> str:
+    """One of several texts.
+
+    Args:
+        texts: An (English, Chinese) pair, or language code -> text. A further language translates the English one.
+        lang: A known language's code.
+    """
+    given = texts if isinstance(texts, Mapping) else dict(zip(BUILT_IN, texts))
+    english = given[SOURCE] if SOURCE in given else next(iter(given.values()), "")
+    for language in _line(lang):
+        if language.code in given:
+            return given[language.code]
+        if english in language.texts:
+            return language.texts[english]
+    return english
+
+
+def say(en: str, zh: str, lang: str, **values: object) -> str:
+    """One text in a language, its ``{fields}`` filled in.
 
     Args:
         en: English; for a further language the key of its ``texts``.
         zh: Chinese.
         lang: A known language's code.
+        **values: What goes in the fields.
     """
-    seen: set[str] = set()
-    while lang not in BUILT_IN and lang not in seen:
-        seen.add(lang)
-        language = LANGUAGES.get(lang)
-        if language is None:
-            return en
-        if en in language.texts:
-            return language.texts[en]
-        lang = language.fallback
-    return zh if lang == "zh" else en
+    text = pick((en, zh), lang)
+    return text.format(**values) if values else text
 
 
-def pick(texts: Sequence[str] | Mapping[str, str], lang: str) -> str:
-    """One of several texts: an (English, Chinese) pair, or language code -> text."""
-    if isinstance(texts, Mapping):
-        return texts[lang] if lang in texts else say(texts["en"], texts.get("zh", texts["en"]), lang)
-    return say(texts[0], texts[1], lang)
+def nearest(texts: Mapping[str, str], lang: str, default: str = "") -> str:
+    """The text in a language, else in the nearest one that stands in for it."""
+    return next((texts[x.code] for x in _line(lang) if texts.get(x.code)), texts.get(SOURCE, default))
 
 
-def translated(value: T, lang: str) -> T:
-    """English texts, and tuples and mappings of them, in a language that translates English.
-
-    A text that begins with a known one (a label with its unit behind it, or with a capital) is translated so far.
-    """
-    if isinstance(value, str):
-        return _translated(value, lang)  # type: ignore[return-value]
-    if isinstance(value, tuple):
-        return tuple(translated(v, lang) for v in value)  # type: ignore[return-value]
-    if isinstance(value, Mapping):
-        return {k: translated(v, lang) for k, v in value.items()}  # type: ignore[return-value]
-    return value
+def metric_label(metric: str, lang: str) -> str:
+    """A metric's name in the middle of a sentence; a word category's share by the category's, others by their own."""
+    spec = BY_NAME.get(metric)
+    if spec is not None:
+        return pick(spec.labels, lang)
+    category = TOKEN_CATEGORIES.get(metric.removeprefix("mass_"))
+    return pick(category, lang) if category else metric.replace("_", " ")
 
 
-def _translated(text: str, lang: str) -> str:
-    exact = say(text, text, lang)
-    if exact != text or lang not in LANGUAGES:
-        return exact
-    for known_text, own in LANGUAGES[lang].texts.items():
-        head = known_text[:1].upper() + known_text[1:]
-        if text == head or text.startswith((f"{head} [", f"{head} (", f"{head}, ")):
-            return own[:1].upper() + own[1:] + text[len(head) :]
-    return text
+def category_name(category: str, lang: str) -> str:
+    """A category of words by its name."""
+    return pick(TOKEN_CATEGORIES.get(category, (category, category)), lang)
 
 
-class ByLanguage(dict[str, T], Generic[T]):
-    """Language code -> value, given in English and Chinese; a further language's is made from the one it falls back to."""
-
-    def __missing__(self, lang: str) -> T:
-        stand_in = built_in_of(lang)
-        value = self.get(stand_in)
-        if value is None:
-            raise KeyError(lang)
-        return translated(value, lang) if stand_in == "en" else value
+def language_of(lang: str) -> Language:
+    """The language, else the one all others translate."""
+    return LANGUAGES.get(lang) or LANGUAGES[SOURCE]
 
 
 def marks(lang: str) -> Marks:
     """Punctuation of a language."""
-    return LANGUAGES[lang].marks if lang in LANGUAGES else LANGUAGES["en"].marks
+    return language_of(lang).marks
+
+
+def numbers(lang: str) -> NumberForms:
+    """Number forms of a language."""
+    return language_of(lang).numbers
+
+
+def latex(lang: str) -> LatexForm:
+    """How a language is set in LaTeX."""
+    return language_of(lang).latex
+
+
+def fonts(lang: str) -> Fonts:
+    """Fonts of documents in a language."""
+    return language_of(lang).fonts
 
 
 def name(lang: str) -> str:
@@ -97,20 +111,27 @@ def name(lang: str) -> str:
     return LANGUAGES[lang].name if lang in LANGUAGES else lang
 
 
-def built_in_of(lang: str) -> str:
-    """``en`` or ``zh``: the language itself, or the one that stands in for what it lacks."""
-    seen: set[str] = set()
-    while lang not in BUILT_IN:
-        language = LANGUAGES.get(lang)
-        if language is None or lang in seen:
-            return "en"
-        seen.add(lang)
-        lang = language.fallback
-    return lang
+def tag(lang: str) -> str:
+    """What a browser calls the language."""
+    return language_of(lang).tag or lang
+
+
+def figure_stem(figure: str, lang: str) -> str:
+    """File stem of a figure in a language; the source language has none of its own."""
+    return figure if lang == SOURCE else f"{figure}.{lang}"
 
 
 def template_folders(lang: str) -> list[Path]:
-    """Folders in which a language's templates are looked for, its own first."""
-    language: Language | None = LANGUAGES.get(lang)
-    own = [Path(language.templates)] if language is not None and language.templates is not None else []
-    return [*own, TEMPLATES / built_in_of(lang)]
+    """Folders in which a language's templates are looked for: its own, then those of the languages behind it."""
+    own = [Path(x.templates) if x.templates is not None else TEMPLATES / x.code for x in _line(lang)]
+    return [*own, TEMPLATES / SOURCE]
+
+
+def _line(lang: str) -> list[Language]:
+    """A language and the ones that stand in for what it lacks, nearest first."""
+    found: list[Language] = []
+    language = LANGUAGES.get(lang)
+    while language is not None and language not in found:
+        found.append(language)
+        language = LANGUAGES.get(language.fallback)
+    return found

@@ -1,25 +1,22 @@
 """``paragraphs.<lang>.tex``: a document that compiles as it is, and the text alone where an author inputs it.
 
-English compiles with pdfLaTeX, Chinese with XeLaTeX. Names in other scripts (an arm may have any) are set where the engine
+A language's descriptor says what it compiles with (English pdfLaTeX, Chinese XeLaTeX). Names in other scripts (an arm may have any) are set where the engine
 has them and marked by their code point where it has not, so that no name stops a run.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
+from crysmm_attn_plugin.reports import language, tables
 from crysmm_attn_plugin.reports import paragraphs as prose
-from crysmm_attn_plugin.reports import tables
 from crysmm_attn_plugin.reports.language import pick
 from crysmm_attn_plugin.reports.markup import to_latex
 from crysmm_attn_plugin.reports.paragraphs import TITLES
-from crysmm_attn_plugin.reports.prose_facts import Lang, Style
+from crysmm_attn_plugin.reports.prose_facts import Style
 from crysmm_attn_plugin.reports.references import cited_in
 from crysmm_attn_plugin.stats.results import ComparisonResult
 
-#: Serif fonts for Chinese, first found wins; the last ships with TeX Live.
-_CHINESE_FONTS = ("Noto Serif CJK SC", "Source Han Serif SC", "Songti SC", "SimSun", "FandolSong-Regular.otf")
 _WHOLE = r"""% {engine} {stem}.tex, then bibtex {stem}, then {engine} twice. Inside a document of your own,
 % \input{{{stem}}} gives the text alone (needs booktabs, tabularx, graphicx in your preamble).
 \makeatletter\let\crysmmattnend\relax
@@ -35,15 +32,12 @@ _WHOLE = r"""% {engine} {stem}.tex, then bibtex {stem}, then {engine} twice. Ins
 }}
 \makeatother
 """
-_ENGLISH = r"""\ifPDFTeX\usepackage[utf8]{{inputenc}}\usepackage{{textcomp}}
+_LATIN = r"""\ifPDFTeX\usepackage[utf8]{{inputenc}}\usepackage{{textcomp}}
 \IfFileExists{{lmodern.sty}}{{\usepackage[T1]{{fontenc}}\usepackage{{lmodern}}}}{{}}
 {unknown}\else\usepackage{{fontspec}}\fi"""
-_CHINESE = r"""\ifPDFTeX\errmessage{{compile this document with xelatex}}\fi
+_HAN = r"""\ifPDFTeX\errmessage{{compile this document with xelatex}}\fi
 \usepackage{{fontspec,xeCJK}}
-{fonts}
-\xeCJKsetup{{CJKmath=true}}
-\linespread{{1.3}}\setlength{{\parindent}}{{2em}}
-\renewcommand{{\figurename}}{{图}}\renewcommand{{\tablename}}{{表}}\renewcommand{{\refname}}{{参考文献}}"""
+{fonts}"""
 _COMMANDS = {2: "section*", 3: "subsection*"}
 
 
@@ -54,7 +48,7 @@ def document(
 
     Args:
         result: The comparison.
-        lang: ``en`` or ``zh``.
+        lang: A known language's code.
         style: ``nature``, ``apa`` or ``gbt``.
         table_file: Stem of the table's file beside it.
     """
@@ -72,7 +66,7 @@ def document(
     return _head(which, text + table, bool(cited)) + "\n" + text + "\n\n\\crysmmattnend\n"
 
 
-def alias(lang: Lang) -> str:
+def alias(lang: str) -> str:
     """``paragraphs.tex``: the document in the first language."""
     return f"% the document in the report's first language\n\\input{{paragraphs.{lang}}}\n"
 
@@ -93,14 +87,20 @@ def _figure(caption: str) -> str:
     )
 
 
-def _head(lang: Lang, body: str, cites: bool) -> str:
-    stem = f"paragraphs.{lang}"
-    bibliography = r"\bibliographystyle{unsrt}\bibliography{references}" if cites else ""
-    if lang == "zh":
-        preamble = _CHINESE.format(fonts=_font_chain(_CHINESE_FONTS))
-        return _WHOLE.format(engine="xelatex", stem=stem, preamble=preamble, bibliography=bibliography)
-    preamble = _ENGLISH.format(unknown=_unknown(body))
-    return _WHOLE.format(engine="pdflatex", stem=stem, preamble=preamble, bibliography=bibliography)
+def _head(lang: str, body: str, cites: bool) -> str:
+    form = language.latex(lang)
+    if form.cjk_fonts:
+        lines = [_HAN.format(fonts=_font_chain(form.cjk_fonts))]
+    else:
+        lines = [_LATIN.format(unknown=_unknown(body, known="\u017f" if form.babel else "\xff"))]
+    if form.babel:
+        lines.append(rf"\usepackage[{form.babel}]{{babel}}")
+    return _WHOLE.format(
+        engine=form.engine,
+        stem=f"paragraphs.{lang}",
+        preamble="\n".join([*lines, *form.preamble.splitlines()]),
+        bibliography=r"\bibliographystyle{unsrt}\bibliography{references}" if cites else "",
+    )
 
 
 def _font_chain(names: Sequence[str]) -> str:
@@ -111,9 +111,9 @@ def _font_chain(names: Sequence[str]) -> str:
     return chain
 
 
-def _unknown(body: str) -> str:
-    """Declarations for characters that pdfLaTeX does not know: their code point in a small frame."""
-    characters = sorted(set(re.findall(r"[^\x00-\xff]", body)))
+def _unknown(body: str, known: str) -> str:
+    """Declarations for characters after ``known``, which pdfLaTeX may not have: their code point in a small frame."""
+    characters = sorted({c for c in body if c > known})
     return "".join(
         rf"\DeclareUnicodeCharacter{{{ord(c):04X}}}{{\fbox{{\tiny U+{ord(c):04X}}}}}" + "%\n"
         for c in characters

@@ -9,7 +9,7 @@ from crysmm_attn_plugin.reports import tables
 from crysmm_attn_plugin.reports.alarm_texts import alarm_text
 from crysmm_attn_plugin.reports.escape import markdown as literal
 from crysmm_attn_plugin.reports.headline import headline
-from crysmm_attn_plugin.reports.language import ByLanguage
+from crysmm_attn_plugin.reports.language import nearest, pick
 from crysmm_attn_plugin.reports.markup import to_markdown
 from crysmm_attn_plugin.reports.paragraphs import TITLES, Paragraphs
 from crysmm_attn_plugin.reports.references import REFERENCES, cited_in
@@ -18,12 +18,14 @@ from crysmm_attn_plugin.reports.sections import Section
 if TYPE_CHECKING:
     from crysmm_attn_plugin.reports.comparison import Comparison
 
-_WORDS = ByLanguage({
-    "en": {"title": "Attention of the arms compared", "one": "Attention of one arm", "table": "Numbers",
-           "figures": "Figures", "alarms": "Alarms of the capture", "references": "References"},
-    "zh": {"title": "各组注意力对比", "one": "单组注意力", "table": "数值", "figures": "图", "alarms": "记录时的警示",
-           "references": "参考文献"},
-})  # fmt: skip
+_WORDS = {
+    "title": ("Attention of the arms compared", "各组注意力对比"),
+    "one": ("Attention of one arm", "单组注意力"),
+    "table": ("Numbers", "数值"),
+    "figures": ("Figures", "图"),
+    "alarms": ("Alarms of the capture", "记录时的警示"),
+    "references": ("References", "参考文献"),
+}
 
 
 def report_markdown(
@@ -56,7 +58,8 @@ def _one_language(
     sections: Sequence[Section],
     lang: str,
 ) -> str:
-    result, words = comparison.result, _WORDS[lang]
+    result = comparison.result
+    words = {key: pick(texts, lang) for key, texts in _WORDS.items()}
     what = " · ".join(literal(x) for x in (result.dataset, result.property) if x)
     parts = [f"# {words['title'] if result.pairs else words['one']}" + (f" ({what})" if what else "")]
     for pair in result.pairs:
@@ -70,7 +73,7 @@ def _one_language(
         for name, text in prose.items():
             if name != "methods_short" and (name != "methods" or i == 0):
                 parts.append(
-                    f"{'###' if several else '##'} {TITLES[name][lang == 'zh']}\n\n{to_markdown(text)}"
+                    f"{'###' if several else '##'} {pick(TITLES[name], lang)}\n\n{to_markdown(text)}"
                 )
     if figures:
         parts.append(f"## {words['figures']}")
@@ -79,8 +82,8 @@ def _one_language(
         items = "\n".join(f"- {literal(alarm_text(alarm, lang))}" for alarm in result.alarms)
         parts.append(f"## {words['alarms']}\n\n{items}")
     for section in sections:
-        title = section.title.get(lang) or section.title.get("en", section.id)
-        body = section.markdown.get(lang) or section.markdown.get("en", "")
+        title = nearest(section.title, lang, section.id)
+        body = nearest(section.markdown, lang)
         parts.append(f"## {literal(title)}\n\n{body}")
     cited = cited_in(" ".join(text for prose in paragraphs for _, text in prose.items()))
     if cited:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 
 from crysmm_attn_plugin.reports import escape
-from crysmm_attn_plugin.reports.references import CITATION, keys_of
+from crysmm_attn_plugin.reports.references import citations_in, keys_of
 
 #: The symbols that prose sets in italics; nothing else between asterisks is a mark.
 ITALIC = re.compile(r"\*([A-Za-zρ]{1,2})\*")
@@ -60,7 +60,7 @@ def to_html(text: str) -> str:
 def to_latex(text: str) -> str:
     """LaTeX with everything escaped; citations as ``\\cite``, symbols and formulas in maths mode."""
     parts, last = [], 0
-    for found in CITATION.finditer(text):
+    for found in citations_in(text):
         parts.append(_latex_symbols(text[last : found.start()]))
         keys = ",".join(keys_of(found["inside"] or found["bare"]))
         parts.append(("~" if found["open"] else "") + rf"\cite{{{keys}}}")

@@ -98,7 +98,7 @@ def plot_comparison(comparison: Comparison, *, pair: int = 0, ax: Any = None) ->
         ax.plot([p.percent_ci_low, p.percent_ci_high], [i, i], color="#0072B2", linewidth=1.5)
         ax.plot(p.percent_change, i, "o", color="#0072B2")
     ax.axvline(0, color="black", linewidth=0.8)
-    ax.set_yticks(range(len(metrics)), [BY_NAME[m.metric].label_en for m in metrics])
+    ax.set_yticks(range(len(metrics)), [BY_NAME[m.metric].label("en") for m in metrics])
     ax.invert_yaxis()
     ax.set_xlabel(
         f"change of {label(arm_label(chosen.arm, 'en'))} against {label(arm_label(chosen.baseline, 'en'))} (%)"

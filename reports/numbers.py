@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 
+from crysmm_attn_plugin.reports import language
+
 MINUS = "−"
 MISSING = "–"
 
@@ -41,12 +43,13 @@ def format_number(value: float | None, low: float | None = None, high: float | N
 
 
 def format_interval(low: float | None, high: float | None, *, lang: str = "en", style: str = "nature") -> str:
-    """``0.12 to 0.34`` (nature), ``[0.12, 0.34]`` (apa), ``[0.12, 0.34]`` in Chinese."""
+    """``0.12 to 0.34`` (nature), ``[0.12, 0.34]`` (apa): two ends as the language writes them."""
     if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
         return MISSING
     decimals = decimals_for(high - low)
     first, second = fixed(low, decimals), fixed(high, decimals)
-    return f"{first} to {second}" if lang == "en" and style == "nature" else f"[{first}, {second}]"
+    forms = language.numbers(lang).interval
+    return forms.get(style, forms[""]).format(low=first, high=second)
 
 
 def format_percent(

@@ -1,4 +1,4 @@
-"""Paragraphs for a paper, in English and Chinese, from the result and nothing else.
+"""Paragraphs for a paper, in any known language, from the result and nothing else.
 
 The case (claim x verdict x performance axis) chooses the sentences; see docs/paragraphs.md. No sentence claims more than
 ``PairComparison.claim`` allows.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, fields
 from functools import lru_cache
-from typing import Any, cast, get_args
+from typing import Any, get_args
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -18,7 +18,7 @@ from crysmm_attn_plugin.reports import language
 from crysmm_attn_plugin.reports import prose_facts as facts
 from crysmm_attn_plugin.reports.markup import to_markdown
 from crysmm_attn_plugin.reports.prose_context import context, describe_context
-from crysmm_attn_plugin.reports.prose_facts import Lang, Style, Wording
+from crysmm_attn_plugin.reports.prose_facts import Style, Wording
 from crysmm_attn_plugin.reports.references import REFERENCES, cited_in
 from crysmm_attn_plugin.reports.tables import pair_name
 from crysmm_attn_plugin.stats.results import ComparisonResult
@@ -57,13 +57,13 @@ class Paragraphs:
 
 
 def render(
-    result: ComparisonResult, *, lang: Lang = "en", style: Style = "nature", pair: int = 0
+    result: ComparisonResult, *, lang: str = "en", style: Style = "nature", pair: int = 0
 ) -> Paragraphs:
     """The paragraphs of one pair of arms, or of one arm alone when the result has no pair.
 
     Args:
         result: The comparison.
-        lang: ``en`` or ``zh``.
+        lang: A known language's code.
         style: ``nature``, ``apa`` or ``gbt``.
         pair: Index into ``result.pairs``.
 
@@ -87,7 +87,7 @@ def render(
     )
 
 
-def render_summary(result: ComparisonResult, *, lang: Lang, style: Style = "nature", pair: int = 0) -> str:
+def render_summary(result: ComparisonResult, *, lang: str, style: Style = "nature", pair: int = 0) -> str:
     """The reporting summary's body (Markdown list items), filled in from the result."""
     values = _values(result, Wording(lang, style), pair)
     text = _environment(lang).get_template("summary.j2").render(**values)
@@ -128,7 +128,7 @@ def blocks(result: ComparisonResult, *, lang: str, style: Style = "nature") -> l
     return found
 
 
-def check_language(lang: str) -> Lang:
+def check_language(lang: str) -> str:
     """The language, when paragraphs are written in it.
 
     Raises:
@@ -136,7 +136,7 @@ def check_language(lang: str) -> Lang:
     """
     if lang not in language.known():
         raise UsageError(f"paragraphs are written in {' or '.join(language.known())}, not in {lang!r}.")
-    return cast(Lang, lang)
+    return lang
 
 
 def _values(result: ComparisonResult, wording: Wording, pair: int) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def _environment(lang: str) -> Environment:
         autoescape=False,
     )
     environment.filters.update(facts.FILTERS)
-    environment.globals.update(select=facts.select, count=facts.count)
+    environment.globals.update(select=facts.select, count=language.numbers(lang).word)
     return environment
 
 
@@ -168,6 +168,6 @@ def _tidy(text: str, lang: str) -> str:
     """One paragraph on one line; no space between Han characters and what stands beside them."""
     # an ideographic space, as after a figure's number, is no white space to be joined
     text = " ".join(re.split(r"[ \t\n\r\f\v]+", text)).strip(" ")
-    if lang == "zh":
+    if not language.marks(lang).space:
         text = re.sub(rf"(?<={_HAN}) +| +(?={_HAN})", "", text)
     return text

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from crysmm_attn_plugin.catalogue import BY_NAME, TOKEN_CATEGORIES
+from crysmm_attn_plugin.catalogue import BY_NAME
 from crysmm_attn_plugin.reports import guide
 from crysmm_attn_plugin.reports import prose_facts as facts
-from crysmm_attn_plugin.reports.alarm_texts import DIRECTIONS, alarm_text
+from crysmm_attn_plugin.reports.alarm_texts import alarm_text, direction_name
 from crysmm_attn_plugin.reports.arm_names import is_about_middle_fusion
+from crysmm_attn_plugin.reports.language import category_name, metric_label
 from crysmm_attn_plugin.reports.markup import FORMULAS
 from crysmm_attn_plugin.reports.numbers import fixed, format_number
 from crysmm_attn_plugin.reports.prose_facts import Wording
@@ -23,8 +24,20 @@ _ROLES = {
     "best_test": ("lowest test error", "测试误差最低"),
     "last": ("last epoch", "最后一轮"),
 }
-_SPLITS = {"test": "测试", "val": "验证", "train": "训练"}
-_REASONS = {"not in every run": "并非所有运行都包含", "id came more than once": "编号重复"}
+_SPLITS = {"test": ("test", "测试"), "val": ("validation", "验证"), "train": ("train", "训练")}
+_REASONS = {
+    "not in every run": ("not in every run", "并非所有运行都包含"),
+    "id came more than once": ("id came more than once", "编号重复"),
+}
+#: Tests and intervals: beginning of the statistics' own name -> words.
+_TESTS = (
+    ("exact sign-flip", ("exact sign-flip", "精确符号翻转")),
+    ("sign-flip by cluster", ("sign-flip by cluster", "按簇的符号翻转")),
+    ("sign-flip", ("sign-flip", "符号翻转")),
+    ("", ("{name}", "晶体与训练双因素")),
+)
+_BY_CLUSTER = ("{interval} by cluster", "按簇的 {interval} ")
+_INTERVAL = ("{interval}", " {interval} ")
 #: Why no verdict is given at the claim ``estimates``: code -> words.
 _NO_VERDICT = {
     "few_runs": ("a verdict needs four training runs in each arm", "每组至少训练四次方可判定"),
@@ -136,7 +149,7 @@ def describe_context(result: ComparisonResult, w: Wording) -> dict[str, Any]:
         mae_sd=format_number(arm.mae_sd) if arm.mae_sd is not None else "",
         masses=[
             (
-                TOKEN_CATEGORIES.get(c.category, (c.category, c.category))[w.lang == "zh"],
+                category_name(c.category, w.lang),
                 w.percent(100 * c.mean),
             )
             for c in masses[:3]
@@ -165,35 +178,29 @@ def describe_context(result: ComparisonResult, w: Wording) -> dict[str, Any]:
 
 
 def _common(result: ComparisonResult, w: Wording) -> dict[str, Any]:
-    zh = w.lang == "zh"
-    split = (
-        _SPLITS.get(result.split, result.split)
-        if zh
-        else {"val": "validation"}.get(result.split, result.split)
-    )
+    directions = result.directions[:1]
+    declared = _declared(result, w)
     return {
         "result": result,
         "w": w,
-        "split": split,
+        "split": w.pick(_SPLITS.get(result.split, (result.split, result.split))),
         "unit": result.unit,
         "F": {name: text for name, (text, _) in FORMULAS.items()},
         "cite": lambda *keys: cite(*keys, lang=w.lang),
         "alpha": f"{result.alpha:g}",
-        "excluded": [(_REASONS.get(k, k) if zh else k, n) for k, n in result.excluded.items() if n],
+        "excluded": [(w.pick(_REASONS.get(k, (k, k))), n) for k, n in result.excluded.items() if n],
         "median_tokens": f"{result.median_tokens:g}" if math.isfinite(result.median_tokens) else "",
         "median_atoms": f"{result.median_atoms:g}" if math.isfinite(result.median_atoms) else "",
-        "alarms": _alarms(result, zh),
+        "alarms": _alarms(result, w),
         "versions": [f"{name} {version}" for name, version in result.versions.items()],
-        "resamples": f"{result.n_resamples:,}" if not zh else str(result.n_resamples),
-        "direction": DIRECTIONS.get(result.directions[0], (result.directions[0],) * 2)[zh]
-        if result.directions
-        else "",
-        "untrained": sorted({DIRECTIONS.get(d, (d, d))[zh] for a in result.arms for d in a.untrained}),
+        "resamples": w.forms.count(result.n_resamples),
+        "direction": direction_name(directions[0], w.lang) if directions else "",
+        "untrained": sorted({direction_name(d, w.lang) for a in result.arms for d in a.untrained}),
         "duplicates": sum(len(group) for group in result.duplicates),
         "duplicate_groups": len(result.duplicates),
         "examples": list(result.examples),
-        "declared": _declared(result, zh),
-        "directions_declared": _declared(result, zh)
+        "declared": declared,
+        "directions_declared": declared
         if result.declaration is not None and result.declaration.directions
         else "",
         "departures": [d for d in (result.declaration.changed if result.declaration else ()) if d],
@@ -209,39 +216,33 @@ def _common(result: ComparisonResult, w: Wording) -> dict[str, Any]:
     }
 
 
-def _declared(result: ComparisonResult, zh: bool) -> str:
+def _declared(result: ComparisonResult, w: Wording) -> str:
     """When something was declared; "before the first capture" only where the declaration shows it."""
     record = result.declaration
     if record is None:
         return ""
     date = record.date[:10]
     if "digest" in record.changed:
-        return (
-            f"{date} 的声明其后被改动" if zh else f"from a declaration of {date} that was changed afterwards"
+        return w.say(
+            "from a declaration of {date} that was changed afterwards", "{date} 的声明其后被改动", date=date
         )
     if record.before_first_capture:
-        return f"于 {date} 首次记录之前声明" if zh else f"declared on {date}, before the first capture"
-    return f"于 {date} 首次记录之后声明" if zh else f"declared on {date}, after the first capture"
+        return w.say("declared on {date}, before the first capture", "于 {date} 首次记录之前声明", date=date)
+    return w.say("declared on {date}, after the first capture", "于 {date} 首次记录之后声明", date=date)
 
 
 def _reasons(pair: PairComparison, w: Wording) -> list[str]:
-    found = [_NO_VERDICT[code][w.zh] for code in pair.claim_reasons if code in _NO_VERDICT]
-    return found or [_NO_VERDICT["few_runs"][w.zh]]
+    codes = [code for code in pair.claim_reasons if code in _NO_VERDICT] or ["few_runs"]
+    return [w.pick(_NO_VERDICT[code]) for code in codes]
 
 
 def _test_name(test: str, w: Wording) -> str:
-    if not w.zh:
-        return test
-    if "sign-flip" in test:
-        words = "精确符号翻转" if test.startswith("exact") else "符号翻转"
-        return f"按簇的{words}" if "cluster" in test else words
-    return "晶体与训练双因素"
+    return w.pick(next(words for start, words in _TESTS if test.startswith(start))).format(name=test)
 
 
 def _interval_name(interval: str, w: Wording) -> str:
-    if not w.zh:
-        return interval
-    return ("按簇的 " if "cluster" in interval else " ") + interval.partition(" ")[0] + " "
+    words = w.pick(_BY_CLUSTER if "cluster" in interval else _INTERVAL)
+    return words.format(interval=interval.partition(" ")[0])
 
 
 def _same(texts: list[str]) -> str:
@@ -256,29 +257,28 @@ def _means(arm: ArmSummary, w: Wording) -> list[tuple[str, str, str]]:
         if spec is None or spec.family != "primary" or not math.isfinite(value):
             continue
         unit = spec.unit.replace("tokens", "")
-        found.append((spec.label_zh if w.lang == "zh" else spec.label_en, format_number(value), unit))
+        found.append((metric_label(name, w.lang), format_number(value), unit))
     return found
 
 
 def _checkpoint(arm: ArmSummary, w: Wording) -> dict[str, Any]:
-    zh = w.lang == "zh"
     roles = list(dict.fromkeys(arm.checkpoint_roles))
     return {
         "label": facts.arm_label(arm.name, w.lang),
         "seeds": [str(s) for s in arm.seeds if s is not None],
         "n": arm.n_seeds,
-        "rule": w.join([_ROLES[r][zh] if r in _ROLES else r for r in roles if r]),
+        "rule": w.join([w.pick(_ROLES.get(r, (r, r))) for r in roles if r]),
     }
 
 
-def _alarms(result: ComparisonResult, zh: bool) -> list[str]:
+def _alarms(result: ComparisonResult, w: Wording) -> list[str]:
     found = []
     for alarm in result.alarms:
         if alarm.code == "text_truncated" and result.n_truncated:
             continue  # said with its count in a sentence of its own
         if alarm.code == "untrained_direction" and any(a.untrained for a in result.arms):
             continue
-        found.append(alarm_text(alarm, "zh" if zh else "en"))
+        found.append(alarm_text(alarm, w.lang))
     return list(dict.fromkeys(found))
 
 
@@ -286,5 +286,4 @@ def _warnings(result: ComparisonResult, pair: PairComparison | None, w: Wording)
     """Warnings of the run that no sentence of the limitations says already."""
     every = [*result.warnings, *(pair.warnings if pair else ())]
     kept = [x for x in every if not x.startswith(_SAID) and "crystals are fewer than" not in x]
-    texts = dict.fromkeys(warning_text(x, w.lang) for x in kept)
-    return [t if w.zh else t.rstrip(".") for t in texts]
+    return list(dict.fromkeys(warning_text(x, w.lang) for x in kept))

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from crysmm_attn_plugin.catalogue import BY_NAME
-from crysmm_attn_plugin.reports.arm_names import Lang, arm_label
+from crysmm_attn_plugin.reports import language
+from crysmm_attn_plugin.reports.arm_names import arm_label
 from crysmm_attn_plugin.reports.numbers import fixed, format_effect, format_number, format_percent
-from crysmm_attn_plugin.reports.wording import FOLD_FROM, Style, Wording, bare, capital, count
+from crysmm_attn_plugin.reports.wording import FOLD_FROM, Style, Wording, bare, capital
 from crysmm_attn_plugin.stats.results import (
     ArmSummary,
     ComparisonResult,
@@ -23,7 +24,7 @@ from crysmm_attn_plugin.stats.results import (
     PairComparison,
 )
 
-__all__ = ["Lang", "Style", "Wording", "arm_label", "capital", "count"]
+__all__ = ["Style", "Wording", "arm_label", "capital"]
 
 Kind = Literal["supports", "opposes", "differs", "small", "equivalent", "undetected", "estimate"]
 
@@ -35,14 +36,18 @@ _TOLD: dict[str, Kind] = {
     "estimate": "estimate",
 }
 #: Metrics as a sentence calls them.
-_NAMES_EN = {
+_NAMES = {
     "max_weight": "the maximum weight",
     "effective_tokens_hill": "the effective number of tokens",
     "gini": "the Gini coefficient",
 }
-#: (falls, rises) per metric
-_WORDS_ZH = {"effective_tokens_hill": ("减少", "增加"), "max_weight": ("降低", "提高")}
-_ADJUSTMENTS_ZH = {
+#: A change that falls and one that rises, per metric; ``{size}`` is empty where no percent is defined.
+_FALLS, _RISES = ("{size} lower", "降低 {size}"), ("{size} higher", "升高 {size}")
+_CHANGES = {
+    "effective_tokens_hill": (("{size} lower", "减少 {size}"), ("{size} higher", "增加 {size}")),
+    "max_weight": (_FALLS, ("{size} higher", "提高 {size}")),
+}
+_ADJUSTMENTS = {
     "step-down max-T": "逐步 max-T 法",
     "Holm": "Holm 法",
     "Benjamini-Hochberg": "Benjamini-Hochberg 法",
@@ -51,7 +56,7 @@ _ADJUSTMENTS_ZH = {
 
 def adjustment_name(adjustment: str, lang: str) -> str:
     """A correction for multiple tests as prose calls it."""
-    return _ADJUSTMENTS_ZH.get(adjustment, adjustment) if lang == "zh" else adjustment
+    return language.say(adjustment, _ADJUSTMENTS.get(adjustment, adjustment), lang)
 
 
 @dataclass(frozen=True)
@@ -139,32 +144,30 @@ def _change(m: MetricResult, w: Wording) -> tuple[str, int]:
     r = m.paired
     percent, low, high = r.percent_change, r.percent_ci_low, r.percent_ci_high
     known = math.isfinite(percent)
-    falls, rises = _WORDS_ZH.get(m.metric, ("降低", "升高")) if w.zh else ("lower", "higher")
     shown = (
         w.percent(abs(percent), low, high) if known else format_number(r.mean_difference, r.ci_low, r.ci_high)
     )
     sign = 0 if not any(c in "123456789" for c in shown) else 1 if r.mean_difference > 0 else -1
-    word = rises if sign > 0 else falls
     if sign == 0:
-        return ("在所报精度内无变化" if w.zh else "the same at the precision reported"), 0
-    if not known:
-        return word, sign
-    if percent >= FOLD_FROM:
-        fold = w.fold(percent, low, high)
-        return (f"为基线组的 {fold}" if w.zh else f"{fold} that of the baseline"), sign
-    return (f"{word} {shown}" if w.zh else f"{shown} {word}"), sign
+        return w.say("the same at the precision reported", "在所报精度内无变化"), 0
+    if known and percent >= FOLD_FROM:
+        return w.say(
+            "{fold} that of the baseline", "为基线组的 {fold}", fold=w.fold(percent, low, high)
+        ), sign
+    words = w.pick(_CHANGES.get(m.metric, (_FALLS, _RISES))[sign > 0])
+    return words.format(size=shown if known else "").strip(), sign
 
 
 def _percent(value: float | None) -> str:
     return "" if value is None else format_percent(value, 0 if float(value).is_integer() else 1)
 
 
-def metric_label(metric: str, lang: Lang) -> str:
-    """A metric as a sentence calls it."""
-    spec = BY_NAME.get(metric)
-    if spec is None:
-        return metric.replace("_", " ")
-    return spec.label_zh if lang == "zh" else _NAMES_EN.get(metric, spec.label_en)
+def metric_label(metric: str, lang: str) -> str:
+    """A metric as a sentence calls it, with its article where the language has one."""
+    named = _NAMES.get(metric)
+    if named is None:
+        return language.metric_label(metric, lang)
+    return language.pick({**BY_NAME[metric].labels, language.SOURCE: named}, lang)
 
 
 def kind_of(m: MetricResult, alpha: float) -> Kind:
@@ -209,7 +212,7 @@ def error_facts(result: ComparisonResult, pair: PairComparison, w: Wording) -> E
     """MAE of both arms, their gap, and the gain with its denominator."""
     e = pair.performance
     width = e.ci_high - e.ci_low if e.ci_low is not None and e.ci_high is not None else None
-    points = ("个百分点" if w.zh else "percentage points") if result.unit == "%" else result.unit
+    points = w.say("percentage points", "个百分点") if result.unit == "%" else result.unit
 
     def text(value: float | None) -> str:
         return format_number(value, e.ci_low, e.ci_high) if value is not None else ""

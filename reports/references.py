@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+
+from crysmm_attn_plugin.reports import language
 
 
 @dataclass(frozen=True)
@@ -124,33 +128,50 @@ REFERENCES: dict[str, Reference] = {
 }  # fmt: skip
 
 
-def _chinese(short: str) -> str:
-    """A citation in Chinese prose: full-width comma, 和 and 等."""
-    return re.sub(r" ?(&|et al\.) ?", lambda m: "和" if m[1] == "&" else "等", short).replace(", ", "，")
+def short_in(short: str, lang: str) -> str:
+    """An English citation as another language writes it: its comma, its "and", its "et al."."""
+    for english, own in language.language_of(lang).citation:
+        short = short.replace(english, own)
+    return short
 
 
-_BY_SHORT = {text: key for key, r in REFERENCES.items() for text in (r.short, _chinese(r.short))}
-_SHORT = "|".join(re.escape(s) for s in sorted(_BY_SHORT, key=len, reverse=True))
-_SHORTS = rf"(?:{_SHORT})(?:(?:; |；)(?:{_SHORT}))*"
-#: Citations in running text, alone in their brackets or at the end of a longer remark.
-CITATION = re.compile(rf"(?P<open> ?[(（])(?P<inside>{_SHORTS})[)）]|(?P<bare>{_SHORTS})")
+@lru_cache(maxsize=8)
+def _citations(langs: tuple[str, ...]) -> tuple[dict[str, str], re.Pattern[str], re.Pattern[str]]:
+    """Citation -> key, what stands between two citations, and citations in running text, in any of the languages."""
+    shorts = {short_in(r.short, lang): key for key, r in REFERENCES.items() for lang in langs}
+    marks = [language.marks(lang) for lang in langs]
+    one = _any(shorts)
+    between = _any(m.semicolon for m in marks)
+    several = rf"{one}(?:{between}{one})*"
+    opened, closed = _any((*(m.open.strip() for m in marks), "(")), _any((*(m.close for m in marks), ")"))
+    found = rf"(?P<open> ?{opened})(?P<inside>{several}){closed}|(?P<bare>{several})"
+    return shorts, re.compile(between), re.compile(found)
+
+
+def _any(texts: Iterable[str]) -> str:
+    longest_first = sorted(dict.fromkeys(texts), key=len, reverse=True)
+    return f"(?:{'|'.join(re.escape(t) for t in longest_first)})"
+
+
+def citations_in(text: str) -> Iterator[re.Match[str]]:
+    """Citations in running text, alone in their brackets (``inside``) or at the end of a longer remark (``bare``)."""
+    return _citations(language.known())[2].finditer(text)
 
 
 def cite(*keys: str, lang: str = "en") -> str:
     """``Holm, 1979; Hill, 1973`` or ``Holm，1979；Hill，1973``: the citations of some keys, without brackets."""
-    if lang == "zh":
-        return "；".join(_chinese(REFERENCES[k].short) for k in keys)
-    return "; ".join(REFERENCES[k].short for k in keys)
+    return language.marks(lang).semicolon.join(short_in(REFERENCES[k].short, lang) for k in keys)
 
 
 def keys_of(shorts: str) -> list[str]:
     """The keys of one or several citations side by side."""
-    return [_BY_SHORT[short] for short in re.split("; |；", shorts)]
+    known, between, _ = _citations(language.known())
+    return [known[short] for short in between.split(shorts)]
 
 
 def cited_in(text: str) -> list[str]:
     """Keys of every work that a text cites, by year."""
-    found = {key for m in CITATION.finditer(text) for key in keys_of(m["inside"] or m["bare"])}
+    found = {key for m in citations_in(text) for key in keys_of(m["inside"] or m["bare"])}
     return sorted(found, key=lambda key: (REFERENCES[key].bibtex[1]["year"], key))
 
 

@@ -8,9 +8,15 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
+from crysmm_attn_plugin.reports.language import each, pick, say
 
 if TYPE_CHECKING:
     from crysmm_attn_plugin.reports.comparison import Comparison
+
+FAILED = (
+    "The section of plugin {plugin} could not be made ({reason}).",
+    "插件 {plugin} 的章节未能生成（{reason}）。",
+)
 
 
 @dataclass(frozen=True)
@@ -49,11 +55,10 @@ def plugin_sections(comparison: Comparison) -> list[Section]:
 
 def failed_section(plugin: str, reason: str) -> Section:
     """A section that says that a plugin's could not be made."""
-    text = f"The section of plugin {plugin} could not be made ({reason})."
-    zh = f"插件 {plugin} 的章节未能生成({reason})。"
+    texts = each(lambda lang: pick(FAILED, lang).format(plugin=plugin, reason=reason))
     return Section(
         f"failed-{plugin}",
-        {"en": f"Plugin {plugin}", "zh": f"插件 {plugin}"},
-        {"en": f"<p>{escape(text)}</p>", "zh": f"<p>{escape(zh)}</p>"},
-        {"en": text, "zh": zh},
+        each(lambda lang: say("Plugin {plugin}", "插件 {plugin}", lang, plugin=plugin)),
+        {lang: f"<p>{escape(text)}</p>" for lang, text in texts.items()},
+        texts,
     )

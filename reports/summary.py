@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from crysmm_attn_plugin.reports.language import ByLanguage, marks
+from crysmm_attn_plugin.reports.language import marks, pick
 from crysmm_attn_plugin.reports.markup import to_markdown
 from crysmm_attn_plugin.reports.paragraphs import render_summary
-from crysmm_attn_plugin.reports.prose_facts import Lang
 from crysmm_attn_plugin.reports.tables import pair_name
 from crysmm_attn_plugin.stats.results import ComparisonResult
 
-_TITLE = ByLanguage({"en": "Reporting summary", "zh": "统计信息报告摘要"})
+_TITLE = ("Reporting summary", "统计信息报告摘要")
 
 
-def reporting_summary(result: ComparisonResult, lang: Lang) -> str:
+def reporting_summary(result: ComparisonResult, lang: str) -> str:
     """Markdown: one list per pair of arms, or one for an arm alone.
 
     Args:
         result: The comparison.
-        lang: ``en`` or ``zh``.
+        lang: A known language's code.
     """
-    parts = [f"# {_TITLE[lang]}"]
+    parts = [f"# {pick(_TITLE, lang)}"]
     for i in range(max(1, len(result.pairs))):
         if len(result.pairs) > 1:
             parts.append(f"## {to_markdown(pair_name(result.pairs[i], lang))}")
@@ -29,7 +28,7 @@ def reporting_summary(result: ComparisonResult, lang: Lang) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _item(line: str, lang: Lang) -> str:
+def _item(line: str, lang: str) -> str:
     name, _, text = line.partition("|")
     colon = marks(lang).colon
     return f"- **{to_markdown(name)}**{colon}{to_markdown(text)}"

@@ -14,9 +14,9 @@ from crysmm_attn_plugin.catalogue import BY_NAME, PRIMARY
 from crysmm_attn_plugin.reports import escape
 from crysmm_attn_plugin.reports import prose_facts as facts
 from crysmm_attn_plugin.reports.arm_names import arm_heading
-from crysmm_attn_plugin.reports.language import ByLanguage
+from crysmm_attn_plugin.reports.language import each, metric_label, pick, say
 from crysmm_attn_plugin.reports.numbers import decimals_for, fixed, format_number, format_p_value
-from crysmm_attn_plugin.reports.prose_facts import Lang, Style, Wording
+from crysmm_attn_plugin.reports.prose_facts import Style, Wording
 from crysmm_attn_plugin.stats.results import ComparisonResult, MetricResult, PairComparison
 
 #: The guide's metrics in its order.
@@ -32,6 +32,46 @@ OUTCOMES = {
 }
 #: Marks a row whose test and interval disagree.
 DAGGER = "†"
+_FIRST = (("Metric", "指标"), ("Baseline", "基线组"), ("Arm", "实验组"))
+HEADS = (
+    *_FIRST, ("Difference ({level} CI)", "差值（{level} 置信区间）"), ("Change", "变化"), ("Adjusted p", "校正后 p"),
+)  # fmt: skip
+PLAIN_HEADS = (
+    *_FIRST, ("Difference", "差值"), ("{level} CI low", "{level} 置信区间下限"), ("{level} CI high", "{level} 置信区间上限"),
+    ("Change (%)", "变化 (%)"), ("Adjusted p", "校正后 p"),
+)  # fmt: skip
+ONE_ARM = ("Attention metrics of the {arm}", "{arm}的注意力指标")
+ONE_ARM_NOTE = ("Means over {n} crystals.", "共 {n} 个晶体的均值。")
+#: Sentences of the note below the table.
+NOTES = {
+    "of_pair": ("Arm: {arm}; baseline: {baseline}; {n} paired crystals.", "实验组：{arm}；基线组：{baseline}；配对晶体 {n} 个。"),
+    "of_pairs": ("{n} paired crystals.", "配对晶体 {n} 个。"),
+    "difference": (
+        "Difference: arm minus baseline; change: relative to the baseline's mean.",
+        "差值为实验组减基线组，变化以基线组均值为分母。",
+    ),
+    "adjusted": (
+        "p-values are adjusted over the primary metrics ({adjustment}).",
+        "p 值对主要指标一并校正（{adjustment}）。",
+    ),
+    "adjusted_not_error": (
+        "p-values are adjusted over the primary metrics ({adjustment}); that of the error stands alone.",
+        "p 值对主要指标一并校正（{adjustment}），误差的 p 值不在其列。",
+    ),
+    "points": ("Differences of the error are in percentage points.", "误差之差的单位为百分点。"),
+    "estimates": (
+        "Few training runs: intervals are estimates, and no verdict is given.",
+        "训练次数少，区间为估计，不作判定。",
+    ),
+    "undefined": (
+        "A percent change is not defined where the baseline's interval reaches zero.",
+        "基线组的区间触及零时，百分比变化无定义。",
+    ),
+    "disagreement": (
+        f"{DAGGER} Test and interval disagree; no difference is claimed.",
+        f"{DAGGER} 检验与区间不一致，不作差异的论断。",
+    ),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -62,10 +102,6 @@ class Table:
     decimals: tuple[int, ...] = ()
     plain_columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        for name in ("title", "columns", "rows", "note", "plain_columns"):
-            object.__setattr__(self, name, ByLanguage(getattr(self, name)))
-
 
 def main_table(result: ComparisonResult, style: Style = "nature") -> Table:
     """Primary metrics and error of every pair of arms, or the means of one arm alone.
@@ -77,15 +113,7 @@ def main_table(result: ComparisonResult, style: Style = "nature") -> Table:
     if not result.pairs:
         return _one_arm_table(result, style)
     level = f"{100 * (1 - result.alpha):g}%"
-    heads: dict[str, tuple[str, ...]] = {
-        "en": ("Metric", "Baseline", "Arm", f"Difference ({level} CI)", "Change", "Adjusted p"),
-        "zh": ("指标", "基线组", "实验组", f"差值（{level} 置信区间）", "变化", "校正后 p"),
-    }
-    plain = {
-        "en": ("Metric", "Baseline", "Arm", "Difference", f"{level} CI low", f"{level} CI high", "Change (%)", "Adjusted p"),
-        "zh": ("指标", "基线组", "实验组", "差值", f"{level} 置信区间下限", f"{level} 置信区间上限", "变化 (%)", "校正后 p"),
-    }  # fmt: skip
-    rows: dict[Lang, list[tuple[str, ...]]] = {"en": [], "zh": []}
+    rows: dict[str, list[tuple[str, ...]]] = each(lambda lang: [])
     values: list[tuple[float | None, ...]] = []
     decimals: list[int] = []
     groups = []
@@ -122,16 +150,16 @@ def main_table(result: ComparisonResult, style: Style = "nature") -> Table:
                 found.append(_error_row(result, pair, Wording(lang, style), decimals[-1]))
     return Table(
         "table",
-        {"en": "Attention metrics and error of the arms", "zh": "各组的注意力指标与误差"},
-        heads,
+        each(lambda lang: say("Attention metrics and error of the arms", "各组的注意力指标与误差", lang)),
+        each(lambda lang: tuple(pick(head, lang).format(level=level) for head in HEADS)),
         {k: tuple(v) for k, v in rows.items()},
-        {lang: _note(result, lang) for lang in heads},
+        each(lambda lang: _note(result, Wording(lang, style))),
         style,
         tuple(groups),
         tuple(values),
         tuple(decimals),
-        plain,
-    )  # fmt: skip
+        each(lambda lang: tuple(pick(head, lang).format(level=level) for head in PLAIN_HEADS)),
+    )
 
 
 def headline(pair: PairComparison, result: ComparisonResult) -> tuple[MetricResult, ...]:
@@ -142,16 +170,15 @@ def headline(pair: PairComparison, result: ComparisonResult) -> tuple[MetricResu
 
 def pair_name(pair: PairComparison, lang: str) -> str:
     """``Full model against model without middle fusion`` / ``全模态模型与无中期融合模型``."""
-    which: Lang = "zh" if lang == "zh" else "en"
-    first, second = arm_heading(pair.arm, which), facts.arm_label(pair.baseline, which)
-    return f"{first}与{second}" if which == "zh" else f"{first} against {second}"
+    first, second = arm_heading(pair.arm, lang), facts.arm_label(pair.baseline, lang)
+    return say("{arm} against {baseline}", "{arm}与{baseline}", lang, arm=first, baseline=second)
 
 
 def _row(m: MetricResult, w: Wording, decimals: int) -> tuple[str, ...]:
-    p, spec = m.paired, BY_NAME[m.metric]
+    p = m.paired
     mark = DAGGER if m.disagreement else ""
     return (
-        _with_unit(spec.label_zh if w.lang == "zh" else spec.label_en, spec.unit.replace("tokens", ""), w),
+        _with_unit(m.metric, w),
         fixed(p.mean_b, decimals),
         fixed(p.mean_a, decimals),
         _with_interval(p.mean_difference, p.ci_low, p.ci_high, decimals, w) + mark,
@@ -164,7 +191,7 @@ def _error_row(result: ComparisonResult, pair: PairComparison, w: Wording, decim
     e = pair.performance
     gain = None if e.relative_gain is None else -e.relative_gain
     return (
-        _with_unit("平均绝对误差" if w.lang == "zh" else "mean absolute error", result.unit, w),
+        w.with_unit(w.say("mean absolute error", "平均绝对误差"), result.unit),
         fixed(e.mae_baseline, decimals),
         fixed(e.mae_arm, decimals),
         _with_interval(e.difference, e.ci_low, e.ci_high, decimals, w) + (DAGGER if e.disagreement else ""),
@@ -173,10 +200,11 @@ def _error_row(result: ComparisonResult, pair: PairComparison, w: Wording, decim
     )
 
 
-def _with_unit(label: str, unit: str, w: Wording) -> str:
-    if w.lang == "zh":
-        return label if not unit else f"{label}/{unit}" if w.style == "gbt" else f"{label}（{unit}）"
-    return facts.capital(label) + (f" ({unit})" if unit else "")
+def _with_unit(metric: str, w: Wording) -> str:
+    spec = BY_NAME.get(metric)
+    # "effective tokens" says its unit
+    unit = "" if spec is None else pick(spec.units, w.lang) if "en" in spec.units else ""
+    return w.with_unit(metric_label(metric, w.lang), "" if unit == "tokens" else unit)
 
 
 def _with_interval(
@@ -188,74 +216,45 @@ def _with_interval(
     return w.bracketed(shown, fixed(low, decimals), fixed(high, decimals))
 
 
-def _note(result: ComparisonResult, lang: str) -> str:
-    zh = lang == "zh"
+def _note(result: ComparisonResult, w: Wording) -> str:
     metrics = [m for pair in result.pairs for m in headline(pair, result)]
     errors = [pair.performance for pair in result.pairs if pair.performance.mae_arm is not None]
     adjustment = next((m.adjustment for m in metrics if m.adjustment), "")
-    parts = []
-    if len(result.pairs) == 1:
-        pair = result.pairs[0]
-        first, second = (
-            facts.arm_label(pair.arm, "zh" if zh else "en"),
-            facts.arm_label(pair.baseline, "zh" if zh else "en"),
-        )
-        parts.append(
-            f"实验组：{first}；基线组：{second}；配对晶体 {pair.n} 个。" if zh
-            else f"Arm: {first}; baseline: {second}; {pair.n} paired crystals."
-        )  # fmt: skip
-    else:
-        parts.append(f"配对晶体 {result.n_crystals} 个。" if zh else f"{result.n_crystals} paired crystals.")
-    parts.append(
-        "差值为实验组减基线组，变化以基线组均值为分母。" if zh
-        else "Difference: arm minus baseline; change: relative to the baseline's mean."
-    )  # fmt: skip
+    told = ["of_pair" if len(result.pairs) == 1 else "of_pairs", "difference"]
     if adjustment:
-        parts.append(
-            f"p 值对主要指标一并校正（{facts.adjustment_name(adjustment, lang)}）" + ("，误差的 p 值不在其列。" if errors else "。") if zh
-            else f"p-values are adjusted over the primary metrics ({adjustment})" + ("; that of the error stands alone." if errors else ".")
-        )  # fmt: skip
+        told.append("adjusted_not_error" if errors else "adjusted")
     if errors and result.unit == "%":
-        parts.append(
-            "误差之差的单位为百分点。" if zh else "Differences of the error are in percentage points."
-        )
+        told.append("points")
     if any(pair.claim == "estimates" for pair in result.pairs):
-        parts.append(
-            "训练次数少，区间为估计，不作判定。"
-            if zh
-            else "Few training runs: intervals are estimates, and no verdict is given."
-        )
+        told.append("estimates")
     if any(m.paired.percent_undefined for m in metrics):
-        parts.append(
-            "基线组的区间触及零时，百分比变化无定义。" if zh
-            else "A percent change is not defined where the baseline's interval reaches zero."
-        )  # fmt: skip
+        told.append("undefined")
     if any(m.disagreement for m in metrics) or any(e.disagreement for e in errors):
-        parts.append(
-            f"{DAGGER} 检验与区间不一致，不作差异的论断。"
-            if zh
-            else f"{DAGGER} Test and interval disagree; no difference is claimed."
-        )
-    return ("" if zh else " ").join(parts)
+        told.append("disagreement")
+    first = result.pairs[0]
+    values = {
+        "arm": facts.arm_label(first.arm, w.lang),
+        "baseline": facts.arm_label(first.baseline, w.lang),
+        "n": first.n if len(result.pairs) == 1 else result.n_crystals,
+        "adjustment": facts.adjustment_name(adjustment, w.lang),
+    }
+    return w.marks.space.join(w.pick(NOTES[key]).format(**values) for key in told)
 
 
 def _one_arm_table(result: ComparisonResult, style: Style) -> Table:
     arm = result.arms[0]
-    names = {"en": facts.arm_label(arm.name, "en"), "zh": facts.arm_label(arm.name, "zh")}
-    rows: dict[Lang, list[tuple[str, ...]]] = {"en": [], "zh": []}
-    for name, mean in arm.means.items():
-        spec = BY_NAME.get(name)
-        for lang in rows:
-            label = name if spec is None else spec.label_en if lang == "en" else spec.label_zh
-            unit = "" if spec is None else spec.unit.replace("tokens", "")
-            rows[lang].append((_with_unit(label, unit, Wording(lang, style)), format_number(mean)))
-    heads = {"en": ("Metric", arm_heading(arm.name, "en")), "zh": ("指标", names["zh"])}
+
+    def rows(lang: str) -> tuple[tuple[str, ...], ...]:
+        w = Wording(lang, style)
+        return tuple((_with_unit(name, w), format_number(mean)) for name, mean in arm.means.items())
+
+    heads = each(lambda lang: (pick(HEADS[0], lang), arm_heading(arm.name, lang)))
     return Table(
         "table",
-        {"en": f"Attention metrics of the {names['en']}", "zh": f"{names['zh']}的注意力指标"},
+        each(lambda lang: pick(ONE_ARM, lang).format(arm=facts.arm_label(arm.name, lang))),
         heads,
-        {k: tuple(v) for k, v in rows.items()},
-        {"en": f"Means over {result.n_crystals} crystals.", "zh": f"共 {result.n_crystals} 个晶体的均值。"},
+        each(rows),
+        each(lambda lang: pick(ONE_ARM_NOTE, lang).format(n=result.n_crystals)),
         style,
         (),
         tuple((mean,) for mean in arm.means.values()),

@@ -8,6 +8,7 @@ from typing import Any
 from crysmm_attn_plugin.catalogue import PRIMARY
 from crysmm_attn_plugin.reports import tables
 from crysmm_attn_plugin.reports.headline import headline
+from crysmm_attn_plugin.reports.language import SOURCE, known
 from crysmm_attn_plugin.reports.markup import to_plain
 from crysmm_attn_plugin.reports.trackers import NAME, Entry, finite
 from crysmm_attn_plugin.stats.results import ComparisonResult
@@ -21,7 +22,8 @@ def make_entry(comparison: Any, folder: Path) -> Entry:
         comparison: The ``reports.comparison.Comparison`` that was written.
         folder: Where it lies.
     """
-    figures = [f for f in sorted((folder / "figures").glob("*.png")) if not f.name.endswith(".zh.png")]
+    others = tuple(f".{lang}.png" for lang in known() if lang != SOURCE)
+    figures = [f for f in sorted((folder / "figures").glob("*.png")) if not f.name.endswith(others)]
     numbers, texts = summary_numbers(comparison.result), summary_texts(comparison.result)
     return Entry(numbers, texts, figures, folder)
 

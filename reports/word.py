@@ -11,7 +11,7 @@ from typing import Any
 
 from crysmm_attn_plugin.reports import paragraphs as prose
 from crysmm_attn_plugin.reports.escape import printable
-from crysmm_attn_plugin.reports.language import pick
+from crysmm_attn_plugin.reports.language import figure_stem, fonts, pick
 from crysmm_attn_plugin.reports.markup import pieces
 from crysmm_attn_plugin.reports.paragraphs import TITLES
 from crysmm_attn_plugin.reports.prose_facts import Style
@@ -20,7 +20,6 @@ from crysmm_attn_plugin.reports.tables import Table
 from crysmm_attn_plugin.stats.results import ComparisonResult
 from crysmm_attn_plugin.store.files import write_atomic
 
-_TEXT_FONT, _CHINESE_FONT = "Times New Roman", "SimSun"
 _TABLE_POINTS, _TEXT_POINTS = 8.0, 11.0
 #: Room for text on an A4 page with margins of 25 mm, points.
 _PAGE_WIDTH = 453.0
@@ -38,7 +37,7 @@ def write_table(table: Table, path: Path, langs: Sequence[str]) -> Path:
         path: File.
         langs: Languages.
     """
-    document = _document()
+    document = _document(langs)
     for lang in langs:
         _add_table(document, table, lang)
     return write_atomic(path, lambda p: document.save(str(p)))
@@ -57,7 +56,7 @@ def write_paragraphs(
         style: ``nature``, ``apa`` or ``gbt``.
         pictures: Folder that holds the main figure as PNG, when it was drawn.
     """
-    document = _document()
+    document = _document(langs)
     for i, lang in enumerate(langs):
         if i:
             document.add_page_break()
@@ -82,23 +81,24 @@ def write_paragraphs(
     return write_atomic(path, lambda p: document.save(str(p)))
 
 
-def _document() -> Any:
+def _document(langs: Sequence[str]) -> Any:
     from docx import Document
     from docx.oxml.ns import qn
 
+    latin, han = fonts(langs[0]).latin, next((f.han for f in map(fonts, langs) if f.han), "")
     document = Document()
     section = document.sections[0]
     section.page_width, section.page_height = _points(595.3), _points(841.9)
     section.left_margin = section.right_margin = section.top_margin = section.bottom_margin = _points(71)
     for name in ("Normal", "Heading 1", "Heading 2"):
         font = document.styles[name].font
-        font.name = _TEXT_FONT
-        fonts = document.styles[name].element.get_or_add_rPr().get_or_add_rFonts()
+        font.name = latin
+        used = document.styles[name].element.get_or_add_rPr().get_or_add_rFonts()
         for attribute in ("w:ascii", "w:hAnsi", "w:cs"):
-            fonts.set(qn(attribute), _TEXT_FONT)
+            used.set(qn(attribute), latin)
         for attribute in ("w:asciiTheme", "w:hAnsiTheme", "w:eastAsiaTheme", "w:cstheme"):
-            fonts.attrib.pop(qn(attribute), None)
-        fonts.set(qn("w:eastAsia"), _CHINESE_FONT)
+            used.attrib.pop(qn(attribute), None)
+        used.set(qn("w:eastAsia"), han)
         font.size = _points({"Normal": _TEXT_POINTS, "Heading 1": 14, "Heading 2": 12}[name])
         if name != "Normal":
             from docx.shared import RGBColor
@@ -149,12 +149,8 @@ def _add_text(document: Any, text: str, *, points: float, justify: bool) -> None
 
 
 def _add_figure(document: Any, pictures: Path, lang: str) -> None:
-    chinese = pictures / "figures" / f"{_FIGURE}.zh.png"
-    found = [
-        p
-        for p in (chinese if lang == "zh" else None, pictures / f"{_FIGURE}.png")
-        if p is not None and p.is_file()
-    ]
+    own = pictures / "figures" / f"{figure_stem(_FIGURE, lang)}.png"
+    found = [p for p in (own, pictures / f"{_FIGURE}.png") if p.is_file()]
     if not found:
         return
     document.add_picture(str(found[0]), width=_points(_PAGE_WIDTH - 2))

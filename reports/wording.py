@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from crysmm_attn_plugin.reports.arm_names import Lang
+from crysmm_attn_plugin.language_forms import Marks, NumberForms, Styled
+from crysmm_attn_plugin.reports import language
 from crysmm_attn_plugin.reports.numbers import (
     MISSING,
     decimals_for,
@@ -27,7 +28,7 @@ FOLD_FROM = 100.0
 class Wording:
     """Numbers as text in one language and style."""
 
-    lang: Lang
+    lang: str
     style: Style
 
     @property
@@ -35,8 +36,24 @@ class Wording:
         return self.style in ("apa", "gbt")
 
     @property
-    def zh(self) -> bool:
-        return self.lang == "zh"
+    def marks(self) -> Marks:
+        return language.marks(self.lang)
+
+    @property
+    def forms(self) -> NumberForms:
+        return language.numbers(self.lang)
+
+    def say(self, en: str, zh: str, **values: object) -> str:
+        """One text in the language; see ``language.say``."""
+        return language.say(en, zh, self.lang, **values)
+
+    def pick(self, texts: Sequence[str] | Mapping[str, str]) -> str:
+        """One of several texts; see ``language.pick``."""
+        return language.pick(texts, self.lang)
+
+    def styled(self, texts: Styled, **values: str) -> str:
+        """The text of this style, its fields filled in."""
+        return texts.get(self.style, texts[""]).format(**values)
 
     def symbol(self, name: str) -> str:
         """A statistic's symbol, in italics where the style asks for it."""
@@ -48,15 +65,16 @@ class Wording:
 
     def ends(self, low: str, high: str) -> str:
         """A range from its two ends as text: ``0.1 to 0.3``, ``[0.1, 0.3]`` (apa), ``0.1～0.3`` in Chinese."""
-        if self.zh:
-            return f"{low}～{high}"
-        return f"{low} to {high}" if self.style == "nature" else f"[{low}, {high}]"
+        return self.styled(self.forms.range, low=low, high=high)
 
     def bracketed(self, value: str, low: str, high: str) -> str:
         """A number with its range, as a table cell has it."""
-        if self.zh:
-            return f"{value}（{low}～{high}）"
-        return f"{value} [{low}, {high}]" if self.style == "apa" else f"{value} ({low} to {high})"
+        return self.styled(self.forms.cell, value=value, low=low, high=high)
+
+    def with_unit(self, label: str, unit: str) -> str:
+        """A label with its unit, as a table has it; a capital first."""
+        label = capital(label)
+        return self.styled(self.forms.unit, label=label, unit=unit) if unit else label
 
     def interval(self, low: float | None, high: float | None) -> str:
         """An interval, at the precision of its width."""
@@ -85,12 +103,12 @@ class Wording:
             text = fixed(ratio, min(max(decimals_for((high - low) / 100), 1), 2))
         else:
             text = fixed(ratio, 1)
-        return f"{text} 倍" if self.zh else f"{text}-fold"
+        return self.forms.fold.format(ratio=text)
 
     def change(self, percent: float | None, low: float | None = None, high: float | None = None) -> str:
         """A relative change as a table cell: ``−23.6%``, ``3.2-fold``, ``not defined``."""
         if percent is None or not math.isfinite(percent):
-            return "无定义" if self.zh else "not defined"
+            return self.say("not defined", "无定义")
         return self.fold(percent, low, high) if percent >= FOLD_FROM else self.percent(percent, low, high)
 
     def rho(self, value: float | None) -> str:
@@ -113,26 +131,15 @@ class Wording:
             texts = [fixed(v, decimals_for(width)) for v in values]
         else:
             texts = [format_number(v) for v in values]
-        return ("、" if self.zh else ", ").join(texts)
+        return self.marks.list.join(texts)
 
     def join(self, items: Sequence[str], last: str = "") -> str:
         """``a, b and c`` / ``a、b和c``."""
-        items = list(items)
-        if len(items) < 2:
-            return "".join(items)
-        if self.zh:
-            return "、".join(items[:-1]) + "和" + items[-1]
-        return ", ".join(items[:-1]) + f" {last or 'and'} " + items[-1]
+        return self.marks.join(list(items), f"{self.marks.space}{last}{self.marks.space}" if last else "")
 
     def count(self, n: int) -> str:
-        """A small count as a word (English)."""
-        return str(n) if self.zh else count(n)
-
-
-def count(n: int) -> str:
-    """``three``; from ten on in digits."""
-    words = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-    return words[n] if n < len(words) else str(n)
+        """A small count as a word, where the language has one."""
+        return self.forms.word(n)
 
 
 def capital(text: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crysmm_attn_plugin.reports.escape import printable
-from crysmm_attn_plugin.reports.language import ByLanguage
+from crysmm_attn_plugin.reports.language import pick
 from crysmm_attn_plugin.reports.machine_tables import SIGNIFICANCE, significance_rows
 from crysmm_attn_plugin.reports.tables import Table
 from crysmm_attn_plugin.stats.results import ComparisonResult
@@ -17,7 +17,7 @@ from crysmm_attn_plugin.store.files import write_atomic
 if TYPE_CHECKING:
     import pandas as pd
 
-_SHEETS = ByLanguage({"en": "Table", "zh": "表"})
+_SHEET = ("Table", "表")
 #: Most rows of a sheet, the format's limit.
 _MOST_ROWS = 1_048_575
 
@@ -47,10 +47,16 @@ def write_workbook(
     return write_atomic(path, lambda p: book.save(str(p)))
 
 
+def _sheet_name(book: Any, lang: str) -> str:
+    """A name of its own among the sheets: two languages may have one word for it."""
+    name = pick(_SHEET, lang)
+    return name if name not in book.sheetnames else f"{name} {lang}"
+
+
 def _table_sheet(book: Any, table: Table, lang: str) -> None:
     from openpyxl.styles import Border, Font, Side
 
-    sheet = book.create_sheet(_SHEETS[lang])
+    sheet = book.create_sheet(_sheet_name(book, lang))
     heads = table.plain_columns[lang]
     thick, thin = Side(style="medium"), Side(style="thin")
     _put_row(sheet, 1, heads)

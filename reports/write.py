@@ -21,7 +21,7 @@ from crysmm_attn_plugin.store.folders import write_folder_atomic
 
 if TYPE_CHECKING:
     from crysmm_attn_plugin.reports.comparison import Comparison
-    from crysmm_attn_plugin.reports.prose_facts import Lang, Style
+    from crysmm_attn_plugin.reports.prose_facts import Style
     from crysmm_attn_plugin.stats.results import ComparisonResult
 
 #: Parts of a report that can be asked for alone. ``json`` (result.json) is always written.
@@ -106,7 +106,7 @@ def check_request(
     formats: Sequence[str] | None = None,
     langs: Sequence[str] = LANGUAGES,
     style: str = "nature",
-) -> tuple[set[str], tuple[Lang, ...], Style, Path]:
+) -> tuple[set[str], tuple[str, ...], Style, Path]:
     """What a report is asked to be, checked before any work is done; nothing is written.
 
     Returns:
@@ -117,7 +117,7 @@ def check_request(
     """
     every = known_formats()
     wanted = set(_checked("format", formats or every, every))
-    languages = cast("tuple[Lang, ...]", _checked("language", langs, known_languages()))
+    languages = _checked("language", langs, known_languages())
     number_style = cast("Style", _checked("style", [style], STYLES)[0])
     return wanted, languages, number_style, check_folder(out_dir)
 
@@ -175,7 +175,7 @@ def _fill(
     out: Path,
     target: Path,
     wanted: set[str],
-    langs: tuple[Lang, ...],
+    langs: tuple[str, ...],
     style: Style,
     progress: Progress,
 ) -> None:
@@ -264,7 +264,7 @@ def _fill(
     write_json(out / MARKER, {**result.to_dict(), "figures": drawn, "parts": part_numbers})
 
 
-def _paragraphs(result: ComparisonResult, out: Path, langs: tuple[Lang, ...], style: Style) -> None:
+def _paragraphs(result: ComparisonResult, out: Path, langs: tuple[str, ...], style: Style) -> None:
     from crysmm_attn_plugin.reports import latex_document
     from crysmm_attn_plugin.reports import paragraphs as prose
     from crysmm_attn_plugin.reports.references import bibliography

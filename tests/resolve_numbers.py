@@ -10,7 +10,7 @@ from typing import Any
 
 from crysmm_attn_plugin.reports.guide import ranges_text
 from crysmm_attn_plugin.reports.markup import FORMULAS
-from crysmm_attn_plugin.reports.references import CITATION, REFERENCES
+from crysmm_attn_plugin.reports.references import REFERENCES, citations_in
 
 NUMBER = re.compile(r"(?<![\w.])[−-]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?![\w])")
 WORDS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5}
@@ -29,7 +29,8 @@ def numbers(text: str, result: dict[str, Any]) -> list[str]:
         text = text.replace(entry, " ").replace(entry.replace(" ", ""), " ")
     for reference in REFERENCES.values():
         text = text.replace(reference.full, " ")
-    text = CITATION.sub(" ", text)
+    for cited in reversed(list(citations_in(text))):
+        text = f"{text[: cited.start()]} {text[cited.end() :]}"
     for name in _strings(result):
         if any(c.isdigit() for c in name):
             text = text.replace(name, " ")

@@ -129,7 +129,7 @@ def summary(comparison: Comparison) -> str:
         for m in headline(pair, result):
             p = m.paired
             lines.append(
-                f"  {BY_NAME[m.metric].label_en:<20} {fixed(p.percent_change, 1, sign=True):>7} %  difference "
+                f"  {BY_NAME[m.metric].label('en'):<20} {fixed(p.percent_change, 1, sign=True):>7} %  difference "
                 f"{format_number(p.mean_difference, p.ci_low, p.ci_high)} ({format_interval(p.ci_low, p.ci_high)})  adjusted "
                 f"{format_p(m.p_adjusted)}  {m.outcome}"
             )

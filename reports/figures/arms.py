@@ -17,7 +17,6 @@ from crysmm_attn_plugin.reports.figures.style import (
     VERMILLION,
     one_line,
 )
-from crysmm_attn_plugin.reports.language import say
 
 #: The baseline first, then the other arms in their order. Source: Wong, Nature Methods 8, 441 (2011).
 COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
@@ -57,7 +56,7 @@ def ordered(baseline: str, names: Sequence[str]) -> list[str]:
 
 def label(name: str, lang: str) -> str:
     """The arm's name on one line, as prose and tables call it."""
-    return one_line(say(arm_label(name, "en"), arm_label(name, "zh"), lang))
+    return one_line(arm_label(name, lang))
 
 
 def colours_of(baseline: str, names: Sequence[str]) -> dict[str, str]:

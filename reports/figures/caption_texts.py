@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-#: Part of a method's English name -> its Chinese name.
-METHODS_ZH = {
-    "sign-flip": "符号翻转置换检验",
-    "bootstrap-t": "bootstrap-t 法",
-    "two-way": "双因素 t 法",
-    "max-T": "逐步 max-T 法",
-    "Holm": "Holm 法",
-    "Benjamini": "Benjamini-Hochberg 法",
-    "t test": "配对 t 检验",
+#: Part of a method's English name -> what it is called; ``{name}`` is the statistics' own name.
+METHODS = {
+    "sign-flip": ("{name}", "符号翻转置换检验"),
+    "bootstrap-t": ("{name}", "bootstrap-t 法"),
+    "two-way": ("{name}", "双因素 t 法"),
+    "max-T": ("{name}", "逐步 max-T 法"),
+    "Holm": ("{name}", "Holm 法"),
+    "Benjamini": ("{name}", "Benjamini-Hochberg 法"),
+    "t test": ("{name}", "配对 t 检验"),
 }
 
 #: Key -> English and Chinese template.
@@ -21,15 +21,16 @@ TEXT: dict[str, tuple[str, str]] = {
         "for many "
         "crystals), the arm's mean (bar), and the metric under uniform attention and under "
         "re-initialised weights "
-        "(dashed and dotted). Right: each crystal's difference from {baseline} with its density, and the "
-        "mean "
-        "difference with its {confidence} % interval ({interval}). {claim}",
+        "(dashed and dotted).",
         "{n} 个{split}集晶体上{direction}注意力的集中程度。各分图左侧：每个晶体在各组中的取值（点；同一晶"
         "体以线相连，"
         "晶体较多时以密度和浅色点代替连线）、各组均值（短横），以及均匀注意力和重新初始化权重下的取值（虚"
-        "线与点线）。"
-        "右侧：各晶体相对 {baseline} 的差值及其密度，平均差值及其 {confidence}% 区间（{interval}）。"
-        "{claim}",
+        "线与点线）。",
+    ),
+    "statistics_differences": (
+        "Right: each crystal's difference from {baseline} with its density, and the mean difference with its "
+        "{confidence} % interval ({interval}).",
+        "右侧：各晶体相对 {baseline} 的差值及其密度，平均差值及其 {confidence}% 区间（{interval}）。",
     ),
     "statistics_runs": (
         "Hollow diamonds: the mean of each training run over the crystals.",

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from crysmm_attn_plugin.reports.figures import estimates
 from crysmm_attn_plugin.reports.figures.arms import label
-from crysmm_attn_plugin.reports.figures.caption_texts import METHODS_ZH, TEXT
+from crysmm_attn_plugin.reports.figures.caption_texts import METHODS, TEXT
 from crysmm_attn_plugin.reports.figures.style import one_line
 from crysmm_attn_plugin.reports.figures.wording import (
     category_label,
@@ -21,6 +21,7 @@ from crysmm_attn_plugin.reports.figures.wording import (
     say,
     with_interval,
 )
+from crysmm_attn_plugin.reports.language import marks
 from crysmm_attn_plugin.stats.results import ComparisonResult, ExampleCrystal, MetricResult, PairComparison
 
 _HAN_SPACE = re.compile(
@@ -35,7 +36,7 @@ def caption(kind: str, result: ComparisonResult, lang: str, **about: object) -> 
         kind: ``statistics``, ``heatmap``, ``categories``, ``coupling``, ``epochs``, ``specification`` or
             ``performance``.
         result: The comparison.
-        lang: ``en`` or ``zh``.
+        lang: A known language's code.
         **about: ``example`` and ``arms`` for a heat map, ``pair`` for a specification curve.
     """
     return _WRITERS[kind](result, lang, about).strip()
@@ -63,9 +64,7 @@ def _say(key: str, lang: str, **values: object) -> str:
 
 
 def _join(names: list[str], lang: str) -> str:
-    if len(names) < 2:
-        return "".join(names)
-    return say("list_comma", lang).join(names[:-1]) + say("list_last", lang) + names[-1]
+    return marks(lang).join(names)
 
 
 def _first_upper(text: str) -> str:
@@ -82,8 +81,10 @@ def _level(result: ComparisonResult) -> str:
 
 
 def _method(name: str, lang: str) -> str:
-    chinese = next((zh for key, zh in METHODS_ZH.items() if key.lower() in name.lower()), name)
-    return pick((name, chinese), lang)
+    texts = next((t for key, t in METHODS.items() if key.lower() in name.lower()), None)
+    if texts is None or pick(texts, lang) == texts[0]:
+        return pick((name, name), lang)  # a language may have a word for the whole name
+    return pick(texts, lang)
 
 
 def _primary(result: ComparisonResult) -> list[tuple[PairComparison, MetricResult]]:
@@ -134,31 +135,17 @@ def _statistics(result: ComparisonResult, lang: str, about: Mapping[str, object]
     found = _primary(result)
     space = say("sentence_gap", lang)
     if not found:
-        text = _say(
-            "statistics",
-            lang,
-            baseline=label(result.baseline, lang),
-            confidence=_level(result),
-            interval="–",
-            claim="",
-            **common,
-        )
-        return (
-            text.split(". Right")[0].split("右侧")[0].rstrip(".")
-            + pick((".", ""), lang)
-            + space
-            + _say("too_few", lang)
-        )
+        text = _say("statistics", lang, **common)
+        return text + space + _say("too_few", lang)
     paired = found[0][1].paired
-    text = _say(
-        "statistics",
+    differences = _say(
+        "statistics_differences",
         lang,
         baseline=label(result.baseline, lang),
         confidence=f"{100 * paired.confidence:g}",
         interval=_method(paired.interval, lang),
-        claim=_claim(result, lang),
-        **common,
     )
+    text = space.join([_say("statistics", lang, **common), differences, _claim(result, lang)])
     if any(estimates.runs(m) for _, m in found):
         text += space + _say("statistics_runs", lang)
     if any(estimates.guide_range(p, m) for p, m in found):

@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
 from crysmm_attn_plugin.reports.figures import typefaces
+from crysmm_attn_plugin.reports.language import figure_stem
 from crysmm_attn_plugin.store.files import write_atomic
 
 if TYPE_CHECKING:
@@ -81,13 +82,8 @@ class FigureRecord:
             suffix: ``png``, ``pdf`` or ``svg``.
             lang: Language of its labels.
         """
-        wanted = f"{stem(self.name, lang)}.{suffix}"
+        wanted = f"{figure_stem(self.name, lang)}.{suffix}"
         return next((f for f in self.files if f.name == wanted), None)
-
-
-def stem(name: str, lang: str) -> str:
-    """File stem of a figure in a language; English has none of its own."""
-    return name if lang == "en" else f"{name}.{lang}"
 
 
 @contextlib.contextmanager
@@ -231,7 +227,7 @@ def save(
         undated = {"pdf": "CreationDate", "svg": "Date"}
         if suffix in undated:
             metadata[undated[suffix]] = None
-        path = folder / f"{stem(name, lang)}.{suffix}"
+        path = folder / f"{figure_stem(name, lang)}.{suffix}"
 
         def draw(target: Path, suffix: str = suffix, metadata: dict[str, Any] = metadata) -> None:
             figure.savefig(target, format=suffix, dpi=DPI, metadata=metadata)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from crysmm_attn_plugin.catalogue import BY_NAME, TOKEN_CATEGORIES
+from crysmm_attn_plugin.reports import language
 from crysmm_attn_plugin.reports.language import pick
 from crysmm_attn_plugin.reports.numbers import decimals_for, fixed, format_p
 
@@ -130,7 +131,7 @@ def metric_label(name: str, lang: str, *, unit: bool = True) -> str:
     spec = BY_NAME.get(name)
     if spec is None:
         return name.replace("_", " ")
-    label = pick((spec.label_en, spec.label_zh), lang)
+    label = language.metric_label(name, lang)
     # "effective tokens" says its unit
     return f"{label} [{spec.unit}]" if unit and spec.unit and spec.unit.rstrip("s") not in label else label
 

@@ -184,6 +184,7 @@ def _environment() -> Environment:
         spoken=language.pick,
         language_name=language.name,
         marks=language.marks,
+        nearest=language.nearest,
     )
     environment.filters["plain"] = lambda value: to_plain(str(value))
     return environment

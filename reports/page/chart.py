@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from crysmm_attn_plugin.catalogue import BY_NAME, TOKEN_CATEGORIES
+from crysmm_attn_plugin.reports import language
 from crysmm_attn_plugin.reports.figures.estimates import guide_percents, runs
-from crysmm_attn_plugin.reports.language import known, pick, say
+from crysmm_attn_plugin.reports.language import known, pick
 from crysmm_attn_plugin.reports.numbers import decimals_for, fixed, format_p
 from crysmm_attn_plugin.reports.tables import OUTCOMES
 from crysmm_attn_plugin.stats.results import MetricResult, PairComparison
@@ -168,12 +168,7 @@ def _ticks(low: float, high: float, zero: float) -> tuple[tuple[float, str], ...
 
 def metric_label(metric: str, lang: str) -> str:
     """A metric's name, capitalised, as a label."""
-    spec = BY_NAME.get(metric)
-    if spec is not None:
-        name = pick((spec.label_en, spec.label_zh), lang)
-    else:
-        category = TOKEN_CATEGORIES.get(metric.removeprefix("mass_"))
-        name = pick(category, lang) if category else metric.replace("_", " ")
+    name = language.metric_label(metric, lang)
     return name[:1].upper() + name[1:]
 
 
@@ -182,4 +177,5 @@ def _percent_interval(low: float, high: float, lang: str) -> str:
         return "–"
     decimals = min(decimals_for(high - low), 2)
     first, second = f"{fixed(low, decimals)}%", f"{fixed(high, decimals)}%"
-    return say("{low} to {high}", "[{low}, {high}]", lang).format(low=first, high=second)
+    forms = language.numbers(lang).interval
+    return forms.get("nature", forms[""]).format(low=first, high=second)

@@ -13,6 +13,7 @@ import pandas as pd
 from crysmm_attn_plugin.catalogue import BY_NAME, PRIMARY
 from crysmm_attn_plugin.errors import AttnError
 from crysmm_attn_plugin.reports.figures.arms import colours_of, label
+from crysmm_attn_plugin.reports.language import tag
 from crysmm_attn_plugin.reports.page.blocks import descriptions, space_group
 from crysmm_attn_plugin.reports.page.chart import metric_label
 from crysmm_attn_plugin.reports.page.maps import MOST_RUNS, PackedMaps
@@ -64,6 +65,7 @@ def payload(comparison: Any, packed: PackedMaps, langs: Sequence[str]) -> dict[s
     texts = descriptions(comparison, order)
     return {
         "langs": list(langs),
+        "tags": {lang: tag(lang) for lang in langs},
         "texts": dictionary(langs),
         "arms": [
             {"name": a, "colour": painted[a], "label": {lang: label(a, lang) for lang in langs}} for a in arms

@@ -21,7 +21,7 @@
   };
   app.setLang = function (lang) {
     root.dataset.lang = lang;
-    root.lang = lang === "zh" ? "zh-CN" : lang;
+    root.lang = app.data.tags[lang] || lang;
     keep("crysmm-attn-lang", lang);
     app.label();
     app.emit("lang");

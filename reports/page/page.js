@@ -74,7 +74,7 @@
 
   app.state.metric = 0;
   if (root.dataset.wished && app.data.langs.includes(root.dataset.wished)) root.dataset.lang = root.dataset.wished;
-  root.lang = root.dataset.lang === "zh" ? "zh-CN" : root.dataset.lang;
+  root.lang = app.data.tags[root.dataset.lang] || root.dataset.lang;
   document.getElementById("explorer").hidden = false;
   app.startList();
   app.fillSelects();

@@ -45,7 +45,7 @@ def sensitivity(result: ComparisonResult, pair: PairComparison) -> tuple[Way, ..
         for name in SEED_METRICS:
             found_metric = metrics.get(name)
             if found_metric is None:
-                cells.append(("–", "", {"en": "", "zh": ""}))
+                cells.append(("–", "", dict.fromkeys(known(), "")))
                 continue
             m, p = found_metric, found_metric.paired
             shown, interval = "–", ""

@@ -94,6 +94,13 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "仅有 {n} 个配对晶体，不足以比较{arm}与{baseline}。",
     ),
 }
+_SPLIT = ("{split} split; {counts}", "{split} 划分；{counts}")
+_COUNTED = (
+    ("{k} checkpoint per arm", "每组 {k} 个检查点"),
+    ("{k} checkpoints per arm", "每组 {k} 个检查点"),
+    ("{k} and {b} checkpoints", "检查点 {k} 个与 {b} 个"),
+)
+_SEEDS = (("{k} seed per arm", "每组 {k} 个种子"), ("{k} seeds per arm", "每组 {k} 个种子"))
 
 
 @dataclass(frozen=True)
@@ -187,20 +194,14 @@ def _facts(
         facts.append(("fact_headline", big, small))
     seeds = {a.name: a.n_seeds for a in result.arms}
     k, k_baseline = seeds.get(pair.arm, 1), seeds.get(pair.baseline, 1)
-    if k == k_baseline:
-        counts = {"en": f"{k} checkpoint{'s' if k > 1 else ''} per arm", "zh": f"每组 {k} 个检查点"}
-    else:
-        counts = {"en": f"{k} and {k_baseline} checkpoints", "zh": f"检查点 {k} 个与 {k_baseline} 个"}
-    facts.append(
-        (
-            "fact_n",
-            f"N = {pair.n}",
-            {
-                "en": f"{result.split} split; {counts['en']}",
-                "zh": f"{result.split} 划分；{counts['zh']}",
-            },
+    counted = _COUNTED[0 if k == 1 else 1] if k == k_baseline else _COUNTED[2]
+    split = {
+        lang: pick(_SPLIT, lang).format(
+            split=result.split, counts=pick(counted, lang).format(k=k, b=k_baseline)
         )
-    )
+        for lang in known()
+    }
+    facts.append(("fact_n", f"N = {pair.n}", split))
     facts.append(
         (
             "fact_error",
@@ -209,7 +210,7 @@ def _facts(
         )
     )
     few = min(k, k_baseline)
-    seeds_text = {"en": f"{few} seed{'s' if few > 1 else ''} per arm", "zh": f"每组 {few} 个种子"}
+    seeds_text = {lang: pick(_SEEDS[few > 1], lang).format(k=few) for lang in known()}
     facts.append(("fact_claim", seeds_text, {k: pick(CLAIMS[pair.claim], k) for k in known()}))
     return tuple((key, big, small) for key, big, small in facts)  # type: ignore[misc]
 
@@ -217,7 +218,7 @@ def _facts(
 def _error(result: ComparisonResult, pair: PairComparison) -> Both:
     e = pair.performance
     if e.mae_arm is None or e.mae_baseline is None:
-        return {"en": "No predictions were captured.", "zh": "未采集到预测值。"}
+        return {lang: say("No predictions were captured.", "未采集到预测值。", lang) for lang in known()}
     if e.ci_low is not None and e.ci_high is not None:
         decimals = decimals_for(e.ci_high - e.ci_low)
     else:
