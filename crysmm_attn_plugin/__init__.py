@@ -24,6 +24,7 @@ if not os.path.isdir(os.path.join(_here, "hooks")) and os.path.isfile(
 
 _LAZY = {
     "attach": ("crysmm_attn_plugin.plugin", "attach"),
+    "probe": ("crysmm_attn_plugin.probing.api", "probe"),
     "new_run_id": ("crysmm_attn_plugin.store.writer", "new_run_id"),
     "open_run": ("crysmm_attn_plugin.store.reader", "open_run"),
     "Run": ("crysmm_attn_plugin.store.reader", "Run"),
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from crysmm_attn_plugin import metrics as metrics
     from crysmm_attn_plugin import stats as stats
     from crysmm_attn_plugin.plugin import attach as attach
+    from crysmm_attn_plugin.probing.api import probe as probe
     from crysmm_attn_plugin.reports.comparison import Comparison as Comparison
     from crysmm_attn_plugin.reports.comparison import compare_runs as compare_runs
     from crysmm_attn_plugin.store.reader import Run as Run

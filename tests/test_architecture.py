@@ -31,9 +31,10 @@ MAY_IMPORT = {
     "store": {"nouns", "text"},
     "stats": {"nouns", "text", "store"},
     "reports": {"nouns", "text", "contract", "store", "stats"},
-    "capture": {"nouns", "text", "metrics", "contract", "hooks", "store"},
+    "probing": {"nouns", "text", "contract", "hooks", "store", "stats"},
+    "capture": {"nouns", "text", "metrics", "contract", "hooks", "store", "probing"},
     "plugin": {"nouns", "text", "metrics", "contract", "hooks", "store", "capture"},
-    "demo": {"nouns", "text", "contract", "hooks", "store", "capture", "plugin", "metrics"},
+    "demo": {"nouns", "text", "contract", "hooks", "store", "capture", "plugin", "metrics", "probing"},
 }
 ROOMS = {
     f"{PACKAGE}.hooks.contract": "contract",
@@ -45,6 +46,7 @@ ROOMS = {
     f"{PACKAGE}.metrics": "metrics",
     f"{PACKAGE}.store": "store",
     f"{PACKAGE}.stats": "stats",
+    f"{PACKAGE}.probing": "probing",
     f"{PACKAGE}.capture": "capture",
     f"{PACKAGE}.plugin": "plugin",
     f"{PACKAGE}.demo": "demo",

@@ -15,7 +15,7 @@ from crysmm_attn_plugin.records import Alarm, Window, WindowOutcome
 from crysmm_attn_plugin.store.columns import Names, attention_table, metric_ranges, parquet_bytes, plain_table
 from crysmm_attn_plugin.store.files import digest_of, unique_name, write_bytes
 from crysmm_attn_plugin.store.listing import Entry
-from crysmm_attn_plugin.store.schema import CRYSTALS, SAMPLES
+from crysmm_attn_plugin.store.schema import CRYSTALS, INTERVENTIONS, SAMPLES
 from crysmm_attn_plugin.store.whole import schema_mark
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class WindowWriter:
         self._attention: list[pa.Table] = []
         self._samples: list[pa.Table] = []
         self._crystals: list[pa.Table] = []
+        self._interventions: list[pa.Table] = []
         self._maps: dict[str, np.ndarray] = {}
         self._maps_index: list[dict[str, Any]] = []
         self._held = 0
@@ -137,13 +138,19 @@ class WindowWriter:
             self._maps_index.append({**entry, "key": key_now, "id": name})
             self._held += array.nbytes
 
+    def append_interventions(self, columns: Mapping[str, Sequence[Any]]) -> None:
+        """Take rows of interventions, columns of ``schema.INTERVENTIONS``; they are written with the next group."""
+        if len(columns["id"]):
+            self._interventions.append(plain_table(columns, INTERVENTIONS, len(columns["id"])))
+            self._held += self._interventions[-1].nbytes
+
     def flush(self) -> None:
         """Write what is buffered as one group: its files first, then the line in the journal that makes it count.
 
         Raises:
             OSError: As the file system says; the group stays buffered.
         """
-        if not (self._attention or self._samples or self._crystals or self._maps):
+        if not (self._attention or self._samples or self._crystals or self._interventions or self._maps):
             return
         self._open()
         entries = []
@@ -151,6 +158,7 @@ class WindowWriter:
             ("attention", self._attention),
             ("samples", self._samples),
             ("crystals", self._crystals),
+            ("interventions", self._interventions),
         ):
             if parts:
                 rows = pa.concat_tables(parts, promote_options="default").combine_chunks()

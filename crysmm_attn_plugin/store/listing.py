@@ -13,7 +13,10 @@ from crysmm_attn_plugin.store.journal import JournalRead, read_journals
 from crysmm_attn_plugin.store.manifest import MANIFEST, read_manifest
 
 #: Tables of rows and maps: first folder -> ending of its files.
-TABLES = {"attention": ".parquet", "samples": ".parquet", "crystals": ".parquet", "maps": ".safetensors"}
+TABLES = {
+    "attention": ".parquet", "samples": ".parquet", "crystals": ".parquet", "interventions": ".parquet",
+    "maps": ".safetensors",
+}  # fmt: skip
 #: Folders of records; with ``run.json`` and the tables all that a run consists of.
 RECORDS = ("windows", "checkpoints")
 #: Earlier contents a record may still have while no manifest pins one: processes that write it take turns.

@@ -207,6 +207,35 @@ class Run:
             return pd.DataFrame()
         return pd.concat(frames, ignore_index=True).drop_duplicates("id").set_index("id")
 
+    @cached_property
+    def interventions(self) -> pd.DataFrame:
+        """One row per crystal and extra pass, columns of ``schema.INTERVENTIONS`` with checkpoint and split; empty without."""
+        frames = []
+        for part in self._parts:
+            split = {o.window.window_id: o.window.split for _, o in part._ranked_outcomes}
+            for name in sorted(part._files.listing.files):
+                entry = part._files.listing.latest(name)
+                if entry.table == "interventions":
+                    frame = read_table(part._files, entry).to_pandas()
+                    frame.insert(0, "split", split.get(entry.window, "test"))
+                    frame.insert(0, "checkpoint", entry.checkpoint)
+                    frames.append(frame)
+        if not frames:
+            return pd.DataFrame()
+        again = [
+            "checkpoint",
+            "split",
+            "id",
+            "module",
+            "call",
+            "direction",
+            "intervention",
+            "size",
+            "draw",
+            "head",
+        ]
+        return pd.concat(frames, ignore_index=True).drop_duplicates(again, ignore_index=True)
+
     @property
     def repeated_ids(self) -> frozenset[str]:
         """Ids that came more than once in a pass: the first of them and the marked ones."""

@@ -61,6 +61,32 @@ CRYSTALS = pa.schema(
 )
 
 
+#: Interventions in extra passes: a row per crystal and extra pass.
+INTERVENTIONS = pa.schema(
+    [
+        ("id", pa.string()),
+        # "*": all modules of the direction at once
+        ("module", pa.string()),
+        ("call", pa.int16()),
+        ("direction", pa.string()),
+        ("intervention", pa.string()),
+        # words (or atoms) that were knocked out or kept
+        ("size", pa.int16()),
+        ("draw", pa.int16()),
+        ("head", pa.int16()),
+        ("n_units", pa.int32()),
+        ("target", pa.float64()),
+        # of the unchanged model, and with its attention changed
+        ("prediction", pa.float64()),
+        ("changed", pa.float64()),
+        # |changed - prediction|
+        ("shift", pa.float64()),
+        # |changed - target| - |prediction - target|
+        ("error_change", pa.float64()),
+    ]
+)
+
+
 def attention_schema(metric_names: list[str]) -> pa.Schema:
     """Schema of the attention table with the given metric columns, float32."""
     schema = ATTENTION_KEYS

@@ -29,6 +29,8 @@ class ReadBatch:
         prediction: (crystals,) raw output of the model, or None.
         without_mask: Modules whose keys were padded without a mask of the host's.
         baseline: The same calls with fresh random projections, as far as a baseline is wanted and can be had.
+        sites: Where each of ``calls`` was formed.
+        facts: What is known of its atoms and tokens.
     """
 
     identity: BatchIdentity
@@ -36,6 +38,8 @@ class ReadBatch:
     prediction: torch.Tensor | None
     without_mask: set[str] = field(default_factory=set)
     baseline: list[AttentionCall] = field(default_factory=list)
+    sites: list[Site] = field(default_factory=list)
+    facts: Facts | None = None
 
 
 @dataclass
@@ -187,7 +191,7 @@ class Decisions:
     # -- one batch -----------------------------------------------------------------------------------------------
 
     def _read(self, one: Waiting) -> ReadBatch:
-        read = ReadBatch(one.identity, [], one.prediction)
+        read = ReadBatch(one.identity, [], one.prediction, facts=one.facts)
         numbers: Counter[tuple[str, str]] = Counter()
         expected = {s for s, c in self.chosen.items() if isinstance(c, Reading)}
         self.missing += len(expected - set(one.items))
@@ -216,6 +220,7 @@ class Decisions:
                     site.module, number, reading.direction, found.weights, query_mask, key_mask
                 )
                 read.calls.append(call)
+                read.sites.append(site)
                 fresh = self._fresh(site, items, call)
                 if fresh is not None:
                     read.baseline.append(replace(call, weights=fresh))

@@ -63,7 +63,7 @@ def owner_of(frame: FrameType | None) -> tuple[nn.Module | None, tuple[tuple[str
     them.
 
     Returns:
-        The module or None; ((function, line), ...) innermost first, without torch's own frames; and whether the code is
+        The module or None; ((function, line), ...) innermost first, without torch's own frames and ours; and whether the code is
         generated (a compiled region, in which modules can no longer be told apart).
     """
     lines: list[tuple[str, int]] = []
@@ -81,7 +81,7 @@ def owner_of(frame: FrameType | None) -> tuple[nn.Module | None, tuple[tuple[str
             owner = module
         if owner is not None and calling:
             break
-        if not frame.f_globals.get("__name__", "").startswith("torch.nn."):
+        if not frame.f_globals.get("__name__", "").startswith(_BETWEEN):
             lines.append((frame.f_code.co_name, frame.f_lineno))
         frame = frame.f_back
     return owner, tuple(lines), generated
@@ -112,4 +112,6 @@ def has_parameters(module: nn.Module) -> bool:
     return next(module.parameters(), None) is not None
 
 
+#: Frames that stand between a module's code and what it calls: torch's, and ours where module calls are followed.
+_BETWEEN = ("torch.nn.", "crysmm_attn_plugin.hooks.reading.")
 _CALLS = frozenset({"_call_impl", "_wrapped_call_impl", "__call__"})
