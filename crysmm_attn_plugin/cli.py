@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "run": "run a host's own command unedited, capturing its test passes",
     "compare": "compare the attention of two existing checkpoints on the host's own test set",
     "report": "compare captured runs: statistics, paragraphs, figures, tables, page",
+    "pool": "several data sets or properties: each alone, pooled, and what another would show",
     "declare": "write down hypothesis and rules before anything is captured",
     "plan": "how many crystals and seeds a comparison needs",
     "doctor": "say what would be attached to a host's command, and what stands in the way",

@@ -6,7 +6,8 @@ from crysmm_attn_plugin.stats.association import robust_regression, spearman_wit
 from crysmm_attn_plugin.stats.equivalence import tost
 from crysmm_attn_plugin.stats.multiplicity import benjamini_hochberg, holm, max_t_step_down
 from crysmm_attn_plugin.stats.paired import compare_paired
-from crysmm_attn_plugin.stats.pooling import PooledResult, pool, pool_results
+from crysmm_attn_plugin.stats.pooled_results import PooledComparison, pool_results
+from crysmm_attn_plugin.stats.pooling import PooledResult, pool
 from crysmm_attn_plugin.stats.power import crystals_needed, detectable_dz, paired_power
 from crysmm_attn_plugin.stats.results import ComparisonResult, PairedResult
 from crysmm_attn_plugin.stats.signflip import sign_flip
@@ -14,6 +15,7 @@ from crysmm_attn_plugin.stats.signflip import sign_flip
 __all__ = [
     "ComparisonResult",
     "PairedResult",
+    "PooledComparison",
     "PooledResult",
     "benjamini_hochberg",
     "compare_paired",

@@ -18,7 +18,6 @@ from scipy import optimize, stats
 
 from crysmm_attn_plugin.errors import StatisticsError
 from crysmm_attn_plugin.stats.engine import t_quantile
-from crysmm_attn_plugin.stats.results import ComparisonResult, PairComparison
 
 #: Data sets from which on a prediction interval is given.
 PREDICT_FROM = 3
@@ -51,6 +50,7 @@ class PooledResult:
         i_squared: Share of the scatter that is not sampling error, 0 to 1.
         q, p_heterogeneity: Cochran's Q and its p.
         rows: The data sets, in the order given.
+        p_adjusted: p among all primary metrics pooled together (Holm 1979); None where nothing was adjusted.
     """
 
     what: str
@@ -67,6 +67,7 @@ class PooledResult:
     p_heterogeneity: float
     rows: tuple[PooledRow, ...]
     confidence: float = 0.95
+    p_adjusted: float | None = None
 
 
 def pool(
@@ -150,97 +151,6 @@ def _between(y: np.ndarray, v: np.ndarray, wanted: float) -> float:
     return float(optimize.brentq(excess, 0.0, high, xtol=1e-14 * high, rtol=1e-12))
 
 
-def pool_results(
-    results: Sequence[ComparisonResult],
-    *,
-    arm: str | None = None,
-    baseline: str | None = None,
-    alpha: float = 0.05,
-) -> tuple[PooledResult, ...]:
-    """Percent changes of the primary metrics, and of the error, pooled over data sets or properties.
-
-    Args:
-        results: One comparison a data set or property.
-        arm, baseline: Pair of arms; the only one of every result when None.
-        alpha: 1 - confidence.
-
-    Returns:
-        One pooled result a primary metric that every data set defines, then ``error`` where every one has it.
-
-    Raises:
-        StatisticsError: When a result lacks the pair, or fewer than two are given.
-    """
-    pairs = [_pair(result, arm, baseline) for result in results]
-    if len(pairs) < 2:
-        raise StatisticsError("pooling needs the results of two data sets or more.")
-    labels = _labels(results)
-    found = []
-    first = [
-        m.metric
-        for m in pairs[0].primary(results[0].directions[0] if results[0].directions else "atom_to_text")
-    ]
-    for metric in first:
-        found.append(_pooled(metric, labels, [_change(p, r, metric) for p, r in zip(pairs, results)], alpha))
-    found.append(_pooled("error", labels, [_error_change(p) for p in pairs], alpha))
-    return tuple(f for f in found if f is not None)
-
-
-_Change = tuple[float, float, float, float]
-
-
-def _pooled(
-    what: str, labels: list[str], changes: Sequence[_Change | None], alpha: float
-) -> PooledResult | None:
-    known = [c for c in changes if c is not None]
-    if len(known) < len(changes):
-        return None
-    return pool(
-        [c[0] for c in known], [c[1] for c in known], labels=labels, what=what, alpha=alpha,
-        intervals=[(c[2], c[3]) for c in known],
-    )  # fmt: skip
-
-
-def _pair(result: ComparisonResult, arm: str | None, baseline: str | None) -> PairComparison:
-    fits = [
-        p
-        for p in result.pairs
-        if arm in (None, p.arm) and baseline in (None, p.baseline) and p.claim != "none"
-    ]
-    if len(fits) != 1:
-        raise StatisticsError(
-            f"the result of {result.dataset or 'a data set'} {result.property} holds {len(fits)} tested pairs of arms that fit; "
-            "name arm and baseline of one."
-        )
-    return fits[0]
-
-
-def _labels(results: Sequence[ComparisonResult]) -> list[str]:
-    names = [r.property or r.dataset for r in results]
-    if len(set(names)) < len(names):
-        names = [" ".join(x for x in (r.dataset, r.property) if x) for r in results]
-    return [name or str(i + 1) for i, name in enumerate(names)]
-
-
-def _change(pair: PairComparison, result: ComparisonResult, metric: str) -> _Change | None:
-    """Percent change of a metric, its standard error (from the interval's width), and the interval."""
-    direction = result.directions[0] if result.directions else "atom_to_text"
-    m = next((x for x in pair.primary(direction) if x.metric == metric), None)
-    if m is None:
-        return None
-    return _with_error(
-        m.paired.percent_change, m.paired.percent_ci_low, m.paired.percent_ci_high, 1 - m.paired.confidence
-    )
-
-
-def _error_change(pair: PairComparison) -> _Change | None:
-    e = pair.performance
-    if e.relative_gain is None or e.relative_gain_ci_low is None or e.relative_gain_ci_high is None:
-        return None
-    return _with_error(-e.relative_gain, -e.relative_gain_ci_high, -e.relative_gain_ci_low, 0.05)
-
-
-def _with_error(estimate: float, low: float, high: float, alpha: float) -> _Change | None:
-    if not math.isfinite(estimate + low + high) or high <= low:
-        return None
-    # the interval's own width: it holds the runs and few degrees of freedom that a standard error would forget
-    return estimate, (high - low) / 2 / float(stats.norm.ppf(1 - alpha / 2)), low, high
+def standard_error(low: float, high: float, alpha: float) -> float:
+    """What a normal interval of this width would have: it holds the runs and few degrees of freedom that others forget."""
+    return (high - low) / 2 / float(stats.norm.ppf(1 - alpha / 2))

@@ -20,7 +20,10 @@ def run_permutation(
 ) -> tuple[float, float]:
     """Two-sided p of the difference between the runs' means when runs are shared out between the arms at random.
 
-    With 2, 3, 4, 5 runs an arm p cannot be below .333, .100, .029, .008, whatever the numbers.
+    The difference is studentised with each arm's own spread (Janssen 1997), which orders equal numbers of runs as the plain
+    difference does. The null hypothesis is that runs of both arms are alike, in spread too: where arms of unequal numbers of
+    runs scatter unequally, the plain difference rejects equal means in .24 of studies and the studentised one in .11, so
+    that no verdict rests on p. With 2, 3, 4, 5 runs an arm p cannot be below .333, .100, .029, .008, whatever the numbers.
 
     Args:
         a, b: (k,) mean of every run.
@@ -39,7 +42,8 @@ def run_permutation(
         return _share(shifted, abs(float(d.sum())), exact, 2 / 2 ** len(d))
     if max(len(a), len(b)) < 2:
         return math.nan, math.nan
-    every = np.concatenate([a, b])
+    # about their mean: squares of large numbers that differ little would lose their digits
+    every = np.concatenate([a, b]) - np.concatenate([a, b]).mean()
     k, total = len(a), len(every)
     ways = math.comb(total, k)
     if ways <= EVERY_WAY_UP_TO:
@@ -49,10 +53,29 @@ def run_permutation(
         rng = np.random.default_rng(seed)
         chosen = np.argsort(rng.random((n_resamples, total)), axis=1)[:, :k]
         exact = False
-    first = every[chosen].mean(1)
-    differences = np.abs(first - (every.sum() - k * first) / (total - k))
+    statistics = _studentised(every, chosen)
     smallest = (2 if len(a) == len(b) else 1) / ways
-    return _share(differences, abs(float(a.mean() - b.mean())), exact, smallest)
+    return _share(statistics, float(_studentised(every, np.arange(k)[None])[0]), exact, smallest)
+
+
+def _studentised(every: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """(ways,) absolute difference of means in units of its standard error; of means alone where an arm has one run.
+
+    Args:
+        every: (K,) values of all runs, centred.
+        chosen: (ways, k) which of them make up the first arm.
+    """
+    k, rest = chosen.shape[1], len(every) - chosen.shape[1]
+    first = every[chosen]
+    sums, squares = first.sum(1), (first**2).sum(1)
+    other = every.sum() - sums
+    difference = np.abs(sums / k - other / rest)
+    if min(k, rest) < 2:
+        return difference
+    variance = (squares - sums**2 / k) / (k - 1) / k
+    variance += ((every**2).sum() - squares - other**2 / rest) / (rest - 1) / rest
+    # runs without any scatter: their standard error is what rounding leaves, not 0
+    return difference / np.sqrt(np.maximum(variance, 1e-12 * max(float(every.var()), 1e-300)))
 
 
 def _signs(k: int, n_resamples: int, seed: int) -> tuple[np.ndarray, bool]:
@@ -62,7 +85,7 @@ def _signs(k: int, n_resamples: int, seed: int) -> tuple[np.ndarray, bool]:
 
 
 def _share(values: np.ndarray, observed: float, exact: bool, smallest: float) -> tuple[float, float]:
-    reached = int((values >= observed - 1e-10 * (1 + observed)).sum())
+    reached = int((values >= observed - 1e-8 * (1 + observed)).sum())
     if exact:
         return reached / len(values), smallest
     return (reached + 1) / (len(values) + 1), max(smallest, 1 / (len(values) + 1))
@@ -72,25 +95,24 @@ def collapsed(means: np.ndarray, noise: float = 0.0) -> list[int]:
     """Runs of one arm that lie so far from its others that they are another kind of run.
 
     A training that sometimes collapses makes a mixture: the arm's mean is then no centre, few runs cannot show the
-    mixture's spread, and no interval holds its level. The far run is studentised by the others (three at least), with
-    Student's t at ``COLLAPSE_LEVEL`` shared by the runs.
+    mixture's spread, and no interval holds its level. The far runs (fewer than half, so that two may not hide each other)
+    are studentised by the others (three at least), with Student's t at ``COLLAPSE_LEVEL`` shared by the runs.
 
     Args:
         means: (k,) mean of every run.
         noise: SD that such a mean has from its crystals alone; runs closer than ten of these are never far.
     """
     k = len(means)
-    if k < 4:
-        return []
-    critical = t_quantile(COLLAPSE_LEVEL / k / 2, k - 2)
-    found = []
-    for j in range(k):
-        others = np.delete(means, j)
-        scale = max(float(others.std(ddof=1)), noise / 10, 1e-12 * float(np.abs(means).max()))
-        distance = abs(float(means[j] - others.mean()))
-        if distance > critical * scale * math.sqrt(1 + 1 / (k - 1)) and distance > 10 * noise:
-            found.append(j)
-    return found
+    found: set[int] = set()
+    order = np.argsort(-np.abs(means - np.median(means)), kind="stable")
+    for out in range(1, min((k - 1) // 2, k - 3) + 1):
+        far, near = order[:out], means[order[out:]]
+        critical = t_quantile(COLLAPSE_LEVEL / k / 2, len(near) - 1)
+        scale = max(float(near.std(ddof=1)), noise / 10, 1e-12 * float(np.abs(means).max()))
+        distances = np.abs(means[far] - near.mean())
+        if (distances > np.maximum(critical * scale * math.sqrt(1 + 1 / len(near)), 10 * noise)).all():
+            found |= set(far.tolist())
+    return sorted(found)
 
 
 def break_even_run_sd(gap: float, runs: tuple[int, int]) -> float:

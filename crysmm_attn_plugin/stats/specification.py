@@ -7,9 +7,8 @@ whose specifications agree at least as strongly in either direction.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
 from math import comb
 from typing import Literal
 
@@ -23,7 +22,7 @@ from crysmm_attn_plugin.stats.effects import g_z
 from crysmm_attn_plugin.stats.metric_results import Match
 from crysmm_attn_plugin.stats.panel import AGGREGATIONS, SCOPES, Cell, Panel
 from crysmm_attn_plugin.stats.results import Specification, SpecificationTest
-from crysmm_attn_plugin.stats.runs import EVERY_WAY_UP_TO
+from crysmm_attn_plugin.stats.runs import EVERY_WAY_UP_TO, run_permutation
 from crysmm_attn_plugin.stats.signflip import EXACT_UP_TO, flipped_sums
 
 #: Multiplications that the joint test may cost; with more crystals it makes fewer permutations, never under ``FEWEST``.
@@ -133,20 +132,16 @@ def _row(cell: Cell, aggregation: str, subset: str, contrast: Contrast, alpha: f
 def joint_test(curve: _Curve, panel: Panel, match: Match, choices: Choices) -> SpecificationTest:
     """p of the whole curve: does it lean one way more than exchanged labels would make it?
 
-    The statistic is the absolute mean over specifications of the change, each in units of its own spread under exchange
-    and turned so that the predicted direction is positive.
+    The statistic is the absolute mean over specifications of the change, each in units of its own spread (under exchanged
+    signs, or over runs) and turned so that the predicted direction is positive.
     """
-    unit, n_permutations, means, smallest = (
-        _by_crystal(curve, panel, choices) if match.single else _by_run(curve, match, choices)
-    )
     observed = np.array([r.mean_difference for r in curve.rows])
-    scale = np.sqrt((means**2).mean(0))
-    live = scale > 0
-    lean = (means[:, live] / scale[live]) @ curve.signs[live]
-    mine = float((observed[live] / scale[live]) @ curve.signs[live])
-    reached = int((np.abs(lean) >= abs(mine) - 1e-9 * (1 + abs(mine))).sum())
-    exact = smallest > 1 / (n_permutations + 1)
-    p = reached / len(lean) if exact else (reached + 1) / (len(lean) + 1)
+    if match.single:
+        unit: Literal["crystals", "runs"] = "crystals"
+        p, n_permutations, smallest = _by_crystal(curve, observed, panel, choices)
+    else:
+        unit = "runs"
+        p, n_permutations, smallest = _by_run(curve, match, choices)
     turned = observed * curve.signs
     apart = np.array([r.ci_low > 0 or r.ci_high < 0 for r in curve.rows])
     percents = np.array([r.percent_change for r in curve.rows]) * curve.signs
@@ -157,7 +152,7 @@ def joint_test(curve: _Curve, panel: Panel, match: Match, choices: Choices) -> S
         significant_same=int((apart & (turned > 0)).sum()),
         significant_opposite=int((apart & (turned < 0)).sum()),
         median_percent=float(np.nanmedian(percents)) if np.isfinite(percents).any() else float("nan"),
-        p_value=float(p) if live.any() else 1.0,
+        p_value=p,
         n_permutations=n_permutations,
         unit=unit,
         smallest_p=smallest,
@@ -165,9 +160,9 @@ def joint_test(curve: _Curve, panel: Panel, match: Match, choices: Choices) -> S
 
 
 def _by_crystal(
-    curve: _Curve, panel: Panel, choices: Choices
-) -> tuple[Literal["crystals", "runs"], int, np.ndarray, float]:
-    """Mean of every specification under flipped signs of crystals, or of compositions where they repeat."""
+    curve: _Curve, observed: np.ndarray, panel: Panel, choices: Choices
+) -> tuple[float, int, float]:
+    """p, number of flips and smallest p, under flipped signs of crystals, or of compositions where they repeat."""
     values = np.nan_to_num(curve.differences)
     counts = np.isfinite(curve.differences).sum(0)
     labels = panel.crystals["formula"].to_numpy(str)
@@ -179,35 +174,34 @@ def _by_crystal(
     flips = int(min(choices.n_resamples, max(FEWEST, WORK / values.size)))
     blocks = list(flipped_sums(values, n_resamples=flips, seed=choices.seed))
     means = np.concatenate(blocks) / counts
-    smallest = 1 / len(means) if len(values) <= EXACT_UP_TO else 1 / (len(means) + 1)
-    return "crystals", len(means), means, smallest
+    scale = np.sqrt((means**2).mean(0))
+    live = scale > 0
+    if not live.any():
+        return 1.0, len(means), 1 / (len(means) + 1)
+    lean = np.abs((means[:, live] / scale[live]) @ curve.signs[live])
+    mine = abs(float((observed[live] / scale[live]) @ curve.signs[live]))
+    reached = int((lean >= mine - 1e-9 * (1 + mine)).sum())
+    if len(values) <= EXACT_UP_TO:
+        return reached / len(means), len(means), 1 / len(means)
+    return (reached + 1) / (len(means) + 1), len(means), 1 / (len(means) + 1)
 
 
-def _by_run(
-    curve: _Curve, match: Match, choices: Choices
-) -> tuple[Literal["crystals", "runs"], int, np.ndarray, float]:
-    """Mean of every specification with the runs shared out between the arms in other ways."""
+def _by_run(curve: _Curve, match: Match, choices: Choices) -> tuple[float, int, float]:
+    """p, number of ways and smallest p, with the runs shared out between the arms in other ways.
+
+    A run's lean is the sum of its specifications' means, each turned to the predicted direction and in units of its spread
+    over all runs; the curve leans as the runs' leans differ between the arms.
+    """
     a, b = curve.runs_arm, curve.runs_baseline
-    rng = np.random.default_rng(choices.seed)
-    if match.paired:
-        d, k = a - b, len(a)
-        every = 2**k <= EVERY_WAY_UP_TO
-        signs = 2.0 * ((np.arange(2**k)[:, None] >> np.arange(k)) & 1) - 1 if every else rng.choice(
-            [-1.0, 1.0], (choices.n_resamples, k)
-        )  # fmt: skip
-        means = signs @ d / k
-        return "runs", len(means), means, 2 / 2**k if every else 1 / (len(means) + 1)
-    together = np.concatenate([a, b])
-    k, total = len(a), len(together)
-    ways = comb(total, k)
-    every = ways <= EVERY_WAY_UP_TO
-    chosen: Sequence | np.ndarray = (
-        list(combinations(range(total), k))
-        if every
-        else np.argsort(rng.random((choices.n_resamples, total)), axis=1)[:, :k]
+    scale = (a - b).std(0) if match.paired else np.concatenate([a, b]).std(0)
+    live = scale > 1e-12 * np.abs(np.concatenate([a, b])).max(0)
+    weights = np.where(live, curve.signs / np.where(live, scale, 1), 0.0)
+    if match.paired and not live.any():
+        weights = curve.signs
+    first, second = a @ weights, b @ weights
+    k, total = len(a), len(a) + len(b)
+    ways = 2**k if match.paired else comb(total, k)
+    p, smallest = run_permutation(
+        first, second, paired=match.paired, n_resamples=choices.n_resamples, seed=choices.seed
     )
-    picked = np.zeros((len(chosen), total))
-    np.put_along_axis(picked, np.asarray(chosen), 1.0, axis=1)
-    means = picked @ together / k - (1 - picked) @ together / (total - k)
-    smallest = (2 if 2 * k == total else 1) / ways if every else 1 / (len(means) + 1)
-    return "runs", len(means), means, smallest
+    return p, min(ways, choices.n_resamples) if ways > EVERY_WAY_UP_TO else ways, smallest
