@@ -48,7 +48,6 @@ _T = ByLanguage({
                   "is seen between data sets alone.",
         "left_out": "Not pooled, because it is not defined everywhere: {what} ({names}).",
         "error": "the mean absolute error", "pooled": "all, pooled",
-        "heads": ("Change", "Data set", "Crystals", "Runs", "Percent", "{level} CI", "Weight", "p"),
         "no_conclusion": "No word about a hypothesis follows from pooling; each data set's own report says what its runs allow.",
     },
     "zh": {
@@ -62,9 +61,13 @@ _T = ByLanguage({
         "single": "{names} 中有一组只训练了一次：其区间只针对现有检查点，训练之间的离散只体现在数据集之间。",
         "left_out": "因并非处处有定义而未合并：{what}（{names}）。",
         "error": "平均绝对误差", "pooled": "合并",
-        "heads": ("变化", "数据集", "晶体数", "训练次数", "百分比", "{level} 置信区间", "权重", "p"),
         "no_conclusion": "合并本身不对假设作判定；各数据集自己的报告说明其训练次数所允许的结论。",
     },
+})  # fmt: skip
+
+_HEADS = ByLanguage({
+    "en": ("Change", "Data set", "Crystals", "Runs", "Percent", "{level} CI", "Weight", "p"),
+    "zh": ("变化", "数据集", "晶体数", "训练次数", "百分比", "{level} 置信区间", "权重", "p"),
 })  # fmt: skip
 
 
@@ -162,7 +165,7 @@ def table(found: PooledComparison, lang: str) -> str:
     """Markdown table: every data set's change and the pooled ones."""
     t = _T[lang]
     level = f"{100 * found.pooled[0].confidence:g}%"
-    heads = [h.format(level=level) for h in t["heads"]]
+    heads = [h.format(level=level) for h in _HEADS[lang]]
     lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
     for p in found.pooled:
         name = _name(p.what, lang)

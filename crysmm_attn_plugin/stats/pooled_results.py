@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
+import numpy as np
+
 from crysmm_attn_plugin.errors import StatisticsError
 from crysmm_attn_plugin.stats.multiplicity import holm
 from crysmm_attn_plugin.stats.pooling import PooledResult, pool, standard_error
@@ -117,7 +119,7 @@ def pool_results(
 def _adjusted(found: Sequence[PooledResult]) -> list[PooledResult]:
     """With p adjusted among the primary metrics; the error is a question of its own."""
     family = [f for f in found if f.what != ERROR]
-    values = holm([f.p_value for f in family]) if family else []
+    values = holm([f.p_value for f in family]) if family else np.empty(0)
     adjusted = {f.what: float(p) for f, p in zip(family, values)}
     return [dataclasses.replace(f, p_adjusted=adjusted.get(f.what, f.p_value)) for f in found]
 
