@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +18,8 @@ from crysmm_attn_plugin.text import ELEMENT, read_text
 SCOPES = ((True, False), (False, False), (False, True))
 #: Categories of a token by itself; element mentions depend on the atom that looks.
 PLAIN = tuple(c for c in TOKEN_CATEGORIES if c not in ("own_element", "other_element"))
+#: Words of descriptions kept for the next pass over them: some thousands of crystals.
+READ_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class CrystalWords:
         order: (tokens,) positions: words, then stop words and punctuation, then special tokens.
         ends: For each of ``SCOPES``, how many of the first tokens are in it.
         special: (tokens,) bool in that order: the tokenizer's special tokens.
-        plain: (tokens, len(PLAIN)) bool in that order: the token's category.
+        kind: (tokens,) in that order: the token's category, an index into ``PLAIN``; their number for an element mention.
         own: (tokens, symbols) bool: the token mentions the symbol; None when the elements are unknown.
         other: (tokens, symbols) bool: the token mentions elements, but not this one.
         atoms: (atoms,) index of each atom's symbol.
@@ -35,10 +39,21 @@ class CrystalWords:
     order: np.ndarray
     ends: tuple[int, ...]
     special: np.ndarray
-    plain: np.ndarray
+    kind: np.ndarray
     own: np.ndarray | None
     other: np.ndarray | None
     atoms: np.ndarray | None
+
+    @property
+    def nbytes(self) -> int:
+        """What the fields take; what is derived from them is made anew for every batch."""
+        arrays = (self.order, self.special, self.kind, self.own, self.other, self.atoms)
+        return sum(a.nbytes + 112 for a in arrays if a is not None)
+
+    @cached_property
+    def plain(self) -> np.ndarray:
+        """(tokens, len(PLAIN)) bool: the token's category."""
+        return self.kind[:, None] == np.arange(len(PLAIN), dtype=np.int8)
 
     @cached_property
     def inside(self) -> np.ndarray:
@@ -66,6 +81,10 @@ class BatchWords:
     Args:
         identity: The batch; tokens and elements, or those of single crystals, may be unknown. Words of a description
             whose tokens do not stand in its text are as good as unknown.
+
+    Attributes:
+        crystals: What is known of each crystal's words, None where that is nothing.
+        unaligned: Of each crystal whose tokens do not stand in its text, the share that does.
     """
 
     def __init__(self, identity: BatchIdentity) -> None:
@@ -73,12 +92,13 @@ class BatchWords:
         n = len(identity)
         self.tokens: Sequence[TokenLabels | None] = identity.tokens or [None] * n
         self.elements: Sequence[Sequence[str] | None] = identity.elements or [None] * n
-        self.crystals = [
-            None
-            if labels is None or not read_text(labels, elements or ()).trusted
-            else crystal_words(labels, elements)
-            for labels, elements in zip(self.tokens, self.elements)
-        ]
+        self.crystals: list[CrystalWords | None] = []
+        self.unaligned: list[float] = []
+        for labels, elements in zip(self.tokens, self.elements):
+            known = None if labels is None else _READ.words(labels, elements)
+            self.crystals.append(known if isinstance(known, CrystalWords) else None)
+            if isinstance(known, float):
+                self.unaligned.append(known)
 
     @property
     def any_known(self) -> bool:
@@ -114,21 +134,64 @@ def crystal_words(labels: TokenLabels, elements: Sequence[str] | None) -> Crysta
             f"only {reading.aligned:.0%} of the tokens stand in the text; its words are unknown."
         )
     index = {name: i for i, name in enumerate([*PLAIN, ELEMENT])}
-    kind = np.array([index[c] for c in categories], np.intp)
+    kind = np.array([index[c] for c in categories], np.int8)
     special = np.array(labels.special, bool)
     dropped = (kind == index["function_word"]) | (kind == index["punctuation"])
     level = np.where(special, 2, np.where(dropped, 1, 0))
-    order = np.argsort(level, kind="stable")
+    order = np.argsort(level, kind="stable").astype(np.int32)
     ends = (len(order), int((level < 2).sum()), int((level < 1).sum()))
     kind = kind[order]
-    plain = kind[:, None] == np.arange(len(PLAIN))
     if elements is None:
-        return CrystalWords(order, ends, special[order], plain, None, None, None)
+        return CrystalWords(order, ends, special[order], kind, None, None, None)
     symbols = {symbol: i for i, symbol in enumerate(sorted(set(elements)))}
-    atoms = np.array([symbols[e] for e in elements], np.intp)
+    atoms = np.array([symbols[e] for e in elements], np.int16)
     own, other = (np.zeros((len(order), len(symbols)), bool) for _ in range(2))
     for row in np.flatnonzero(kind == index[ELEMENT]):
         here = [symbols[s] for s in mentioned[order[row]].split() if s in symbols]
         other[row] = True
         own[row, here], other[row, here] = True, False
-    return CrystalWords(order, ends, special[order], plain, own, other, atoms)
+    return CrystalWords(order, ends, special[order], kind, own, other, atoms)
+
+
+class _ReadBefore:
+    """Words of descriptions that were read before: a host tests the same crystals again with every checkpoint.
+
+    Args:
+        ceiling: Bytes of words that are kept; those not asked for longest go first.
+    """
+
+    def __init__(self, ceiling: int) -> None:
+        self._ceiling, self._bytes = ceiling, 0
+        self._kept: OrderedDict[bytes, CrystalWords | float] = OrderedDict()
+
+    def words(self, labels: TokenLabels, elements: Sequence[str] | None) -> CrystalWords | float:
+        """Words of a description seen from its crystal, or the share of its tokens that stands in its text if too small."""
+        key = _key(labels, elements)
+        found = self._kept.pop(key, None)
+        if found is None:
+            reading = read_text(labels, elements or ())
+            found = crystal_words(labels, elements) if reading.trusted else reading.aligned
+            self._bytes += _size(found)
+        self._kept[key] = found
+        while self._bytes > self._ceiling and len(self._kept) > 1:
+            self._bytes -= _size(self._kept.popitem(last=False)[1])
+        return replace(found) if isinstance(found, CrystalWords) else found
+
+
+def _size(found: CrystalWords | float) -> int:
+    return 200 + (found.nbytes if isinstance(found, CrystalWords) else 0)
+
+
+def _key(labels: TokenLabels, elements: Sequence[str] | None) -> bytes:
+    """Everything that what is read depends on."""
+    parts = ("\0".join(labels.tokens), labels.text, "" if elements is None else "\0".join((".", *elements)))
+    key = hashlib.blake2b(bytes(labels.special), digest_size=16)
+    if not labels.text:
+        key.update(repr(labels.word_ids).encode())
+    for part in parts:
+        written = part.encode("utf-8", "surrogatepass")
+        key.update(len(written).to_bytes(8, "big") + written)
+    return key.digest()
+
+
+_READ = _ReadBefore(READ_BYTES)

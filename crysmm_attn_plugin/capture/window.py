@@ -21,7 +21,6 @@ from crysmm_attn_plugin.hooks.reading.reader import PassReader
 from crysmm_attn_plugin.records import AttentionCall, BatchIdentity, Window, WindowOutcome, WindowState
 from crysmm_attn_plugin.settings import Settings
 from crysmm_attn_plugin.store.writer import RunWriter
-from crysmm_attn_plugin.text import read_text
 
 log = logging.getLogger("crysmm_attn")
 
@@ -96,10 +95,7 @@ class OpenWindow:
                     head_mean=False,
                 ).blocks
         self._without_mask |= read.without_mask
-        for labels, elements in zip(read.identity.tokens or (), read.identity.elements):
-            text = read_text(labels, elements or ())
-            if not text.trusted:
-                self.unaligned.append(text.aligned)
+        self.unaligned += words.unaligned
         self.gathered.add(read.identity, blocks, read.prediction, padding)
 
     def _hand_over(self, rows: RowGroup) -> None:

@@ -6,6 +6,7 @@ counts) in every batch. Names of modules and arguments decide nothing; a side th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -98,7 +99,7 @@ class Map:
     query_mask: torch.Tensor | None
 
 
-#: Real keys and queries as masks show them (see ``evidence``); None where heads disagree.
+#: Real keys and queries as masks show them; see ``evidence``.
 Shown = tuple[torch.Tensor | None, torch.Tensor | None] | None
 
 
@@ -142,7 +143,7 @@ class Site:
         self.anything |= facts.atoms.known or facts.tokens.known
         self._single &= all(v.shape[-1] == 1 for v, _ in values)
         self._square &= all(v.shape[-1] == v.shape[-2] for v, _ in values)
-        self.finite &= all(bool(torch.isfinite(v).any()) for v, _ in values)
+        self.finite &= all(_some_number(v) for v, _ in values)
         if self.alive is None:
             labels = (ATOMS, TOKENS, OTHER)
             start = [
@@ -155,7 +156,7 @@ class Site:
             ]
         else:
             start = self.alive
-        shown: dict[Any, Shown] = {}
+        shown = [i.shown for i in items]
         self.alive = [r for r in start if self._holds(r, values, facts, shown)]
 
     def would_hold(self, items: Sequence[Seen], facts: Facts) -> bool:
@@ -169,7 +170,7 @@ class Site:
         reading: Reading,
         values: Sequence[tuple[torch.Tensor, torch.Tensor | None]],
         facts: Facts,
-        shown: dict[Any, Shown],
+        shown: Sequence[dict[Any, Shown]],
     ) -> bool:
         calls = group(reading, [v.shape for v, _ in values], facts)
         if calls is None:
@@ -182,12 +183,7 @@ class Site:
                 flat = reading.layout.kind == "flat"
                 if flat and reading.queries == OTHER:
                     return False
-                # what masks show depends on the layout, not on what the sides are called
-                key = (reading.layout, index, first, count, None if sizes is None else tuple(sizes))
-                if key not in shown:
-                    hidden = None if masked is None else reading.layout.arranged(masked, sizes)
-                    shown[key] = evidence_of_heads(hidden)
-                found = shown[key]
+                found = _shown(shown[index], reading.layout, masked, sizes)
                 if found is None:
                     return False  # padding is the same for every head of a crystal
                 keys, queries = found
@@ -304,8 +300,10 @@ def maps_of(reading: Reading, items: Sequence[Seen], facts: Facts) -> list[Map] 
             value, masked = values[index]
             sizes = _sizes(reading, facts, slice(first, first + count))
             weights = reading.layout.arranged(value, sizes)
-            keys, queries = evidence(None if masked is None else reading.layout.arranged(masked, sizes))
-            parts.append((weights, keys, queries))
+            shown = _shown(items[index].shown, reading.layout, masked, sizes)
+            if shown is None:
+                return None  # no reading that holds hides other places from one head than from another
+            parts.append((weights, *shown))
         found.append(_joined(parts))
     return found
 
@@ -354,31 +352,51 @@ def _joined(parts: list[tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | 
     return Map(torch.cat(weights), torch.cat(keys), torch.cat(queries))
 
 
-def evidence_of_heads(hidden: torch.Tensor | None) -> Shown:
-    """As ``evidence``; None where heads of a crystal hide different places."""
-    if hidden is None:
-        return None, None
-    first = hidden[:, :1]
-    if hidden.shape[1] > 1 and not torch.equal(hidden, first.expand_as(hidden)):
-        return None
-    return evidence(first)
+def _shown(
+    known: dict[Any, Shown], layout: Layout, masked: torch.Tensor | None, sizes: list[int] | None
+) -> Shown:
+    """``evidence`` of one map in a layout, found once: what masks show does not depend on what the sides are called."""
+    key = (layout, None if sizes is None else tuple(sizes))
+    if key not in known:
+        known[key] = evidence(None if masked is None else layout.arranged(masked, sizes))
+    return known[key]
 
 
-def evidence(masked: torch.Tensor | None) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+def evidence(hidden: torch.Tensor | None) -> Shown:
     """Which keys and queries the host let take part, from where it masked scores.
 
     Args:
-        masked: (crystals, heads, queries, keys) bool.
+        hidden: (crystals, heads, queries, keys) bool, True where a score was masked.
 
     Returns:
-        (crystals, keys) and (crystals, queries) bool, True where real; None where nothing was masked.
+        (crystals, keys) and (crystals, queries) bool, True where real, each None where nothing was masked; None where heads
+        of a crystal hide different places.
     """
-    if masked is None or not bool(masked.any()):
+    if hidden is None:
         return None, None
-    whole_row = masked.all(-1)  # (crystals, heads, queries)
-    queries = ~whole_row.all(1)
-    keys = ~(masked | whole_row[..., None]).flatten(1, 2).all(1)
-    return keys, None if bool(queries.all()) else queries
+    if hidden.device.type == "cpu":
+        array = hidden.numpy()
+        # crystal by crystal, so that what is compared stays in the processor's cache
+        if array.shape[1] > 1 and not all((crystal[1:] == crystal[:1]).all() for crystal in array):
+            return None
+        first = array[:, 0]
+        rows, keys = first.all(-1), torch.from_numpy(~first.all(1))
+        some, whole_row = first.any(), torch.from_numpy(rows) if rows.any() else None
+    else:
+        if hidden.shape[1] > 1 and not torch.equal(hidden, hidden[:, :1].expand_as(hidden)):
+            return None
+        one = hidden[:, 0]
+        some, keys, whole_row = one.any(), ~one.all(1), one.all(-1)
+    if not some:
+        return None, None
+    return keys, None if whole_row is None or not whole_row.any() else ~whole_row
+
+
+def _some_number(weights: torch.Tensor) -> bool:
+    """Whether some weight is a number; the first one says so as a rule."""
+    if weights.numel() and weights.device.type == "cpu" and math.isfinite(weights[(0,) * weights.ndim]):
+        return True
+    return bool(torch.isfinite(weights).any())
 
 
 def _sizes(reading: Reading, facts: Facts, here: slice) -> list[int] | None:
