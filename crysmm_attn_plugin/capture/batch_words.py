@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 import numpy as np
@@ -30,7 +30,7 @@ class CrystalWords:
         order: (tokens,) positions: words, then stop words and punctuation, then special tokens.
         ends: For each of ``SCOPES``, how many of the first tokens are in it.
         special: (tokens,) bool in that order: the tokenizer's special tokens.
-        kind: (tokens,) in that order: the token's category, an index into ``PLAIN``; their number for an element mention.
+        plain: (tokens, len(PLAIN)) bool in that order: the token's category.
         own: (tokens, symbols) bool: the token mentions the symbol; None when the elements are unknown.
         other: (tokens, symbols) bool: the token mentions elements, but not this one.
         atoms: (atoms,) index of each atom's symbol.
@@ -39,7 +39,7 @@ class CrystalWords:
     order: np.ndarray
     ends: tuple[int, ...]
     special: np.ndarray
-    kind: np.ndarray
+    plain: np.ndarray
     own: np.ndarray | None
     other: np.ndarray | None
     atoms: np.ndarray | None
@@ -47,13 +47,8 @@ class CrystalWords:
     @property
     def nbytes(self) -> int:
         """What the fields take; what is derived from them is made anew for every batch."""
-        arrays = (self.order, self.special, self.kind, self.own, self.other, self.atoms)
-        return sum(a.nbytes + 112 for a in arrays if a is not None)
-
-    @cached_property
-    def plain(self) -> np.ndarray:
-        """(tokens, len(PLAIN)) bool: the token's category."""
-        return self.kind[:, None] == np.arange(len(PLAIN), dtype=np.int8)
+        arrays = (getattr(self, f.name) for f in fields(self))
+        return sum(a.nbytes + 112 for a in arrays if isinstance(a, np.ndarray))
 
     @cached_property
     def inside(self) -> np.ndarray:
@@ -134,23 +129,24 @@ def crystal_words(labels: TokenLabels, elements: Sequence[str] | None) -> Crysta
             f"only {reading.aligned:.0%} of the tokens stand in the text; its words are unknown."
         )
     index = {name: i for i, name in enumerate([*PLAIN, ELEMENT])}
-    kind = np.array([index[c] for c in categories], np.int8)
+    kind = np.array([index[c] for c in categories], np.intp)
     special = np.array(labels.special, bool)
     dropped = (kind == index["function_word"]) | (kind == index["punctuation"])
     level = np.where(special, 2, np.where(dropped, 1, 0))
-    order = np.argsort(level, kind="stable").astype(np.int32)
+    order = np.argsort(level, kind="stable")
     ends = (len(order), int((level < 2).sum()), int((level < 1).sum()))
     kind = kind[order]
+    plain = kind[:, None] == np.arange(len(PLAIN))
     if elements is None:
-        return CrystalWords(order, ends, special[order], kind, None, None, None)
+        return CrystalWords(order, ends, special[order], plain, None, None, None)
     symbols = {symbol: i for i, symbol in enumerate(sorted(set(elements)))}
-    atoms = np.array([symbols[e] for e in elements], np.int16)
+    atoms = np.array([symbols[e] for e in elements], np.intp)
     own, other = (np.zeros((len(order), len(symbols)), bool) for _ in range(2))
     for row in np.flatnonzero(kind == index[ELEMENT]):
         here = [symbols[s] for s in mentioned[order[row]].split() if s in symbols]
         other[row] = True
         own[row, here], other[row, here] = True, False
-    return CrystalWords(order, ends, special[order], kind, own, other, atoms)
+    return CrystalWords(order, ends, special[order], plain, own, other, atoms)
 
 
 class _ReadBefore:

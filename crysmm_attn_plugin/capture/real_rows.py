@@ -114,8 +114,12 @@ class _Reduction:
     def _padding(self, i: int) -> None:
         """The largest share of a real row on padded keys."""
         places, length = self.keys[i], self.array.shape[3]
-        if isinstance(places, slice) and places.stop - places.start == length:
-            return
+        if isinstance(places, slice):
+            if places.stop == length:
+                return
+            behind = self.array[i][:, self.rows[i], places.stop :]
+            if not behind.size or np.maximum.reduce(behind, axis=None) <= 0:
+                return
         padded = np.ones(length, np.float32)
         padded[places] = 0
         lost = self.array[i][:, self.rows[i]] @ padded
