@@ -13,7 +13,7 @@ from crysmm_attn_plugin.catalogue import BY_NAME
 from crysmm_attn_plugin.descriptors import PartOutput, PartRequest
 from crysmm_attn_plugin.reports import escape
 from crysmm_attn_plugin.reports.added import results_of
-from crysmm_attn_plugin.reports.language import figure_stem, marks, metric_label, nearest, pick, say
+from crysmm_attn_plugin.reports.language import figure_stem, marks, metric_label, metric_unit, pick, say
 from crysmm_attn_plugin.reports.numbers import decimals_for, fixed, format_p
 from crysmm_attn_plugin.reports.sections import Section
 from crysmm_attn_plugin.reports.wording import Wording
@@ -87,7 +87,7 @@ def _added() -> set[str]:
 
 
 def _unit(name: str, lang: str) -> str:
-    unit = nearest(BY_NAME[name].units, lang)
+    unit = metric_unit(name, lang)
     return f" {unit}" if unit else ""
 
 

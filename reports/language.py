@@ -76,6 +76,12 @@ def metric_label(metric: str, lang: str) -> str:
     return pick(category, lang) if category else metric.replace("_", " ")
 
 
+def metric_unit(metric: str, lang: str) -> str:
+    """A metric's unit; empty for a number without one."""
+    spec = BY_NAME.get(metric)
+    return pick(spec.units, lang) if spec is not None and spec.units else ""
+
+
 def category_name(category: str, lang: str) -> str:
     """A category of words by its name."""
     return pick(TOKEN_CATEGORIES.get(category, (category, category)), lang)

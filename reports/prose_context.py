@@ -256,7 +256,7 @@ def _means(arm: ArmSummary, w: Wording) -> list[tuple[str, str, str]]:
         spec = BY_NAME.get(name)
         if spec is None or spec.family != "primary" or not math.isfinite(value):
             continue
-        unit = spec.unit.replace("tokens", "")
+        unit = facts.unit_of(name, w.lang)
         found.append((metric_label(name, w.lang), format_number(value), unit))
     return found
 

@@ -102,7 +102,7 @@ class MetricFact:
 
 def metric_fact(m: MetricResult, w: Wording, alpha: float) -> MetricFact:
     """The facts of one metric; the words for its direction come from its sign alone."""
-    spec, r = BY_NAME.get(m.metric), m.paired
+    r = m.paired
     width = r.ci_high - r.ci_low
     p = m.p_adjusted if m.p_adjusted is not None else r.p_value
     change, sign = _change(m, w)
@@ -114,7 +114,7 @@ def metric_fact(m: MetricResult, w: Wording, alpha: float) -> MetricFact:
         predicted=m.expected_sign,
         change=change,
         difference=format_number(r.mean_difference, r.ci_low, r.ci_high),
-        unit=(spec.unit if spec else "").replace("tokens", ""),
+        unit=unit_of(m.metric, w.lang),
         interval=w.interval(r.ci_low, r.ci_high),
         p=w.p(p),
         g=format_effect(r.g_z, style=w.style) if math.isfinite(r.g_z) else "",
@@ -168,6 +168,12 @@ def metric_label(metric: str, lang: str) -> str:
     if named is None:
         return language.metric_label(metric, lang)
     return language.pick({**BY_NAME[metric].labels, language.SOURCE: named}, lang)
+
+
+def unit_of(metric: str, lang: str) -> str:
+    """The unit behind a metric's number, empty where its name says it ("effective tokens")."""
+    spec = BY_NAME.get(metric)
+    return "" if spec is None or spec.unit == "tokens" else language.metric_unit(metric, lang)
 
 
 def kind_of(m: MetricResult, alpha: float) -> Kind:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from crysmm_attn_plugin.catalogue import BY_NAME, PRIMARY
+from crysmm_attn_plugin.catalogue import PRIMARY
 from crysmm_attn_plugin.reports import escape
 from crysmm_attn_plugin.reports import prose_facts as facts
 from crysmm_attn_plugin.reports.arm_names import arm_heading
@@ -201,10 +201,7 @@ def _error_row(result: ComparisonResult, pair: PairComparison, w: Wording, decim
 
 
 def _with_unit(metric: str, w: Wording) -> str:
-    spec = BY_NAME.get(metric)
-    # "effective tokens" says its unit
-    unit = "" if spec is None else pick(spec.units, w.lang) if "en" in spec.units else ""
-    return w.with_unit(metric_label(metric, w.lang), "" if unit == "tokens" else unit)
+    return w.with_unit(metric_label(metric, w.lang), facts.unit_of(metric, w.lang))
 
 
 def _with_interval(

@@ -200,6 +200,12 @@ def test_its_language_is_on_the_page_and_in_the_paragraphs(report: Path) -> None
     text = (report / "paragraphs.de.md").read_text(encoding="utf-8")
     assert "entropy" in text.lower() or "Entropie" in text  # what has no translation is English
     assert "注意力" not in text
+    assert "Vergleichsarm" in (report / "table.de.csv").read_text(encoding="utf-8-sig").splitlines()[0]
+    markdown = (report / "report.md").read_text(encoding="utf-8")
+    german = markdown.split("\n\n---\n\n")[2]
+    assert "Kennzahl | Vergleichsarm" in german
+    assert "| Metric | Baseline" not in german  # the language gives one
+    assert r"\usepackage[ngerman]{babel}" in (report / "paragraphs.de.tex").read_text(encoding="utf-8")
 
 
 def test_its_part_and_its_alarm_are_in_the_report(report: Path) -> None:

@@ -133,7 +133,8 @@ def metric_label(name: str, lang: str, *, unit: bool = True) -> str:
         return name.replace("_", " ")
     label = language.metric_label(name, lang)
     # "effective tokens" says its unit
-    return f"{label} [{spec.unit}]" if unit and spec.unit and spec.unit.rstrip("s") not in label else label
+    says_it = spec.unit.rstrip("s") in label or spec.unit.rstrip("s") in spec.label("en")
+    return f"{label} [{language.metric_unit(name, lang)}]" if unit and spec.unit and not says_it else label
 
 
 def category_label(name: str, lang: str) -> str:

@@ -185,6 +185,7 @@ def _environment() -> Environment:
         language_name=language.name,
         marks=language.marks,
         nearest=language.nearest,
+        figure_stem=language.figure_stem,
     )
     environment.filters["plain"] = lambda value: to_plain(str(value))
     return environment

@@ -169,7 +169,7 @@
     copy.setAttribute("height", size.height + "pt");
     copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
     const text = new XMLSerializer().serializeToString(copy).replace(/var\((--[a-z-]+)\)/g, function (whole, key) { return PAPER[key] || "#000000"; });
-    const blob = new Blob([text], { type: "image/svg+xml" }), stem = node.dataset.name + (node.lang === "en" ? "" : "." + node.lang);
+    const blob = new Blob([text], { type: "image/svg+xml" }), stem = node.dataset.name;
     if (button.dataset.save === "svg") { hand(blob, stem + ".svg"); return; }
     const image = new Image();
     image.src = "data:image/svg+xml;charset=utf-8," + encodeURIComponent(text);

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from crysmm_attn_plugin.catalogue import BY_NAME
 from crysmm_attn_plugin.reports.alarm_texts import alarm_text
 from crysmm_attn_plugin.reports.figures.arms import label
 from crysmm_attn_plugin.reports.headline import WORDS
-from crysmm_attn_plugin.reports.language import known, marks, pick, say
+from crysmm_attn_plugin.reports.language import known, marks, metric_unit, pick, say
 from crysmm_attn_plugin.reports.numbers import (
     decimals_for,
     fixed,
@@ -179,7 +178,8 @@ def _facts(
     if entropy is not None:
         p = entropy.paired
         decimals = decimals_for(p.ci_high - p.ci_low)
-        big = f"{fixed(p.mean_difference, decimals, sign=True)} {BY_NAME['entropy'].unit}"
+        value = fixed(p.mean_difference, decimals, sign=True)
+        big = {lang: f"{value} {metric_unit('entropy', lang)}" for lang in known()}
         small = {
             lang: _joined(
                 lang,

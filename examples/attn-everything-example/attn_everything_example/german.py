@@ -1,6 +1,7 @@
 """German, as far as this example goes: what is not here is shown in English."""
 
-from crysmm_attn_plugin.descriptors import Language, Marks
+from crysmm_attn_plugin.descriptors import Language
+from crysmm_attn_plugin.language_forms import LatexForm, Marks
 
 TEXTS = {
     "Metrics of plugins": "Kennzahlen aus Erweiterungen",
@@ -14,4 +15,4 @@ TEXTS = {
     ),
     "attention entropy": "Entropie der Aufmerksamkeit",
 }
-GERMAN = Language("de", "Deutsch", TEXTS, marks=Marks(list=" und "))
+GERMAN = Language("de", "Deutsch", TEXTS, marks=Marks(last=" und "), latex=LatexForm(babel="ngerman"))
