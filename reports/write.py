@@ -6,16 +6,15 @@ import dataclasses
 import logging
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from crysmm_attn_plugin.catalogue import known_languages
-from crysmm_attn_plugin.errors import AttnError, UsageError
+from crysmm_attn_plugin.errors import AttnError
 from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
 from crysmm_attn_plugin.reports import machine_tables, tables
-from crysmm_attn_plugin.reports.parts import make_parts, part_names
+from crysmm_attn_plugin.reports.parts import make_parts
+from crysmm_attn_plugin.reports.request import LANGUAGES, check_request, short_path
 from crysmm_attn_plugin.store.files import write_atomic, write_json
 from crysmm_attn_plugin.store.folders import write_folder_atomic
 
@@ -24,21 +23,6 @@ if TYPE_CHECKING:
     from crysmm_attn_plugin.reports.prose_facts import Style
     from crysmm_attn_plugin.stats.results import ComparisonResult
 
-#: Parts of a report that can be asked for alone. ``json`` (result.json) is always written.
-FORMATS = (
-    "json",
-    "csv",
-    "figures",
-    "tables",
-    "paragraphs",
-    "summary",
-    "markdown",
-    "html",
-    "samples",
-    "chemiscope",
-)
-LANGUAGES = ("en", "zh")
-STYLES = ("nature", "apa", "gbt")
 #: A folder with this file is a report, and may be replaced by one.
 MARKER = "result.json"
 
@@ -86,88 +70,13 @@ def write_report(
         )
     except OSError as error:
         raise AttnError(
-            f"the report could not be written to {_short(target)}: {error.strerror or error}; nothing there was changed. Make "
+            f"the report could not be written to {short_path(target)}: {error.strerror or error}; nothing there was changed. Make "
             "room or name another folder."
         ) from error
     for edited, beside in written.kept:
         log.warning("%s was edited and stays as it is; the new version is %s", target / edited, beside)
     get_plugin_manager().hooks.report_written(comparison=comparison, report_dir=target)
     return target
-
-
-def known_formats() -> tuple[str, ...]:
-    """Every part that can be asked for, those of plugins last."""
-    return (*FORMATS, *part_names())
-
-
-def check_request(
-    out_dir: str | os.PathLike[str],
-    *,
-    formats: Sequence[str] | None = None,
-    langs: Sequence[str] = LANGUAGES,
-    style: str = "nature",
-) -> tuple[set[str], tuple[str, ...], Style, Path]:
-    """What a report is asked to be, checked before any work is done; nothing is written.
-
-    Returns:
-        Formats, languages, style and the folder as an absolute path.
-
-    Raises:
-        UsageError: On an unknown format, language or style, or a folder that cannot be written.
-    """
-    every = known_formats()
-    wanted = set(_checked("format", formats or every, every))
-    languages = _checked("language", langs, known_languages())
-    number_style = cast("Style", _checked("style", [style], STYLES)[0])
-    return wanted, languages, number_style, check_folder(out_dir)
-
-
-def check_folder(out_dir: str | os.PathLike[str]) -> Path:
-    """The folder as an absolute path, when a report can be written there.
-
-    Raises:
-        UsageError: When the name is empty or too long, a file stands in the way, or the place may not be written.
-    """
-    if not os.fspath(out_dir).strip():
-        raise UsageError("the report folder's name is empty; name a folder, for example attention_report.")
-    if "\0" in os.fspath(out_dir):
-        raise UsageError("the report folder's name holds a null character; name another folder.")
-    target = Path(out_dir).absolute()
-    try:
-        if target.exists() and not target.is_dir():
-            raise UsageError(f"{target} is a file; name a folder for the report.")
-        above = next(p for p in target.parents if p.exists())
-    except OSError as error:
-        raise UsageError(
-            f"the report cannot be written to {_short(target)}: {error.strerror}; name another folder."
-        ) from None
-    if not above.is_dir():
-        raise UsageError(f"{above} is a file, so {target} cannot be made below it; name another folder.")
-    try:
-        longest = os.pathconf(above, "PC_NAME_MAX")
-    except (OSError, ValueError, AttributeError):
-        longest = 255
-    # the folder is made beside its place under a longer name
-    if any(len(os.fsencode(part)) + 24 > longest for part in target.relative_to(above).parts):
-        raise UsageError(f"the report folder's name is too long ({_short(target)}); name a shorter one.")
-    for place in (above, target):
-        if place.exists() and not os.access(place, os.W_OK | os.X_OK):
-            raise UsageError(
-                f"{place} may not be written; name another folder with --out, or allow writing there."
-            )
-    try:
-        with tempfile.TemporaryDirectory(prefix=".attn-", dir=above):
-            pass
-    except OSError as error:
-        raise UsageError(
-            f"the report cannot be written below {above}: {error.strerror}; name another folder."
-        ) from None
-    return target
-
-
-def _short(path: Path) -> str:
-    text = str(path)
-    return text if len(text) < 120 else f"{text[:80]}...{text[-20:]}"
 
 
 def _fill(
@@ -303,12 +212,3 @@ def _remove(path: Path) -> None:
 
 def _text(path: Path, text: str) -> None:
     write_atomic(path, lambda p: p.write_text(text, encoding="utf-8"))
-
-
-def _checked(what: str, values: Sequence[str], allowed: Sequence[str]) -> tuple[str, ...]:
-    unknown = [v for v in values if v not in allowed]
-    if unknown or not values:
-        raise UsageError(
-            f"unknown {what} {', '.join(unknown) or '(none given)'}; choose from {', '.join(allowed)}."
-        )
-    return tuple(dict.fromkeys(values))

@@ -12,7 +12,8 @@ import pytest
 from crysmm_attn_plugin.catalogue import METRICS
 from crysmm_attn_plugin.cli import COMMANDS, build_parser
 from crysmm_attn_plugin.hooks.contract.specs import AttnSpecs
-from crysmm_attn_plugin.reports.write import _REPORT_NAMES, FORMATS
+from crysmm_attn_plugin.reports.request import FORMATS
+from crysmm_attn_plugin.reports.write import _REPORT_NAMES
 from crysmm_attn_plugin.settings import SETTING_KEYS
 from crysmm_attn_plugin.stats.results import Verdict
 

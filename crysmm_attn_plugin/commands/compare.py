@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     from crysmm_attn_plugin.capture.session import silence_if_unconfigured
     from crysmm_attn_plugin.commands.report import summary
     from crysmm_attn_plugin.reports.comparison import compare_runs
-    from crysmm_attn_plugin.reports.write import check_request
+    from crysmm_attn_plugin.reports.request import check_request
     from crysmm_attn_plugin.stats.results import LegacyResult
 
     silence_if_unconfigured()

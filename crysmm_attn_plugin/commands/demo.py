@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the demo; returns the exit code."""
     from crysmm_attn_plugin.demo.requirements import require_demo_packages
-    from crysmm_attn_plugin.reports.write import check_request
+    from crysmm_attn_plugin.reports.request import check_request
 
     require_demo_packages()
     langs = [word.strip() for word in args.lang.split(",") if word.strip()]

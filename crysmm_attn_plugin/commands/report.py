@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the report; returns the exit code."""
-    from crysmm_attn_plugin.reports.write import check_request, write_report
+    from crysmm_attn_plugin.reports.request import check_request
     from crysmm_attn_plugin.store.reader import Run, find_runs
 
     sesoi = check_numbers(args)
@@ -86,6 +86,7 @@ def run(args: argparse.Namespace) -> int:
     if args.baseline and args.baseline not in arms:
         raise UsageError(f"--baseline {args.baseline}: no such arm; the runs are of {', '.join(arms)}.")
     from crysmm_attn_plugin.reports.comparison import compare_arms
+    from crysmm_attn_plugin.reports.write import write_report
 
     progress = _progress()
     progress("statistics")

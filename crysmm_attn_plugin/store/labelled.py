@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from crysmm_attn_plugin.errors import DamagedStoreError
 from crysmm_attn_plugin.records import AttentionMap, Structure, TokenLabels
@@ -107,6 +106,8 @@ def known(value: Any) -> bool:
 
 def token_labels(row: Mapping[str, Any] | None) -> TokenLabels | None:
     """Token labels of a row of ``crystals``, or None where its text was not labelled."""
+    import pandas as pd
+
     if row is None or not known(row["tokens"]):
         return None
     return TokenLabels(

@@ -7,9 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from crysmm_attn_plugin.errors import (
     DamagedStoreError,
@@ -30,6 +28,9 @@ from crysmm_attn_plugin.store.means import CrystalMeans, crystal_means, crystals
 from crysmm_attn_plugin.store.places import arm_of, is_run, refuse_later, run_folders
 from crysmm_attn_plugin.store.tables import Rows, Shard, read_table, shards_of
 from crysmm_attn_plugin.store.whole import Damage, Files, Flaw
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _MARKED = re.compile(r"(.*) \(\d+\)", re.S)
 
@@ -197,6 +198,8 @@ class Run:
     @cached_property
     def crystals(self) -> pd.DataFrame:
         """One row per crystal: elements, tokens, text, structure; indexed by id."""
+        import pandas as pd
+
         frames = []
         for part in self._parts:
             for name in sorted(part._files.listing.files):
@@ -210,6 +213,8 @@ class Run:
     @cached_property
     def interventions(self) -> pd.DataFrame:
         """One row per crystal and extra pass, columns of ``schema.INTERVENTIONS`` with checkpoint and split; empty without."""
+        import pandas as pd
+
         frames = []
         for part in self._parts:
             split = {o.window.window_id: o.window.split for _, o in part._ranked_outcomes}

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from crysmm_attn_plugin.errors import DamagedStoreError, StoreError
@@ -18,6 +17,9 @@ from crysmm_attn_plugin.store.files import safe_name, unique_name
 from crysmm_attn_plugin.store.listing import Entry
 from crysmm_attn_plugin.store.schema import ATTENTION_KEYS
 from crysmm_attn_plugin.store.whole import Files, Flaw
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Numbers of one crystal from two processes agree within these: another batch, padding or device moves the last digits, and
 #: half precision has two of them.
@@ -112,6 +114,8 @@ class Rows:
         return shard.key in self._marked
 
     def _samples(self) -> pd.DataFrame:
+        import pandas as pd
+
         frames = []
         for number, shard in enumerate(self.shards):
             parts = [read_table(shard.files, e).to_pandas() for e in shard.entries.get("samples", ())]
@@ -168,6 +172,8 @@ class Rows:
 
     def attention(self) -> pd.DataFrame:
         """Every row of the attention table, each crystal once for each checkpoint and split."""
+        import pandas as pd
+
         kept, left = [], []
         for shard in self.shards:
             for entry in shard.entries.get("attention", ()):

@@ -381,12 +381,12 @@ def evidence(hidden: torch.Tensor | None) -> Shown:
             return None
         first = array[:, 0]
         rows, keys = first.all(-1), torch.from_numpy(~first.all(1))
-        some, whole_row = first.any(), torch.from_numpy(rows) if rows.any() else None
+        some, whole_row = bool(first.any()), torch.from_numpy(rows) if rows.any() else None
     else:
         if hidden.shape[1] > 1 and not torch.equal(hidden, hidden[:, :1].expand_as(hidden)):
             return None
         one = hidden[:, 0]
-        some, keys, whole_row = one.any(), ~one.all(1), one.all(-1)
+        some, keys, whole_row = bool(one.any()), ~one.all(1), one.all(-1)
     if not some:
         return None, None
     return keys, None if whole_row is None or not whole_row.any() else ~whole_row
