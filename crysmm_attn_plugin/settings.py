@@ -16,6 +16,8 @@ from crysmm_attn_plugin.errors import UsageError
 
 ENV_PREFIX = "CRYSMM_ATTN_"
 TOML_NAME = "crysmm_attn.toml"
+#: What can be done to the attention of a test pass in extra passes (see ``probing``).
+INTERVENTIONS = ("knock_out", "keep_only", "uniform", "swap", "own_element", "heads")
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ class Settings:
             arm keeps the same ones).
         metrics: Metric names to keep; empty keeps all.
         reinitialised: Also reduce the same module with fresh random weights, as a baseline.
+        probe: Interventions made in extra passes of a copy of the model after each batch: of ``INTERVENTIONS``, or ``all``;
+            empty makes none.
         memory_mb: Ceiling for rows and maps held before they are written.
         out_dir: Folder that holds ``<arm>/<run id>/``.
         report: See ``ReportSettings``.
@@ -87,6 +91,7 @@ class Settings:
     maps: str | int = 200
     metrics: tuple[str, ...] = ()
     reinitialised: bool = True
+    probe: tuple[str, ...] = ()
     memory_mb: int = 512
     out_dir: str = "attention_runs"
     report: ReportSettings = field(default_factory=ReportSettings)
@@ -224,6 +229,7 @@ def _read(cls: type, values: Mapping[str, Any], source: str, prefix: str) -> dic
 _CHOICES: dict[str, tuple[str, ...]] = {
     "report.style": ("nature", "apa", "gbt"),
     "directions": ("atom_to_text", "text_to_atom"),
+    "probe": (*INTERVENTIONS, "all"),
 }
 #: Limits of whole numbers.
 _LIMITS = {"memory_mb": (1, 1_000_000), "report.seed": (0, 2**32 - 1)}

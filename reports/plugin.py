@@ -19,9 +19,10 @@ log = logging.getLogger("crysmm_attn")
 
 @hookimpl
 def attn_report_parts() -> Sequence[ReportPart]:
-    """Metrics that plugins added; the other parts are asked for by ``reports.write`` itself."""
+    """Metrics that plugins added, and interventions; the other parts are asked for by ``reports.write`` itself."""
     return [
-        ReportPart("added_metrics", _added_metrics, "metrics that plugins added: sentence, table, figure")
+        ReportPart("added_metrics", _added_metrics, "metrics that plugins added: sentence, table, figure"),
+        ReportPart("faithfulness", _faithfulness, "whether the attention is used: effects of interventions"),
     ]
 
 
@@ -29,6 +30,12 @@ def _added_metrics(request: PartRequest) -> PartOutput | None:
     from crysmm_attn_plugin.reports import added_metrics  # numpy and pandas, which --help does without
 
     return added_metrics.make(request)
+
+
+def _faithfulness(request: PartRequest) -> PartOutput | None:
+    from crysmm_attn_plugin.reports import faithfulness  # numpy and pandas, which --help does without
+
+    return faithfulness.make(request)
 
 
 @hookimpl

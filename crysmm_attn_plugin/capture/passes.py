@@ -12,6 +12,7 @@ from crysmm_attn_plugin.records import WindowKind
 if TYPE_CHECKING:
     from crysmm_attn_plugin.capture.window import OpenWindow
     from crysmm_attn_plugin.hooks.reading.reader import PassReader
+    from crysmm_attn_plugin.probing.in_host import HostProbe
 
 
 @dataclass
@@ -24,6 +25,7 @@ class Pass:
         reader: Reads the host, batch by batch.
         open: The window, once attention was seen.
         skipped: Nothing of this pass is kept.
+        probe: Makes interventions, where they are asked for.
     """
 
     _loader: Callable[[], Any]
@@ -33,6 +35,7 @@ class Pass:
     provisional: bool = False
     open: OpenWindow | None = None
     skipped: bool = False
+    probe: HostProbe | None = None
     tokenizers: TokenizerWatch = field(default_factory=TokenizerWatch)
     reader: PassReader = field(init=False)
 
@@ -58,8 +61,10 @@ class Pass:
         """Keep nothing of this pass and stop watching."""
         self.skipped = True
         self.reader.abandon()
-        self.tokenizers.stop()
+        self.let_go()
 
     def let_go(self) -> None:
         """Stop watching."""
         self.tokenizers.stop()
+        if self.probe is not None:
+            self.probe.close()

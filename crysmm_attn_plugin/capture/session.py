@@ -31,6 +31,7 @@ from crysmm_attn_plugin.hooks.reading.gradients import GradientWatch, without_gr
 from crysmm_attn_plugin.hooks.reading.loops import asking_frame, listen, weakly
 from crysmm_attn_plugin.hooks.reading.reader import PassReader
 from crysmm_attn_plugin.hooks.reading.weights import digest_of
+from crysmm_attn_plugin.probing.in_host import HostProbe, options_of
 from crysmm_attn_plugin.records import Window, WindowKind, WindowOutcome, WindowState
 from crysmm_attn_plugin.settings import Settings
 from crysmm_attn_plugin.store.writer import RunWriter, seal
@@ -83,6 +84,7 @@ class Capture:
         self._named = False
         self._unnamed: dict[str, Callable[[], Any]] = {}
         self.unread = ""
+        self._probed: dict[str, Any] = {}
         self._undo: list[Callable[[], None]] = []
         self._pass: Pass | None = None
         self.checkpoints = KnownCheckpoints()
@@ -133,6 +135,8 @@ class Capture:
         if current is not None and current.loader is loader:
             if not current.skipped:
                 current.reader.yielded(batch, positions, asking_frame())
+                if current.probe is not None:
+                    current.probe.batch_begins()
         elif loader is not None and self._training_loader() is loader:
             self._gradients.begin(asking_frame())
 
@@ -140,6 +144,9 @@ class Capture:
         current = self._pass
         if current is not None and current.loader is loader:
             current.reader.over()
+            if current.probe is not None and not current.skipped:
+                probe, reader = current.probe, current.reader
+                self._guard(lambda: probe.batch_over(reader))
             self._guard(lambda: self._read_on(current))
         else:
             self._gradients.end()
@@ -188,6 +195,8 @@ class Capture:
             BASELINE_CRYSTALS if self.settings.reinitialised else 0,
             self._asker(current),
         )
+        if self.settings.probe:
+            current.probe = HostProbe(options_of(self.settings.probe))
         self._pass = current
         return True
 
@@ -210,6 +219,8 @@ class Capture:
     def _take(self, current: Pass, read: Any) -> None:
         if current.open is not None:
             current.open.add(read)
+            if current.probe is not None:
+                current.open.add_interventions(current.probe.take(read, current.reader))
             self._modules |= current.open.modules
 
     def training_backward(self) -> None:
@@ -272,6 +283,8 @@ class Capture:
         self._guard(lambda: self._read_on(current))
         self._guard(lambda: self._last(current))
         self._pass = None
+        if current.probe is not None and current.open is not None:
+            self._probed[current.open.window.window_id] = current.probe.record()
         current.let_go()
         if current.skipped:
             return None
@@ -396,6 +409,8 @@ class Capture:
 
     def _write_plugins(self) -> None:
         """Who took part, what went wrong in it, and how plugins' metrics are named."""
+        if self._writer is not None and not self.rank and self._probed:
+            self._writer.update_info(probe=self._probed)
         plugins, described = self.manager.record(), self.manager.descriptor_data()
         if self._writer is not None and not self.rank and (plugins or any(described.values())):
             self._writer.update_info(plugins=plugins, descriptors=described)

@@ -98,6 +98,10 @@ class OpenWindow:
         self.unaligned += words.unaligned
         self.gathered.add(read.identity, blocks, read.prediction, padding)
 
+    def add_interventions(self, columns: Mapping[str, list[Any]]) -> None:
+        """Take rows of interventions on crystals that have been added."""
+        self._writer.append_interventions(columns)
+
     def _hand_over(self, rows: RowGroup) -> None:
         self._writer.append(attention=rows.attention, samples=rows.samples, crystals=rows.crystals)
 

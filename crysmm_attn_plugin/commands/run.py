@@ -31,6 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--windows", help="passes to keep: final, all, or every N-th epoch")
     parser.add_argument("--maps", help="full maps to keep: none, all, or how many crystals")
+    parser.add_argument(
+        "--probe",
+        metavar="WORDS",
+        help="interventions in extra passes: all, or some of knock_out, uniform, ... (see docs)",
+    )
     parser.add_argument("--no-report", action="store_true", help="make no report when the host is done")
     parser.add_argument("host", nargs=argparse.REMAINDER, metavar="-- CMD", help="the host's own command")
 
@@ -47,6 +52,7 @@ def run(args: argparse.Namespace) -> int:
         "loader": args.loader,
         "windows": args.windows,
         "maps": args.maps,
+        "probe": args.probe,
         "report.auto": "false" if args.no_report else None,
     }
     check_flags(flags)

@@ -18,9 +18,9 @@ from crysmm_attn_plugin.hooks.contract.manager import PluginManager, get_plugin_
 from crysmm_attn_plugin.hooks.reading.facts import facts_of
 from crysmm_attn_plugin.hooks.reading.loops import listen
 from crysmm_attn_plugin.hooks.reading.reader import PassReader
-from crysmm_attn_plugin.probing.interventions import INTERVENTIONS
 from crysmm_attn_plugin.probing.prober import ProbeOptions, Prober
 from crysmm_attn_plugin.probing.replay import copied_inputs, copied_model, random_states_kept
+from crysmm_attn_plugin.settings import INTERVENTIONS
 from crysmm_attn_plugin.stats.interventions import Contrast, Effect, Faithfulness, Use, faithfulness
 
 __all__ = ["ProbeResult", "probe"]

@@ -12,9 +12,6 @@ import torch
 from crysmm_attn_plugin.probing.units import Units
 from crysmm_attn_plugin.records import AttentionCall
 
-#: Words of the setting ``probe`` and of ``probe(interventions=...)``.
-INTERVENTIONS = ("knock_out", "keep_only", "uniform", "swap", "own_element", "heads")
-
 #: A crystal's weights and scores of one call, (heads, rows, keys), and the call's number; returns other weights.
 Edit = Callable[[int, torch.Tensor, torch.Tensor], torch.Tensor]
 

@@ -17,10 +17,11 @@ from crysmm_attn_plugin.hooks.reading.deciding import ReadBatch
 from crysmm_attn_plugin.hooks.reading.placing import Placed
 from crysmm_attn_plugin.hooks.reading.replace import Aliases, aliases, replacing
 from crysmm_attn_plugin.hooks.reading.sites import Reading, Site
-from crysmm_attn_plugin.probing.interventions import INTERVENTIONS, Donor, Intervention, donors_of, planned
+from crysmm_attn_plugin.probing.interventions import Donor, Intervention, donors_of, planned
 from crysmm_attn_plugin.probing.replay import Replay, random_states_kept, same_predictions
 from crysmm_attn_plugin.probing.units import Units, units_of
 from crysmm_attn_plugin.records import AttentionCall
+from crysmm_attn_plugin.settings import INTERVENTIONS
 from crysmm_attn_plugin.store.schema import INTERVENTIONS as COLUMNS
 
 #: Why an intervention has no numbers.

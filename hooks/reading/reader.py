@@ -148,6 +148,11 @@ class PassReader:
         return True
 
     @property
+    def fetches_ahead(self) -> bool:
+        """The host took a batch before its model had seen the one before."""
+        return self._ahead
+
+    @property
     def finished(self) -> bool:
         """The loop is over and the model has seen every batch."""
         return self._ended and not self._queue
