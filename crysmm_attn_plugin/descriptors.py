@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from crysmm_attn_plugin.records import BatchIdentity
 
-Family = Literal["primary", "exploratory"]
+Family = Literal["primary", "alignment", "exploratory"]
 Severity = Literal["note", "warning", "serious"]
 #: What a name of a plugin's own may look like: it becomes a column, a flag's value, a word on the command line.
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
@@ -55,7 +55,8 @@ class Metric:
         formula: LaTeX, per row w over n real keys.
         expected_sign: Sign of (arm - baseline) that "attention is more concentrated, or better aligned" predicts: -1
             where lower is more concentrated, 1 where higher is, 0 where nothing is predicted.
-        family: ``primary`` is reserved for the four metrics that carry the verdict.
+        family: ``primary`` is reserved for the four metrics that carry the verdict, ``alignment`` for the one that says
+            whether attention is aligned with the text.
         sesoi_percent: Smallest effect of interest, percent of the baseline's mean.
         seed_name: The original script's name for it.
         compute: (weights (B, heads, queries, keys), query_mask (B, queries), key_mask (B, keys), context) -> (B, heads),

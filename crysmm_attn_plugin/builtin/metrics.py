@@ -49,7 +49,57 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric("stopword_mass", {"en": "mass on stop words", "zh": "停用词权重"}, formula=r"\sum_{j\in S} w_j"),
     Metric("punctuation_mass", {"en": "mass on punctuation", "zh": "标点权重"}, formula=r"\sum_{j\in S} w_j"),
+    Metric(
+        "alignment_auc", {"en": "alignment with own-element mentions (AUC)", "zh": "与本元素提及的对齐度（AUC）"},
+        formula=r"P(w_{own}>w_{other})+\tfrac12P(w_{own}=w_{other})", expected_sign=1, family="alignment",
+    ),
+    Metric(
+        "alignment_pointing", {"en": "pointing-game accuracy", "zh": "指向准确率"},
+        formula=r"P(\arg\max_{j\in E} w_j\in own)", expected_sign=1,
+    ),
+    Metric(
+        "alignment_excess", {"en": "own-element mass beyond uniform", "zh": "本元素权重超出均匀注意力的部分"},
+        formula=r"\sum_{j\in own} w_j-n_{own}/n", expected_sign=1,
+    ),
+    Metric(
+        "alignment_lift", {"en": "own-element lift", "zh": "本元素提升度"},
+        formula=r"\sum_a\sum_{j\in own} w_{aj}/\sum_a n_{own}/n", expected_sign=1,
+    ),
+    Metric(
+        "alignment_lift_bonds", {"en": "lift on bonds of the own element", "zh": "本元素成键提及的提升度"},
+        formula=r"\sum_a\sum_{j\in bond} w_{aj}/\sum_a n_{bond}/n", expected_sign=1,
+    ),
+    Metric(
+        "alignment_lift_coordination",
+        {"en": "lift on the own element's coordination", "zh": "本元素配位描述的提升度"},
+        formula=r"\sum_a\sum_{j\in coord} w_{aj}/\sum_a n_{coord}/n", expected_sign=1,
+    ),
+    Metric(
+        "element_blocks", {"en": "blocks by element", "zh": "按元素的分块程度"},
+        formula=r"(R^2-\tfrac{k-1}{n-1})/(1-\tfrac{k-1}{n-1})", expected_sign=1,
+    ),
+    Metric(
+        "site_blocks", {"en": "blocks by site within an element", "zh": "同元素内按位点的分块程度"},
+        formula=r"(R^2-E R^2)/(1-E R^2)", expected_sign=1,
+    ),
+    Metric(
+        "word_blocks", {"en": "blocks by class of word", "zh": "按词类的分块程度"},
+        formula=r"(R^2-\tfrac{k-1}{n-1})/(1-\tfrac{k-1}{n-1})", expected_sign=1,
+    ),
+    Metric(
+        "first_sentence_mass", {"en": "mass on the first sentence", "zh": "首句权重"}, formula=r"\sum_{j\in S} w_j",
+    ),
+    Metric(
+        "last_sentence_mass", {"en": "mass on the last sentence", "zh": "末句权重"}, formula=r"\sum_{j\in S} w_j",
+    ),
+    Metric(
+        "reading_position", {"en": "mean position read", "zh": "平均阅读位置"},
+        formula=r"\sum_j w_j x_j/\sum_j w_j,\ 0\le x_j\le 1",
+    ),
 )  # fmt: skip
+
+#: The pre-declared primary metric of the alignment family; the verdict on concentration is none of its business.
+ALIGNMENT_PRIMARY = "alignment_auc"
 
 PRIMARY: tuple[str, ...] = tuple(m.name for m in METRICS if m.family == "primary")
 

@@ -11,8 +11,12 @@ from functools import cached_property
 import numpy as np
 
 from crysmm_attn_plugin.catalogue import TOKEN_CATEGORIES
-from crysmm_attn_plugin.records import BatchIdentity, TokenLabels
+from crysmm_attn_plugin.metrics.alignment import Rights, rights_of
+from crysmm_attn_plugin.metrics.sites import inequivalent_sites
+from crysmm_attn_plugin.records import BatchIdentity, Structure, TokenLabels
 from crysmm_attn_plugin.text import ELEMENT, read_text
+from crysmm_attn_plugin.text.mentions import token_mentions
+from crysmm_attn_plugin.text.sentences import sentences_of
 
 #: (with_special_tokens, stopwords_removed)
 SCOPES = ((True, False), (False, False), (False, True))
@@ -34,6 +38,13 @@ class CrystalWords:
         own: (tokens, symbols) bool: the token mentions the symbol; None when the elements are unknown.
         other: (tokens, symbols) bool: the token mentions elements, but not this one.
         atoms: (atoms,) index of each atom's symbol.
+        long: (2, tokens, symbols) bool: the token is part of a bond, or of a clause on coordination, that speaks of the
+            symbol.
+        where: (tokens, 3): the token is in the first sentence, in the last, and how far into the text it stands (0 to 1,
+            zero for special tokens); the first two are NaN for a text of one sentence.
+        right_tokens: For rows of atoms: the mentions of their element.
+        right_atoms: For rows of the ``mentioning`` tokens: the atoms of the elements that they mention.
+        structure: The crystal's structure, where it is known; never kept with its words.
     """
 
     order: np.ndarray
@@ -43,12 +54,44 @@ class CrystalWords:
     own: np.ndarray | None
     other: np.ndarray | None
     atoms: np.ndarray | None
+    long: np.ndarray | None
+    where: np.ndarray
+    right_tokens: Rights | None = None
+    right_atoms: Rights | None = None
+    structure: Structure | None = None
+
+    @cached_property
+    def counts(self) -> np.ndarray:
+        """(scopes, columns) sums of ``columns``: what uniform attention gives, times the keys."""
+        return self.columns.sum(0, dtype=np.float64).reshape(len(self.ends), -1)
+
+    @cached_property
+    def classes(self) -> np.ndarray:
+        """(tokens, classes) ones: the categories of ``plain``, and mentions of elements."""
+        element = ~self.plain.any(1, keepdims=True)
+        return np.concatenate([self.plain, element], 1, dtype=np.float32)
+
+    @cached_property
+    def mentioning(self) -> np.ndarray:
+        """Tokens that mention an element of the crystal; they stand in every scope."""
+        return np.flatnonzero(self.own.any(1)) if self.own is not None else np.zeros(0, np.intp)
+
+    @cached_property
+    def sites(self) -> np.ndarray | None:
+        """(atoms,) symmetry-inequivalent site of each atom, where one element has several."""
+        if self.structure is None or self.atoms is None or len(self.structure.elements) != len(self.atoms):
+            return None
+        found = inequivalent_sites(self.structure)
+        if found is None or len(set(found)) == len(set(self.atoms.tolist())):
+            return None
+        return np.array(found, np.intp)
 
     @property
     def nbytes(self) -> int:
         """What the fields take; what is derived from them is made anew for every batch."""
-        arrays = (getattr(self, f.name) for f in fields(self))
-        return sum(a.nbytes + 112 for a in arrays if isinstance(a, np.ndarray))
+        held = [getattr(self, f.name) for f in fields(self)]
+        rights = sum(r.nbytes for r in held if isinstance(r, Rights))
+        return rights + sum(a.nbytes + 112 for a in held if isinstance(a, np.ndarray))
 
     @cached_property
     def inside(self) -> np.ndarray:
@@ -62,10 +105,13 @@ class CrystalWords:
 
     @cached_property
     def columns(self) -> np.ndarray:
-        """(tokens, scopes * columns): ones, special, plain, own and other, each zero outside its scope."""
-        parts = [np.ones((len(self.order), 1), bool), self.special[:, None], self.plain]
-        if self.own is not None and self.other is not None:
-            parts += [self.own, self.other]
+        """(tokens, scopes * columns), each zero outside its scope.
+
+        Ones, special, plain, where; then for every symbol own, other, bonds and coordination.
+        """
+        parts = [np.ones((len(self.order), 1), bool), self.special[:, None], self.plain, self.where]
+        if self.own is not None and self.other is not None and self.long is not None:
+            parts += [self.own, self.other, *self.long]
         each = np.concatenate(parts, 1, dtype=np.float32)
         return (self.inside[:, :, None] * each[:, None]).reshape(len(each), -1)
 
@@ -87,12 +133,16 @@ class BatchWords:
         n = len(identity)
         self.tokens: Sequence[TokenLabels | None] = identity.tokens or [None] * n
         self.elements: Sequence[Sequence[str] | None] = identity.elements or [None] * n
+        structures = identity.structures or [None] * n
         self.crystals: list[CrystalWords | None] = []
         self.unaligned: list[float] = []
-        for labels, elements in zip(self.tokens, self.elements):
+        for labels, elements, structure in zip(self.tokens, self.elements, structures):
             known = None if labels is None else _READ.words(labels, elements)
-            self.crystals.append(known if isinstance(known, CrystalWords) else None)
-            if isinstance(known, float):
+            if isinstance(known, CrystalWords):
+                self.crystals.append(replace(known, structure=structure))
+                continue
+            self.crystals.append(None)
+            if known is not None:
                 self.unaligned.append(known)
 
     @property
@@ -137,16 +187,46 @@ def crystal_words(labels: TokenLabels, elements: Sequence[str] | None) -> Crysta
     ends = (len(order), int((level < 2).sum()), int((level < 1).sum()))
     kind = kind[order]
     plain = kind[:, None] == np.arange(len(PLAIN))
+    where = _where(np.array(sentences_of(reading), np.intp))[order]
     if elements is None:
-        return CrystalWords(order, ends, special[order], plain, None, None, None)
+        return CrystalWords(order, ends, special[order], plain, None, None, None, None, where)
     symbols = {symbol: i for i, symbol in enumerate(sorted(set(elements)))}
     atoms = np.array([symbols[e] for e in elements], np.intp)
-    own, other = (np.zeros((len(order), len(symbols)), bool) for _ in range(2))
+    own, other, bonds, coordination = np.zeros((4, len(order), len(symbols)), bool)
     for row in np.flatnonzero(kind == index[ELEMENT]):
         here = [symbols[s] for s in mentioned[order[row]].split() if s in symbols]
         other[row] = True
         own[row, here], other[row, here] = True, False
-    return CrystalWords(order, ends, special[order], plain, own, other, atoms)
+    long = {"bond": bonds, "coordination": coordination}
+    said = token_mentions(labels, elements) or ()
+    for row, position in enumerate(order):
+        for symbol, how in said[position]:
+            if how in long and symbol in symbols:
+                long[how][row, symbols[symbol]] = True
+    return CrystalWords(
+        order,
+        ends,
+        special[order],
+        plain,
+        own,
+        other,
+        atoms,
+        np.stack([bonds, coordination]),
+        where,
+        rights_of(own.T[atoms]),
+        rights_of(own[own.any(1)][:, atoms]),
+    )
+
+
+def _where(sentence: np.ndarray) -> np.ndarray:
+    """(tokens, 3) first sentence, last sentence, place in the text, from the (tokens,) sentence of each token."""
+    found = np.zeros((len(sentence), 3), np.float32)
+    there = np.flatnonzero(sentence >= 0)
+    if len(there):
+        found[there, 2] = np.arange(len(there)) / max(len(there) - 1, 1)
+        first, last = sentence[there].min(), sentence[there].max()
+        found[:, 0], found[:, 1] = (sentence == first, sentence == last) if last > first else (np.nan, np.nan)
+    return found
 
 
 class _ReadBefore:
@@ -171,7 +251,7 @@ class _ReadBefore:
         self._kept[key] = found
         while self._bytes > self._ceiling and len(self._kept) > 1:
             self._bytes -= _size(self._kept.popitem(last=False)[1])
-        return replace(found) if isinstance(found, CrystalWords) else found
+        return found
 
 
 def _size(found: CrystalWords | float) -> int:

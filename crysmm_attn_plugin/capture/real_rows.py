@@ -9,6 +9,15 @@ from typing import Any
 import numpy as np
 
 from crysmm_attn_plugin.capture.batch_words import PLAIN, BatchWords, CrystalWords
+from crysmm_attn_plugin.capture.read_what import (
+    BEFORE_SYMBOLS,
+    BLOCKS,
+    READ,
+    WORDS_READ,
+    blocks_where_words_are_read,
+    words_read,
+    words_read_by,
+)
 from crysmm_attn_plugin.metrics.attention import Places, as_array, count_of, real_places, row_means, row_sums
 from crysmm_attn_plugin.metrics.real_cells import MapSums, log_of
 from crysmm_attn_plugin.metrics.registry import Metric, asked, needs_of
@@ -71,7 +80,7 @@ class _Reduction:
         self.rows: list[Places] = real_places(call.query_mask, batch, queries)
         self.keys = real_places(call.key_mask, batch, keys)
         self.words: list[CrystalWords | None] = [None] * batch if n_scopes == 1 else list(words.crystals)
-        self.reads_text = call.direction == "atom_to_text"
+        self.direction, self.reads_text = call.direction, call.direction == "atom_to_text"
         self.ids = words.identity.ids
         self.n_scopes, self.n_heads, self.n_maps = n_scopes, heads, heads + head_mean
         self.metrics = asked(wanted)
@@ -84,6 +93,10 @@ class _Reduction:
         shape = (batch, n_scopes)
         self.n_queries, self.n_keys = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
         self.masses = np.full((*shape, self.n_maps, len(MASSES)), np.nan, np.float32)
+        offered = () if n_scopes == 1 else (*READ, *WORDS_READ) if self.reads_text else READ
+        self.read_names = [name for name in offered if not wanted or name in wanted]
+        self.block_names = [name for name in BLOCKS if name in self.read_names]
+        self.read = np.full((*shape, self.n_maps, len(self.read_names)), np.nan, np.float32)
         self.worst = 0.0
 
     def run(self) -> Found:
@@ -105,7 +118,8 @@ class _Reduction:
         stacked = np.stack(values, -1).astype(np.float32) if values else self.masses[..., :0]
         if self.mass_names:
             stacked = np.concatenate([stacked, self.masses[..., self.mass_columns]], -1)
-        names = (*(m.name for m in self.metrics), *self.mass_names)
+        stacked = np.concatenate([stacked, self.read], -1)
+        names = (*(m.name for m in self.metrics), *self.mass_names, *self.read_names)
         return Found(names, stacked, self.n_queries, self.n_keys, self.worst)
 
     def _length(self, places: Places, axis: int) -> int:
@@ -153,8 +167,14 @@ class _Reduction:
             )  # (scopes, atoms, tokens): sums of rows over their totals
         lowest = float(maps[:heads].min()) if maps.size else 0.0
         self._sum(i, known, powers, lowest)
-        if self.mass_names and atoms:
-            self._masses(i, known, shares[..., 1:] / shares[..., :1])
+        if (self.mass_names or self.read_names) and atoms:
+            shares /= shares[..., :1].copy()
+            self._masses(i, known, shares[..., 1:])
+            if self.read_names:
+                found = words_read(known, maps, shares, self.read_names)
+                blocks = [self.read_names.index(name) for name in self.block_names]
+                found[:, : self.n_maps, blocks] = self.read[i][..., blocks]
+                self.read[i] = found[:, : self.n_maps]
 
     def _sum(self, i: int, known: CrystalWords, powers: np.ndarray, lowest: float) -> None:
         """Everything that metrics need of (3, maps, atoms, tokens): every scope from the same logarithms."""
@@ -174,7 +194,7 @@ class _Reduction:
         of_scope = sums.of_powers[:, rows].reshape(3, n_scopes, n_maps, atoms)
         of_scope[:n, :, :heads] = found[:, :heads].transpose(0, 3, 1, 2)
         sums.n_keys[rows].reshape(n_scopes, -1)[:] = np.array(known.ends)[:, None]
-        between = "between" in sums.needs
+        between = "between" in sums.needs or bool(self.block_names)
         offsets = [0, *np.cumsum(known.ends)]
         shares = sums.room("shares", atoms, n_maps, int(offsets[-1])) if between else None
         for s, end in enumerate(known.ends):
@@ -189,7 +209,10 @@ class _Reduction:
             if "order" in sums.needs and cells.size:
                 first = rows.start + s * n_maps * atoms
                 sums.order(cells.reshape(-1, end), slice(first, first + n_maps * atoms), positive=lowest >= 0)
-        if shares is not None and atoms:
+        if shares is not None and atoms and self.block_names:
+            blocks = [self.read_names.index(name) for name in self.block_names]
+            self.read[i][..., blocks] = blocks_where_words_are_read(known, shares, self.block_names)
+        if shares is not None and atoms and "between" in sums.needs:
             distances = sums.distances(shares, [atoms], known.segments)[0]  # (maps, scopes)
             distances[:, np.array(known.ends) == 0] = np.nan
             sums.between[0, sums.maps : sums.maps + n_scopes * n_maps] = distances.T.ravel()
@@ -204,6 +227,7 @@ class _Reduction:
         found[..., 1] = plain[..., 1 + PLAIN.index("function_word")]
         found[..., 2] = plain[..., 1 + PLAIN.index("punctuation")]
         found[..., 5:] = plain[..., 1:]
+        n_plain = BEFORE_SYMBOLS - 1
         if known.atoms is not None and known.own is not None:
             if len(known.atoms) != shares.shape[1]:
                 raise ValueError(
@@ -236,6 +260,8 @@ class _Reduction:
         if self.n_maps > heads:
             np.add.reduce(own, axis=1, out=cells[:, heads])
             cells[:, heads] /= heads
+        if known is not None and self.read_names and self.direction and cells.size:
+            self.read[i] = words_read_by(known, cells, self.read_names)
         self.sums.take_short(cells, [*ends, *([0] * (self.row_parts - len(ends)))])
 
     def _of_metric(self, metric: Metric, parts: list[int]) -> np.ndarray:

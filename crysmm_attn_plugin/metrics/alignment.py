@@ -127,6 +127,13 @@ class Rights:
     contests: tuple[_Contest, ...]
     judged: np.ndarray
 
+    @property
+    def nbytes(self) -> int:
+        """What the arrays take."""
+        arrays = [self.places, self.known, self.judged]
+        arrays += [a for c in self.contests for a in (c.rows, c.mine, c.theirs, c.share)]
+        return sum(a.nbytes + 112 for a in arrays)
+
     def auc(self, weights: np.ndarray) -> np.ndarray:
         """Probability that a right key gets more weight than a key that is right for another group's rows; ties are half.
 

@@ -52,5 +52,7 @@ class Choices:
         return self.spec(metric).sesoi_percent, "default"
 
     def family(self, metric: str) -> str:
-        """``primary`` or ``exploratory``."""
-        return "primary" if metric in self.primary else "exploratory"
+        """``primary``, ``alignment`` or ``exploratory``."""
+        if metric in self.primary:
+            return "primary"
+        return "alignment" if self.spec(metric).family == "alignment" else "exploratory"

@@ -77,7 +77,8 @@ def metric_results(
 
     The primary metrics of all arms form one family for each direction, scope and aggregation; the family of the panel's
     first direction, with special tokens, metric first, carries the verdict, the others are sensitivity analyses adjusted
-    within themselves. All other metrics are one exploratory family (Benjamini-Hochberg).
+    within themselves. The one alignment metric is a family of its own in the same way (Holm over arms). All other metrics
+    are one exploratory family (Benjamini-Hochberg).
 
     Returns:
         Arm -> results, primary first.
@@ -94,7 +95,16 @@ def metric_results(
         results[row.match.arm].append(_result(panel, row, baseline, choices))
     order = {name: i for i, name in enumerate(dict.fromkeys([*choices.primary, *known_metrics(panel)]))}
     return {
-        arm: tuple(sorted(found, key=lambda m: (m.family != "primary", order.get(m.metric, len(order)))))
+        arm: tuple(
+            sorted(
+                found,
+                key=lambda m: (
+                    m.family != "primary",
+                    m.family != "alignment",
+                    order.get(m.metric, len(order)),
+                ),
+            )
+        )
         for arm, found in results.items()
     }
 
@@ -169,9 +179,10 @@ def _complete_families(group: list[_Row], rows: list[_Row], choices: Choices) ->
 
 
 def _adjust(rows: list[_Row], choices: Choices) -> None:
-    families: dict[tuple[str, str, str], list[_Row]] = {}
+    families: dict[tuple[str, ...], list[_Row]] = {}
     for row in rows:
-        key = row.family if row.cell.metric in choices.primary else ("", "", "")
+        kind = choices.family(row.cell.metric)
+        key = ("", "", "", "") if kind == "exploratory" else (kind, *row.family)
         families.setdefault(key, []).append(row)
     for key, family in families.items():
         correct, name = (holm, "Holm") if key[0] else (benjamini_hochberg, "Benjamini-Hochberg")
@@ -332,6 +343,11 @@ def uniform_mean(panel: Panel, arm: str, cell: Cell) -> float | None:
         "gini": np.zeros_like(n),
         "effective_tokens_01": np.where(n < 10, n, 0.0),
         "between_atom_tv": np.zeros_like(n),
+        "alignment_auc": np.full_like(n, 0.5),
+        "alignment_excess": np.zeros_like(n),
+        "alignment_lift": np.ones_like(n),
+        "alignment_lift_bonds": np.ones_like(n),
+        "alignment_lift_coordination": np.ones_like(n),
     }.get(cell.metric)
     return None if uniform is None else float(np.mean(uniform))
 

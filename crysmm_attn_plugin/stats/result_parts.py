@@ -120,7 +120,8 @@ class MetricResult:
     Attributes:
         scope: ``with_special``, ``without_special`` or ``without_stopwords``.
         aggregation: ``metric_then_heads`` (primary) or ``heads_then_metric`` (the original script's order).
-        family: ``primary`` (one family, max-T adjusted) or ``exploratory`` (Benjamini-Hochberg).
+        family: ``primary`` (one family, max-T adjusted), ``alignment`` (its one primary metric, Holm over arms) or
+            ``exploratory`` (Benjamini-Hochberg).
         paired: The deciding numbers: by cluster where ``decides`` says so.
         sesoi: Smallest effect of interest in the metric's own unit; ``sesoi_percent`` the same in percent;
             ``sesoi_source`` who said so.

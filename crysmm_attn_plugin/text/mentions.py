@@ -67,7 +67,7 @@ def token_mentions(
     reading = read_text(labels, elements)
     if not reading.trusted:
         return None
-    mentions = mentions_in(reading.text, elements)
+    mentions = _mentions(*reading.parts)
     return tuple(
         tuple(
             dict.fromkeys(

@@ -112,6 +112,11 @@ class Reading:
             return "special"
         return "other" if self._labels.tokens[position].strip(_BLANKS) else "punctuation"
 
+    @property
+    def parts(self) -> tuple[list[tuple[int, int, Form]], list[Classed]]:
+        """The text cut into words with their places, and what each is; empty where not ``trusted``."""
+        return self._found, self._classed
+
     @cached_property
     def words(self) -> tuple[Word, ...]:
         """The description's words; every token is in exactly one. One word a token where not ``trusted``."""
