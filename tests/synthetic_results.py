@@ -66,6 +66,18 @@ BASELINE_MEAN = {
     "special_mass": 0.2261,
     "stopword_mass": 0.1179,
     "punctuation_mass": 0.0836,
+    "alignment_auc": 0.5432,
+    "alignment_pointing": 0.5217,
+    "alignment_excess": 0.0126,
+    "alignment_lift": 1.1843,
+    "alignment_lift_bonds": 1.0671,
+    "alignment_lift_coordination": 1.0422,
+    "element_blocks": 0.3127,
+    "site_blocks": 0.0418,
+    "word_blocks": 0.0893,
+    "first_sentence_mass": 0.1264,
+    "last_sentence_mass": 0.1731,
+    "reading_position": 0.4625,
 }
 PREDICTED = {"entropy": -23.6, "max_weight": 38.2, "effective_tokens_hill": -41.7, "gini": 27.9}
 UNIFORM = {"entropy": 4.61, "max_weight": 0.0103, "effective_tokens_hill": 101.7, "gini": 0.0}
@@ -316,7 +328,7 @@ def _pair(
                 )
             metrics += _adjusted(family, min(seeds, seeds_b) == 1, claim)
         for spec in METRICS:
-            if spec.family == "exploratory":
+            if spec.family != "primary":
                 metrics.append(
                     _metric(
                         spec.name,
