@@ -182,7 +182,7 @@ def _adjust(rows: list[_Row], choices: Choices) -> None:
     families: dict[tuple[str, ...], list[_Row]] = {}
     for row in rows:
         kind = choices.family(row.cell.metric)
-        key = ("", "", "", "") if kind == "exploratory" else (kind, *row.family)
+        key: tuple[str, ...] = ("",) if kind == "exploratory" else (kind, *row.family)
         families.setdefault(key, []).append(row)
     for key, family in families.items():
         correct, name = (holm, "Holm") if key[0] else (benjamini_hochberg, "Benjamini-Hochberg")
