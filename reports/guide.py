@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from crysmm_attn_plugin.reports.arm_names import is_about_middle_fusion
 from crysmm_attn_plugin.reports.language import pick
 from crysmm_attn_plugin.stats.results import MetricResult, PairComparison
+from crysmm_attn_plugin.stats.verdict import guides_hypothesis
 
 #: Percent change against the baseline that scenario 1 names.
 GUIDE_RANGES: dict[str, tuple[float, float]] = {
@@ -68,7 +69,7 @@ def scenario_of(pair: PairComparison, primary: Sequence[MetricResult]) -> int | 
 
     With fewer runs than a verdict needs this is a resemblance: every interval lies on one side of zero.
     """
-    if not is_about_middle_fusion(pair.arm, pair.baseline):
+    if not is_about_middle_fusion(pair.arm, pair.baseline) or not guides_hypothesis(primary):
         return None
     if pair.claim == "verdict":
         return pair.scenario

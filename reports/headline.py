@@ -7,6 +7,7 @@ from crysmm_attn_plugin.reports.arm_names import arm_heading
 from crysmm_attn_plugin.reports.language import pick
 from crysmm_attn_plugin.reports.prose_facts import Wording
 from crysmm_attn_plugin.stats.results import ComparisonResult, PairComparison
+from crysmm_attn_plugin.stats.verdict import guides_hypothesis
 
 #: verdict -> sign, word (English, Chinese)
 WORDS = {
@@ -46,6 +47,16 @@ _READING = {
     "checkpoints_alike": ("equivalent within the smallest effect of interest", "在最小关注效应范围内等效"),
     "estimates_only": ("", ""),
     "not_tested": ("too few crystals for a test", "晶体过少"),
+}
+#: The same where other directions than the guide's were declared.
+_PREDICTION = {
+    "supported": ("all primary metrics changed as predicted", "各项主要指标均符合预期方向"),
+    "partial": ("some primary metrics changed as predicted", "部分主要指标符合预期方向"),
+    "contradicted": ("all primary metrics changed against the prediction", "各项主要指标均与预期方向相反"),
+    "partly_contradicted": (
+        "some primary metrics changed against the prediction",
+        "部分主要指标与预期方向相反",
+    ),
 }
 _ERROR = {
     "better": ("error lower", "误差更低"),
@@ -92,7 +103,7 @@ def headline(result: ComparisonResult, pair: PairComparison, lang: str) -> str:
     w = Wording(lang, "nature")
     _, english, chinese = WORDS[pair.verdict]
     reading = w.marks.comma.join(
-        text for text in (w.say(english.lower(), chinese), w.pick(_READING[pair.verdict])) if text
+        text for text in (w.say(english.lower(), chinese), w.pick(_reading(result, pair))) if text
     )
     # with estimates alone no side is taken on the error either
     error = "" if pair.claim == "estimates" else w.pick(_ERROR[pair.performance.axis])
@@ -104,6 +115,12 @@ def headline(result: ComparisonResult, pair: PairComparison, lang: str) -> str:
     )
     parts = (start, error, f"N = {pair.n}", w.pick(_CLAIM[pair.claim]))
     return w.marks.semicolon.join(p for p in parts if p) + w.marks.stop.rstrip()
+
+
+def _reading(result: ComparisonResult, pair: PairComparison) -> tuple[str, str]:
+    primary = pair.primary(result.directions[0]) if result.directions else ()
+    usual = _READING[pair.verdict]
+    return usual if guides_hypothesis(primary) else _PREDICTION.get(pair.verdict, usual)
 
 
 def _numbers(result: ComparisonResult, pair: PairComparison, w: Wording) -> str:

@@ -18,6 +18,7 @@ from crysmm_attn_plugin.reports.references import cite
 from crysmm_attn_plugin.reports.sensitivity_facts import sensitivity
 from crysmm_attn_plugin.reports.warning_texts import warning_text
 from crysmm_attn_plugin.stats.results import ArmSummary, ComparisonResult, PairComparison
+from crysmm_attn_plugin.stats.verdict import guides_hypothesis
 
 _ROLES = {
     "best_val": ("lowest validation error", "验证误差最低"),
@@ -70,6 +71,7 @@ def context(result: ComparisonResult, pair: PairComparison, w: Wording) -> dict[
         pair=pair,
         about_fusion=about_fusion,
         known=result.baseline_known,
+        usual=guides_hypothesis(primary),
         A=facts.arm_label(pair.arm, w.lang),
         B=facts.arm_label(pair.baseline, w.lang),
         n=pair.n,
@@ -203,17 +205,22 @@ def _common(result: ComparisonResult, w: Wording) -> dict[str, Any]:
         "directions_declared": declared
         if result.declaration is not None and result.declaration.directions
         else "",
+        "beforehand": result.declaration is not None
+        and result.declaration.before_first_capture
+        and "digest" not in result.declaration.changed,
+        "hypothesis": result.declaration.hypothesis if result.declaration is not None else "",
         "departures": [d for d in (result.declaration.changed if result.declaration else ()) if d],
         "changed_defaults": list(result.changed_defaults.items()),
-        "predicted": [
-            (
-                facts.bare(facts.metric_label(m, w.lang)),
-                BY_NAME[m].expected_sign,
-            )
-            for m in FORMULAS
-            if BY_NAME[m].family == "primary"
-        ],
+        "predicted": [(facts.bare(facts.metric_label(m, w.lang)), sign) for m, sign in _predicted(result)],
     }
+
+
+def _predicted(result: ComparisonResult) -> list[tuple[str, int]]:
+    """Primary metrics with the sign expected of them: as declared, else the guide's."""
+    record = result.declaration
+    if record is not None and record.directions:
+        return [(m, record.directions[m]) for m in record.primary_metrics if m in record.directions]
+    return [(m, int(BY_NAME[m].expected_sign)) for m in FORMULAS if BY_NAME[m].family == "primary"]
 
 
 def _declared(result: ComparisonResult, w: Wording) -> str:
@@ -224,11 +231,13 @@ def _declared(result: ComparisonResult, w: Wording) -> str:
     date = record.date[:10]
     if "digest" in record.changed:
         return w.say(
-            "from a declaration of {date} that was changed afterwards", "{date} 的声明其后被改动", date=date
+            "from a file of {date} that was changed by hand afterwards",
+            "取自 {date} 的文件，其后被手工改动",
+            date=date,
         )
     if record.before_first_capture:
         return w.say("declared on {date}, before the first capture", "于 {date} 首次记录之前声明", date=date)
-    return w.say("declared on {date}, after the first capture", "于 {date} 首次记录之后声明", date=date)
+    return w.say("written down on {date}, after the first capture", "于 {date} 首次记录之后写下", date=date)
 
 
 def _reasons(pair: PairComparison, w: Wording) -> list[str]:

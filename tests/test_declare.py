@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,10 @@ from store_kit import entropies, from_entropy, write_run
 
 from crysmm_attn_plugin.cli import main
 from crysmm_attn_plugin.errors import UsageError
+from crysmm_attn_plugin.reports import paragraphs
+from crysmm_attn_plugin.reports.headline import headline
+from crysmm_attn_plugin.reports.page.verdict import verdict_view
+from crysmm_attn_plugin.reports.summary import reporting_summary
 from crysmm_attn_plugin.stats.compare import compare
 from crysmm_attn_plugin.stats.results import ComparisonResult
 from crysmm_attn_plugin.store.declaration import FILE_NAME, now, read_declaration, seconds
@@ -135,10 +140,86 @@ def test_declared_directions_and_primary_metrics_carry_the_verdict(tmp_path: Pat
     declare(
         tmp_path, "--primary", "entropy,gini", "--direction", "entropy=higher", "--direction", "gini=lower"
     )
-    pair = reported(captured(tmp_path, runs=4)).pairs[0]
+    result = reported(captured(tmp_path, runs=4))
+    pair = result.pairs[0]
     assert [m.metric for m in pair.primary()] == ["entropy", "gini"]
     assert pair.verdict == "contradicted"
     assert pair.metric("max_weight").family == "exploratory"
+    assert pair.scenario is None
+    # what was predicted is what was declared: less concentrated attention, which the arm does not show
+    for lang, way in (("en", ("attention entropy", "higher")), ("zh", ("熵", "更高"))):
+        said = everything(result, lang)
+        assert "concentrated on" not in said
+        assert "less concentrated" not in said
+        assert "更分散" not in said
+        methods = paragraphs.render(result, lang=lang).methods  # type: ignore[arg-type]
+        sentence = next(
+            s for s in re.split(r"(?<=[.。]) ?", methods) if "expected directions" in s or "预期的方向" in s
+        )
+        assert all(w in sentence for w in way), sentence
+        assert "Gini" in sentence or "基尼" in sentence
+        assert "weight" not in sentence
+        assert "权重" not in sentence
+    swapped = reported(arms_swapped(tmp_path / "swapped"))
+    assert swapped.pairs[0].verdict == "supported"
+    assert "as predicted" in everything(swapped, "en")
+    assert "符合预期方向" in everything(swapped, "zh")
+
+
+def arms_swapped(folder: Path) -> dict[str, list[Run]]:
+    """The declared directions are those that the arm shows: attention spreads."""
+    declare(folder, "--primary", "entropy,gini", "--direction", "entropy=higher", "--direction", "gini=lower")
+    rng, e = np.random.default_rng(4), entropies(N)
+    return {
+        arm: [
+            write_run(folder, arm, from_entropy(e + shift + 0.02 * rng.standard_normal(N)), seed=s)
+            for s in range(4)
+        ]
+        for arm, shift in (("full", 0.5), ("no_middle", 0.0))
+    }
+
+
+def everything(result: ComparisonResult, lang: str) -> str:
+    """Every sentence that a report writes about the first pair."""
+    prose = paragraphs.render(result, lang=lang)  # type: ignore[arg-type]
+    pair = result.pairs[0]
+    return " ".join(
+        [*(t for _, t in prose.items()), headline(result, pair, lang), reporting_summary(result, lang),  # type: ignore[arg-type]
+         verdict_view(result, pair).sentence[lang]]
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("how", ["late", "edited", "forged", "laid beside"])
+def test_what_was_not_declared_beforehand_is_never_called_declared(how: str, tmp_path: Path) -> None:
+    path = tmp_path / FILE_NAME
+    flags = ("--smallest-effect", "entropy=2", "--direction", "entropy=higher", "--seeds", "7")
+    if how == "late":
+        arms = captured(tmp_path)
+        declare(tmp_path, *flags)
+    elif how == "laid beside":
+        arms = captured(tmp_path)
+        declare(tmp_path / "elsewhere", *flags)
+        path.write_text((tmp_path / "elsewhere" / FILE_NAME).read_text())
+    else:
+        declare(tmp_path, *flags)
+        arms = captured(tmp_path)
+        values = {**json.loads(path.read_text()), "smallest_effects": {"entropy": 1.0}}
+        path.write_text(json.dumps(values))
+        if how == "forged":
+            values["digest"] = read_declaration(path)[0].digest
+            path.write_text(json.dumps(values))
+    result = reported(arms, alpha=0.1)
+    assert result.declaration is not None
+    assert not result.declaration.before_first_capture
+    entropy = result.pairs[0].metric("entropy")
+    assert entropy.sesoi_source == "changed"
+    assert result.changed_defaults["direction of entropy"] == "higher"
+    assert "smallest effect of entropy" in result.changed_defaults
+    english, chinese = everything(result, "en"), everything(result, "zh")
+    assert not re.search(r"(?<!not )\bdeclared\b", english)
+    assert "声明" not in chinese.replace("未经事先声明", "").replace("未声明", "")
+    assert ("changed by hand" if how == "edited" else "written down on") in english
+    assert not any("declared" in c for c in result.declaration.changed)
 
 
 def test_declared_pairs_of_seeds_are_matched_by_the_hosts_seed(tmp_path: Path) -> None:

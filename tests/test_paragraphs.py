@@ -144,7 +144,9 @@ def test_two_or_three_runs_are_estimates_with_every_run_shown(seeds, lang):
 
 def test_a_verdict_stands_beside_the_permutation_of_runs_and_its_smallest_p():
     text = paragraphs.render(synthetic_result("supported", seeds=5)).results
-    assert "Permuting training runs between the arms gave p = 0.008" in text
+    assert (
+        "Permuting training runs between the arms, which takes both to scatter alike, gave p = 0.008" in text
+    )
     assert "cannot be below 0.008" in text
 
 
@@ -201,9 +203,13 @@ def test_declared_beforehand_is_said_of_a_declaration_alone(seeds):
     assert "于2026-01-02首次记录之前声明" in declared["zh"]
     late = said(declaration=declaration(before_first_capture=False), sesoi_source="declared")
     assert "before the first capture" not in late["en"]
-    assert "after the first capture" in late["en"]
+    assert "written down on 2026-01-02, after the first capture" in late["en"]
     edited = said(declaration=declaration(changed=("digest",)), sesoi_source="declared")
-    assert "before the first capture" not in edited["en"]
+    for words in (late["en"], edited["en"]):
+        assert "declared on" not in words
+        assert not re.search(r"(?<!not )\bdeclared\b", words), words
+    for words in (late["zh"], edited["zh"]):
+        assert "声明" not in words.replace("未经事先声明", "").replace("未声明", "")
     changed = said(sesoi_source="changed")
     assert "not declared" in changed["en"]
     assert "未经事先声明" in changed["zh"]

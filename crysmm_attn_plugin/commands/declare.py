@@ -91,15 +91,16 @@ def run(args: argparse.Namespace) -> int:
         )
     except OSError as error:
         raise UsageError(f"{args.folder} cannot be written to ({error}); give a folder that can.") from None
-    print(f"declared on {declared.date}: {path}")
+    # what comes after runs is written down, and nobody may take it for declared
+    print(f"{'written' if declared.runs_before else 'declared'} on {declared.date}: {path}")
     print(f"digest {declared.digest}")
     for metric in primary:
         word = "lower" if directions[metric] < 0 else "higher"
         print(f"  {metric}: {word}, at least {effects[metric]:g} % of the baseline's mean")
     if declared.runs_before:
         print(
-            f"crysmm-attn: note: {args.folder} holds {len(declared.runs_before)} runs already; of these no report will say "
-            "that they were declared beforehand.",
+            f"crysmm-attn: note: {args.folder} holds {len(declared.runs_before)} runs already; no report will say that "
+            "this came before them.",
             file=sys.stderr,
         )
     return 0

@@ -16,7 +16,13 @@ from crysmm_attn_plugin.stats.checks import SMALLEST_N, WARN_N, checked_resampli
 from crysmm_attn_plugin.stats.choices import Choices
 from crysmm_attn_plugin.stats.clusters import FEWEST_CLUSTERS, repeats
 from crysmm_attn_plugin.stats.coupling import couple
-from crysmm_attn_plugin.stats.declared import changed_defaults, find_declaration, lay_over, record
+from crysmm_attn_plugin.stats.declared import (
+    changed_defaults,
+    declared_before,
+    find_declaration,
+    lay_over,
+    record,
+)
 from crysmm_attn_plugin.stats.describe import category_masses, choose_examples, epoch_points, find_duplicates
 from crysmm_attn_plugin.stats.ladder import Standing, host_seed, standing
 from crysmm_attn_plugin.stats.metric_results import metric_results
@@ -85,8 +91,12 @@ def compare(
     others = [a for a in arms if a != baseline] if baseline is not None else []
     compared = [run for runs in panel.arms.values() for run in runs]
     declared = find_declaration(compared) if others else None
+    before = declared_before(declared, compared)
     choices = lay_over(
-        Choices(n_resamples, seed, alpha, posterior=posterior), declared, dict(sesoi_percent or {})
+        Choices(n_resamples, seed, alpha, posterior=posterior),
+        declared,
+        dict(sesoi_percent or {}),
+        before=before,
     )
     n = len(panel.ids)
     warnings = list(panel.warnings) + _size_warnings(n)
@@ -132,7 +142,7 @@ def compare(
         declaration=record(
             declared, choices, compared, {a: [host_seed(r) for r in runs] for a, runs in panel.arms.items()}
         ),
-        changed_defaults=changed_defaults(choices),
+        changed_defaults=changed_defaults(choices, before=before),
         baseline_known=baseline_known,
     )
     return result, samples

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from crysmm_attn_plugin.catalogue import BY_NAME
+from crysmm_attn_plugin.catalogue import BY_NAME, PRIMARY
 from crysmm_attn_plugin.errors import UsageError
 from crysmm_attn_plugin.stats.choices import Choices
 from crysmm_attn_plugin.stats.results import DeclarationRecord, SesoiSource
@@ -51,20 +51,39 @@ def _read(path: Path) -> tuple[Declaration, Path, bool]:
     return declaration, path, intact
 
 
-def lay_over(choices: Choices, declared: Declared | None, asked: Mapping[str, float]) -> Choices:
+def declared_before(declared: Declared | None, runs: Sequence[Run]) -> bool:
+    """Whether the declaration came before the first capture of these runs.
+
+    The folder held no run when it was written, every compared run started after its date and carries its digest, and the
+    file is as it was written.
+    """
+    if declared is None or not declared.intact or declared.declaration.runs_before:
+        return False
+    d = declared.declaration
+    stamps = [run.info.get("declaration") or {} for run in runs]
+    carried = all(s.get("digest") == d.digest and s.get("intact", True) for s in stamps)
+    return carried and bool(min(_started(run) for run in runs) >= seconds(d.date))
+
+
+def lay_over(
+    choices: Choices, declared: Declared | None, asked: Mapping[str, float], *, before: bool
+) -> Choices:
     """The choices of an analysis with what was declared; what is asked for on the command line wins, and is shown.
 
     Args:
         choices: Without either.
         declared: Declaration, or None.
         asked: Metric -> smallest effect in percent that flags or arguments ask for.
+        before: The declaration came before the first capture; a later one is followed, but what it changes of the
+            defaults is called changed, not declared.
     """
     effects: dict[str, float] = {}
     sources: dict[str, SesoiSource] = {}
     if declared is not None:
         d = declared.declaration
         for metric, percent in d.smallest_effects.items():
-            effects[metric], sources[metric] = percent, "declared"
+            effects[metric] = percent
+            sources[metric] = "declared" if before else _source(metric, percent)
         choices = dataclasses.replace(
             choices, primary=d.primary_metrics, directions=d.directions, paired_seeds=d.paired_seeds,
             by_composition=d.clusters == "composition",
@@ -72,18 +91,39 @@ def lay_over(choices: Choices, declared: Declared | None, asked: Mapping[str, fl
     for metric, percent in asked.items():
         if effects.get(metric) == percent:
             continue
-        usual = BY_NAME[metric].sesoi_percent if metric in BY_NAME else None
         effects[metric] = percent
-        sources[metric] = "default" if metric not in sources and percent == usual else "changed"
+        sources[metric] = "changed" if sources.get(metric) == "declared" else _source(metric, percent)
     return dataclasses.replace(choices, smallest_effects=effects, sources=sources)
 
 
-def changed_defaults(choices: Choices) -> dict[str, str]:
-    """What differs from the package's defaults without having been declared."""
+def _source(metric: str, percent: float) -> SesoiSource:
+    usual = BY_NAME[metric].sesoi_percent if metric in BY_NAME else None
+    return "default" if percent == usual else "changed"
+
+
+def changed_defaults(choices: Choices, *, before: bool = False) -> dict[str, str]:
+    """What differs from the package's defaults without having been declared.
+
+    Args:
+        choices: As analysed.
+        before: A declaration that came before the first capture fixed all but level and smallest effects.
+    """
     found = {} if choices.alpha == DEFAULT_ALPHA else {"alpha": f"{choices.alpha:g}"}
     for metric, source in choices.sources.items():
         if source == "changed":
             found[f"smallest effect of {metric}"] = f"{choices.smallest_effects[metric]:g} %"
+    if before:
+        return found
+    if tuple(choices.primary) != PRIMARY:
+        found["primary metrics"] = ", ".join(choices.primary)
+    for metric in choices.primary:
+        sign = choices.expected_sign(metric)
+        if metric in BY_NAME and sign != BY_NAME[metric].expected_sign:
+            found[f"direction of {metric}"] = "lower" if sign < 0 else "higher"
+    if choices.paired_seeds:
+        found["seeds"] = "paired"
+    if not choices.by_composition:
+        found["clusters"] = "none"
     return found
 
 
@@ -93,10 +133,7 @@ def record(
     runs: Sequence[Run],
     compared: Mapping[str, Sequence[int | None]],
 ) -> DeclarationRecord | None:
-    """What a report may say of the declaration.
-
-    Declared before the first capture means: the folder held no run when it was written, every compared run started after
-    its date and carries its digest, and the file is as it was written.
+    """What a report may say of the declaration (see ``declared_before``).
 
     Args:
         declared: Declaration, or None.
@@ -107,22 +144,22 @@ def record(
     if declared is None:
         return None
     d = declared.declaration
-    starts = [_started(run) for run in runs]
-    first = min(starts)
-    carried = all((run.info.get("declaration") or {}).get("digest") == d.digest for run in runs)
-    before = declared.intact and carried and not d.runs_before and first >= seconds(d.date)
+    first = min(_started(run) for run in runs)
+    before = declared_before(declared, runs)
+    # what was written afterwards was not declared
+    word = "declared" if before else "written"
     changed = [] if declared.intact else ["digest"]
-    for metric, source in choices.sources.items():
-        if source == "changed":
-            said = d.smallest_effects.get(metric)
-            words = "nothing declared" if said is None else f"declared {said:g} %"
-            changed.append(f"smallest effect of {metric}: {choices.smallest_effects[metric]:g} % ({words})")
+    for metric, percent in choices.smallest_effects.items():
+        said = d.smallest_effects.get(metric)
+        if said != percent:
+            words = f"nothing {word}" if said is None else f"{word} {said:g} %"
+            changed.append(f"smallest effect of {metric}: {percent:g} % ({words})")
     if choices.alpha != DEFAULT_ALPHA:
         changed.append(f"alpha: {choices.alpha:g}")
     for arm, seeds in compared.items():
         if d.seeds and sorted(s for s in seeds if s is not None) != sorted(d.seeds):
             shown = ", ".join("unknown" if s is None else str(s) for s in seeds)
-            changed.append(f"seeds of {arm}: {shown} (declared {', '.join(map(str, d.seeds))})")
+            changed.append(f"seeds of {arm}: {shown} ({word} {', '.join(map(str, d.seeds))})")
     return DeclarationRecord(
         d.date, d.digest, str(declared.path), d.hypothesis, dict(d.directions), dict(d.smallest_effects),
         d.primary_metrics, d.seeds, d.paired_seeds, d.clusters, before,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from crysmm_attn_plugin.catalogue import BY_NAME
 from crysmm_attn_plugin.stats.results import Claim, MetricResult, Outcome, PerformanceAxis, Verdict
 
 #: The guide calls changes up to this size small (its second scenario), in percent.
@@ -86,11 +87,21 @@ def verdict(outcomes: Sequence[Outcome], claim: Claim = "verdict") -> Verdict:
     return "negligible" if known.count("negligible") == len(outcomes) else "inconclusive"
 
 
+def guides_hypothesis(primary: Sequence[MetricResult]) -> bool:
+    """Whether what is expected of the primary metrics is what the guide expects: more concentrated attention."""
+    return all(
+        m.metric in BY_NAME and m.expected_sign == BY_NAME[m.metric].expected_sign != 0 for m in primary
+    )
+
+
 def scenario(primary: Sequence[MetricResult], word: Verdict, axis: PerformanceAxis) -> int | None:
     """The guide's scenario: 1 supported, 2 small changes with better error, 3 opposite with better error.
 
-    Scenarios speak of the hypothesis: None unless a verdict may be given.
+    Scenarios speak of the guide's own hypothesis: None unless a verdict may be given, and where other directions or
+    metrics were declared.
     """
+    if not guides_hypothesis(primary):
+        return None
     changes = [abs(m.paired.percent_change) for m in primary if not math.isnan(m.paired.percent_change)]
     small = bool(changes) and max(changes) <= SMALL_CHANGE_PERCENT
     if word in ("supported", "partial") and axis == "better" and small:

@@ -18,6 +18,7 @@ from crysmm_attn_plugin.reports.numbers import (
 from crysmm_attn_plugin.reports.page.chart import Both, Chart, chart
 from crysmm_attn_plugin.reports.tables import OUTCOMES, headline
 from crysmm_attn_plugin.stats.results import ComparisonResult, MetricResult, PairComparison
+from crysmm_attn_plugin.stats.verdict import guides_hypothesis
 
 AXES = {
     "better": ("lower error", "误差更低"),
@@ -93,6 +94,31 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "仅有 {n} 个配对晶体，不足以比较{arm}与{baseline}。",
     ),
 }
+#: The same where other directions than the guide's were declared.
+PREDICTED: dict[str, tuple[str, str]] = {
+    "supported": (
+        "All {total} primary metrics change in {arm} as predicted, against {baseline}.",
+        "与{baseline}相比，{arm}的全部 {total} 个主要指标均符合预期方向。",
+    ),
+    "partial": (
+        "{n_supports} of {total} primary metrics change in {arm} as predicted, against {baseline}; none the other way.",
+        "与{baseline}相比，{arm}的 {total} 个主要指标中有 {n_supports} 个符合预期方向，没有指标相反。",
+    ),
+    "contradicted": (
+        "All {total} primary metrics change in {arm} the other way than predicted, against {baseline}.",
+        "与{baseline}相比，{arm}的全部 {total} 个主要指标均与预期方向相反。",
+    ),
+    "partly_contradicted": (
+        "{n_opposes} of {total} primary metrics change in {arm} the other way than predicted, against {baseline}; none "
+        "as predicted.",
+        "与{baseline}相比，{arm}的 {total} 个主要指标中有 {n_opposes} 个与预期方向相反，没有指标符合预期。",
+    ),
+    "conflicting": (
+        "Of {total} primary metrics, {n_supports} change in {arm} as predicted and {n_opposes} the other way, against "
+        "{baseline}.",
+        "与{baseline}相比，{arm}的 {total} 个主要指标中 {n_supports} 个符合预期方向，{n_opposes} 个相反。",
+    ),
+}
 _SPLIT = ("{split} split; {counts}", "{split} 划分；{counts}")
 _COUNTED = (
     ("{k} checkpoint per arm", "每组 {k} 个检查点"),
@@ -155,6 +181,8 @@ def notes(result: ComparisonResult) -> list[tuple[str, Both]]:
 def _sentence(pair: PairComparison, primary: tuple[MetricResult, ...]) -> Both:
     counts = {f"n_{o}": sum(m.outcome == o for m in primary) for o in OUTCOMES}
     template = SENTENCES[pair.verdict]
+    if not guides_hypothesis(primary):
+        template = PREDICTED.get(pair.verdict, template)
     # without enough runs the sentence is about these weights, not about the arms
     of_weights = pair.claim == "checkpoints"
     out = {}
