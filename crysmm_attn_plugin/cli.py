@@ -124,6 +124,7 @@ def add_plugin_commands(parsers: _PluginParsers, *, asked: bool) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code of DESIGN's table, never a traceback for an expected error."""
+    _open_closed_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
     name = next((a for a in arguments if not a.startswith("-")), None)
     debug = "--debug" in arguments[: arguments.index("--") if "--" in arguments else None]
@@ -157,6 +158,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("crysmm-attn: interrupted; what was captured so far stays on disk.", file=sys.stderr)
         return 130
+
+
+def _open_closed_streams() -> None:
+    """A closed stream swallows what it is given: ``print`` would send what is meant for stderr to stdout instead."""
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
 
 
 def _parsed(parser: argparse.ArgumentParser, arguments: list[str], name: str | None) -> argparse.Namespace:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 from crysmm_attn_plugin.capture.session import Capture, silence_if_unconfigured
 from crysmm_attn_plugin.errors import UsageError
 from crysmm_attn_plugin.hooks.checkpoint_files import role_of
+from crysmm_attn_plugin.hooks.contract.manager import load_settings
 from crysmm_attn_plugin.records import Checkpoint, WindowOutcome
-from crysmm_attn_plugin.settings import Settings, load_settings
+from crysmm_attn_plugin.settings import Settings
 
 if TYPE_CHECKING:
     from torch import nn
+
+log = logging.getLogger("crysmm_attn")
 
 __all__ = ["Attached", "Capture", "attach"]
 
@@ -106,15 +110,22 @@ def attach(
         ``Attached``, with ``run_dir`` and ``outcome``.
 
     Raises:
-        UsageError: On an unknown setting, before the host's loop begins.
+        UsageError: On an unknown setting in this call, before the host's loop begins. One in ``crysmm_attn.toml`` or
+            a ``CRYSMM_ATTN_*`` variable is logged and capture stays off; with ``strict`` it is raised too.
         CaptureError: With ``strict``, when the pass cannot be captured. Otherwise a failure of the capture is logged
             and the host's loop goes on; an exception of the host's passes through unchanged.
     """
-    chosen = (settings or load_settings()).replaced(
-        out_dir=os.fspath(out_dir) if out_dir is not None else None, arm=arm, **overrides
-    )
-    chosen = chosen.replaced(enabled=True, splits=tuple(dict.fromkeys((*chosen.splits, split))))
+    named = {"out_dir": os.fspath(out_dir) if out_dir is not None else None, "arm": arm, **overrides}
     silence_if_unconfigured()
+    try:
+        found = settings or load_settings()
+    except (UsageError, OSError) as error:  # a file or a variable, which this script may know nothing of
+        if Settings().replaced(**named).strict:
+            raise
+        yield _staying_off(error)
+        return
+    chosen = found.replaced(**named)
+    chosen = chosen.replaced(enabled=True, splits=tuple(dict.fromkeys((*chosen.splits, split))))
     capture = Capture(chosen, info=dict(info or {}), run_id=run_id, discover=model is None)
     capture.manager.configure(chosen.plugins)
     try:
@@ -136,6 +147,15 @@ def attach(
         raise
     _name_checkpoint(capture, attached.checkpoint, epoch)
     capture.finish()
+
+
+def _staying_off(error: Exception) -> Attached:
+    """What is yielded where the settings cannot be read: nothing is watched, and the reason is said."""
+    reason = f"capture stays off: {error}"
+    log.warning("%s", reason)
+    capture = Capture(Settings())
+    capture.failures.append(reason)
+    return Attached(capture)
 
 
 def _name_checkpoint(capture: Capture, path: str | os.PathLike[str] | None, epoch: int | None) -> None:

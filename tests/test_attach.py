@@ -448,6 +448,29 @@ def test_an_unknown_setting_is_said_before_the_loop() -> None:
     assert hooks_on(model) == 0
 
 
+@pytest.mark.parametrize("where", ["variable", "file"])
+def test_a_wrong_setting_from_outside_the_script_keeps_capture_off(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if where == "variable":
+        monkeypatch.setenv("CRYSMM_ATTN_MAPS", "plenty")
+    else:
+        (tmp_path / "crysmm_attn.toml").write_text("maps = 'plenty'\n", encoding="utf-8")
+    model, loader = net(), make_loader(6, 3)
+    before = test_loop(model, make_loader(6, 3))
+    with attn.attach(model, loader=loader, out_dir=tmp_path / "runs") as attached:
+        after = test_loop(model, loader)
+    assert torch.equal(before, after)
+    assert (attached.outcome, attached.run_dir, attached.modules) == (None, None, ())
+    assert "cannot read maps = 'plenty'" in attached.reasons[0]
+    assert not (tmp_path / "runs").exists()
+    with pytest.raises(UsageError, match="plenty"):
+        attn.attach(model, loader=loader, strict=True).__enter__()
+    with pytest.raises(UsageError, match="mapz"):
+        attn.attach(model, loader=loader, mapz=3).__enter__()
+
+
 def test_a_loader_that_cannot_be_followed_is_said_before_the_loop() -> None:
     model = net()
     with pytest.raises(UsageError, match="use a torch DataLoader"):

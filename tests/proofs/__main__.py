@@ -15,9 +15,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PROOFS: dict[str, tuple[str, str]] = {
     "damage": ("-m benchmarks.store_damage --trials 2000", "10 min"),
     "kills": ("-m pytest -q tests/test_store_faults.py tests/test_folders.py", "3 min"),
-    "faults": ("-m pytest -q tests/test_faults_host.py tests/test_process.py tests/test_launch.py tests/test_contract.py", "8 min"),
+    "faults": ("-m tests.proofs.host_faults", "10 min"),
     "arguments": ("-m pytest -q tests/test_bad_arguments.py", "2 min"),
-    "hostile": ("-m pytest -q tests/test_hostile_text.py tests/test_escape.py tests/test_store_damage.py", "3 min"),
+    "hostile": ("-m pytest -q tests/test_escape.py tests/test_store_damage.py tests/test_report_folder.py", "3 min"),
     "fuzz": ("-m tests.proofs.fuzz --inputs 1000000", "40 min, needs atheris"),
     "mutants": ("-m tests.proofs.mutants --n 350", "60 min"),
     "matrix": ("-m tests.proofs.matrix", "30 min, needs several Pythons"),

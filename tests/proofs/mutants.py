@@ -197,7 +197,9 @@ def reach(subject: str, folder: Path) -> tuple[dict[str, list[str]], dict[str, f
         out.write_text(json.dumps({"hit": hit, "seconds": plugin.seconds}))
         return int(code)
 
-    status = in_child(work, 1800, folder / f"{subject}.log")
+    sources = [ROOT / p for p in (*files_of(subject), *SUBJECTS[subject])]
+    fresh = out.exists() and all(p.stat().st_mtime < out.stat().st_mtime for p in sources)
+    status = 0 if fresh else in_child(work, 1800, folder / f"{subject}.log")
     if status != 0:
         raise SystemExit(
             f"the tests of {subject} do not pass as they are ({status}); see {folder / f'{subject}.log'}"
