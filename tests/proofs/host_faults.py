@@ -17,9 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-TESTS = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TESTS), str(TESTS.parent)]
-from process_kit import BODY, ROOT, write_host
+from tests.process_kit import BODY, ROOT, write_host
 
 PASS = "net = CrystalTextNet(OwnDropout).eval()\ntest_loader = make_loader(12, 4)\n"
 LOOP = PASS + "with torch.no_grad():\n  for n, batch in enumerate(test_loader):\n"
