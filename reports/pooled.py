@@ -14,16 +14,9 @@ from crysmm_attn_plugin.errors import UsageError
 from crysmm_attn_plugin.reports import escape
 from crysmm_attn_plugin.reports.arm_names import arm_heading, arm_label
 from crysmm_attn_plugin.reports.figures import FIGURE_FORMATS, write_forest
-from crysmm_attn_plugin.reports.language import ByLanguage, marks, pick
-from crysmm_attn_plugin.reports.numbers import (
-    MISSING,
-    decimals_for,
-    fixed,
-    format_interval,
-    format_p,
-    format_p_value,
-    format_percent,
-)
+from crysmm_attn_plugin.reports.language import metric_label
+from crysmm_attn_plugin.reports.numbers import decimals_for, fixed, format_p_value, format_percent
+from crysmm_attn_plugin.reports.wording import Wording
 from crysmm_attn_plugin.stats.pooled_results import ERROR, PooledComparison
 from crysmm_attn_plugin.stats.pooling import PREDICT_FROM, PooledResult
 from crysmm_attn_plugin.stats.results import RESULT_SCHEMA_VERSION, ComparisonResult
@@ -34,41 +27,45 @@ from crysmm_attn_plugin.store.folders import write_folder_atomic
 MARKER = "pooled.json"
 RESULT = "result.json"
 
-_T = ByLanguage({
-    "en": {
-        "title": "Several data sets", "across": "Across {k} data sets ({names}), {arm} against {baseline}:",
-        "lower": "{what} was {size} lower", "higher": "{what} was {size} higher",
-        "unclear": "no change of {what} is shown (estimate {estimate})",
-        "numbers": "{level} CI {interval}, {p}, I² = {share}%", "adjusted": "adjusted ",
-        "prediction": "in another data set it would lie between {low} and {high}",
-        "no_prediction": "With two data sets nothing is said of another one.",
-        "method": "Random-effects means with the interval of Hartung and Knapp; data sets are taken as independent, which "
-                  "properties of the same crystals are not wholly.",
-        "single": "An arm was trained once for {names}: these intervals are of single checkpoints, and what trainings scatter "
-                  "is seen between data sets alone.",
-        "left_out": "Not pooled, because it is not defined everywhere: {what} ({names}).",
-        "error": "the mean absolute error", "pooled": "all, pooled",
-        "no_conclusion": "No word about a hypothesis follows from pooling; each data set's own report says what its runs allow.",
-    },
-    "zh": {
-        "title": "多个数据集", "across": "在 {k} 个数据集（{names}）中，{arm}相对{baseline}：",
-        "lower": "{what}降低 {size}", "higher": "{what}升高 {size}",
-        "unclear": "{what}未显示变化（估计 {estimate}）",
-        "numbers": "{level} 置信区间 {interval}，{p}，I² = {share}%", "adjusted": "校正后 ",
-        "prediction": "另一数据集的变化预计介于 {low} 与 {high} 之间",
-        "no_prediction": "仅有两个数据集，对其他数据集不作预测。",
-        "method": "随机效应均值，区间按 Hartung 与 Knapp 方法；各数据集视为相互独立，同一批晶体的不同性质并非完全如此。",
-        "single": "{names} 中有一组只训练了一次：其区间只针对现有检查点，训练之间的离散只体现在数据集之间。",
-        "left_out": "因并非处处有定义而未合并：{what}（{names}）。",
-        "error": "平均绝对误差", "pooled": "合并",
-        "no_conclusion": "合并本身不对假设作判定；各数据集自己的报告说明其训练次数所允许的结论。",
-    },
-})  # fmt: skip
-
-_HEADS = ByLanguage({
-    "en": ("Change", "Data set", "Crystals", "Runs", "Percent", "{level} CI", "Weight", "p"),
-    "zh": ("变化", "数据集", "晶体数", "训练次数", "百分比", "{level} 置信区间", "权重", "p"),
-})  # fmt: skip
+_ACROSS = (
+    "Across {k} data sets ({names}), {arm} against {baseline}: ",
+    "在 {k} 个数据集（{names}）中，{arm}相对{baseline}：",
+)
+_LOWER = ("{what} {size} lower ({numbers})", "{what}降低 {size}（{numbers}）")
+_HIGHER = ("{what} {size} higher ({numbers})", "{what}升高 {size}（{numbers}）")
+_UNCLEAR = ("no change of {what} is shown, {size} ({numbers})", "{what}未显示变化，{size}（{numbers}）")
+_NUMBERS = ("{level} CI {interval}, {p}, I² = {share}%", "{level} 置信区间 {interval}，{p}，I² = {share}%")
+_ADJUSTED = ("adjusted {p}", "校正后 {p}")
+_PREDICTION = ("in another data set {interval}", "另一数据集预计为 {interval}")
+_NO_PREDICTION = (
+    "With two data sets nothing is said of another one.",
+    "仅有两个数据集，对其他数据集不作预测。",
+)
+_METHOD = (
+    "Random-effects means with the interval of Hartung and Knapp; data sets are taken as independent, which properties of the "
+    "same crystals are not wholly.",
+    "随机效应均值，区间按 Hartung 与 Knapp 方法；各数据集视为相互独立，同一批晶体的不同性质并非完全如此。",
+)
+_SINGLE = (
+    "An arm was trained once for {names}: these intervals are of single checkpoints, and what trainings scatter is seen between "
+    "data sets alone.",
+    "{names} 中有一组只训练了一次：其区间只针对现有检查点，训练之间的离散只体现在数据集之间。",
+)
+_LEFT_OUT = (
+    "Not pooled, because it is not defined everywhere: {what} ({names}).",
+    "因并非处处有定义而未合并：{what}（{names}）。",
+)
+_NO_WORD = (
+    "No word about a hypothesis follows from pooling; each data set's own report says what its runs allow.",
+    "合并本身不对假设作判定；各数据集自己的报告说明其训练次数所允许的结论。",
+)
+_ERROR = ("the mean absolute error", "平均绝对误差")
+_TITLE = ("Several data sets: {arm} against {baseline}", "多个数据集：{arm}相对{baseline}")
+_ALL = ("all, pooled", "合并")
+_HEADS = (
+    ("Change", "变化"), ("Data set", "数据集"), ("Crystals", "晶体数"), ("Runs", "训练次数"), ("Percent", "百分比"),
+    ("{level} CI", "{level} 置信区间"), ("Weight", "权重"), ("p", "p"),
+)  # fmt: skip
 
 
 def read_result(path: str | os.PathLike[str]) -> ComparisonResult:
@@ -106,87 +103,75 @@ def sentences(found: PooledComparison, lang: str) -> list[str]:
         found: As ``stats.pool_results`` returns it.
         lang: A known language.
     """
-    t = _T[lang]
-    zh = lang == "zh"
-    stop, gap, listing = ("。", "", "、") if zh else (".", " ", ", ")
-    parts = [
-        t["across"].format(
-            k=len(found.data_sets), names=listing.join(d.label for d in found.data_sets),
-            arm=arm_label(found.arm, "zh" if zh else "en"), baseline=arm_label(found.baseline, "zh" if zh else "en"),
-        )
-    ]  # fmt: skip
-    parts[0] += gap + ("；" if zh else "; ").join(_sentence(p, lang) for p in found.pooled) + stop
+    w = Wording(lang, "nature")
+    listing = w.marks.list.join
+    first = w.pick(_ACROSS).format(
+        k=len(found.data_sets), names=listing(d.label for d in found.data_sets), arm=arm_label(found.arm, lang),
+        baseline=arm_label(found.baseline, lang),
+    )  # fmt: skip
+    first += w.marks.semicolon.join(_sentence(p, w) for p in found.pooled) + w.marks.stop
     if len(found.data_sets) < PREDICT_FROM:
-        parts[0] += gap + t["no_prediction"]
+        first += w.pick(_NO_PREDICTION)
+    parts = [first.rstrip()]
     single = [d.label for d in found.data_sets if d.claim == "checkpoints"]
     if single:
-        parts.append(t["single"].format(names=listing.join(single)))
+        parts.append(w.pick(_SINGLE).format(names=listing(single)))
     for what, names in found.left_out.items():
-        parts.append(t["left_out"].format(what=_name(what, lang), names=listing.join(names)))
-    parts += [t["method"], t["no_conclusion"]]
-    return parts
+        parts.append(w.pick(_LEFT_OUT).format(what=_name(what, w), names=listing(names)))
+    return [*parts, w.pick(_METHOD), w.pick(_NO_WORD)]
 
 
-def _sentence(p: PooledResult, lang: str) -> str:
-    t, zh = _T[lang], lang == "zh"
-    what, decimals = _name(p.what, lang), min(decimals_for(p.ci_high - p.ci_low), 2)
-    adjusted = p.what != ERROR
+def _sentence(p: PooledResult, w: Wording) -> str:
+    decimals = min(decimals_for(p.ci_high - p.ci_low), 2)
+    shown = [format_percent(x, decimals) for x in (p.ci_low, p.ci_high)]
     value = p.p_adjusted if p.p_adjusted is not None else p.p_value
-    if value < 1 - p.confidence:
-        word = t["lower"] if p.estimate < 0 else t["higher"]
-        said = word.format(what=what, size=format_percent(p.estimate, decimals, magnitude=True))
-    else:
-        said = t["unclear"].format(what=what, estimate=format_percent(p.estimate, decimals))
-    numbers = t["numbers"].format(
-        level=f"{100 * p.confidence:g}%", interval=_interval(p.ci_low, p.ci_high, lang),
-        p=(t["adjusted"] if adjusted else "") + format_p(value), share=fixed(100 * p.i_squared, 0),
+    said = w.p(value)
+    numbers = w.pick(_NUMBERS).format(
+        level=f"{100 * p.confidence:g}%", interval=w.ends(*shown), share=fixed(100 * p.i_squared, 0),
+        p=said if p.what == ERROR else w.pick(_ADJUSTED).format(p=said),
     )  # fmt: skip
     if p.prediction_low is not None and p.prediction_high is not None:
-        numbers += ("；" if zh else "; ") + t["prediction"].format(
-            low=format_percent(p.prediction_low, decimals), high=format_percent(p.prediction_high, decimals)
-        )
-    return said + (f"（{numbers}）" if zh else f" ({numbers})")
+        ends = [format_percent(x, decimals) for x in (p.prediction_low, p.prediction_high)]
+        numbers += w.marks.semicolon + w.pick(_PREDICTION).format(interval=w.ends(*ends))
+    established = value < 1 - p.confidence
+    words = (_LOWER if p.estimate < 0 else _HIGHER) if established else _UNCLEAR
+    size = format_percent(p.estimate, decimals, magnitude=established)
+    return w.pick(words).format(what=_name(p.what, w), size=size, numbers=numbers)
 
 
-def _interval(low: float, high: float, lang: str) -> str:
-    decimals = min(decimals_for(high - low), 2)
-    first, second = (format_percent(x, decimals) for x in (low, high))
-    return f"[{first}, {second}]" if lang == "zh" else f"{first} to {second}"
-
-
-def _name(what: str, lang: str) -> str:
+def _name(what: str, w: Wording) -> str:
     if what == ERROR:
-        return str(_T[lang]["error"])
-    spec = BY_NAME.get(what)
-    return pick((spec.label_en, spec.label_zh), lang) if spec is not None else what.replace("_", " ")
+        return w.pick(_ERROR)
+    return metric_label(what, w.lang) if what in BY_NAME else what.replace("_", " ")
 
 
 def table(found: PooledComparison, lang: str) -> str:
     """Markdown table: every data set's change and the pooled ones."""
-    t = _T[lang]
+    w = Wording(lang, "nature")
     level = f"{100 * found.pooled[0].confidence:g}%"
-    heads = [h.format(level=level) for h in _HEADS[lang]]
-    lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
+    lines = [_line([w.pick(h).format(level=level) for h in _HEADS]), "|" + " --- |" * len(_HEADS)]
     for p in found.pooled:
-        name = _name(p.what, lang)
+        name = _name(p.what, w)
         for row, d in zip(p.rows, found.data_sets):
-            cells = [name, row.label, str(d.crystals), f"{d.runs_arm} + {d.runs_baseline}",
-                     *_numbers(row.estimate, row.ci_low, row.ci_high, lang), f"{100 * row.weight:.0f}%", ""]  # fmt: skip
-            lines.append(_line(cells))
+            lines.append(
+                _line(
+                    [name, row.label, str(d.crystals), f"{d.runs_arm} + {d.runs_baseline}",
+                     *_numbers(row.estimate, row.ci_low, row.ci_high, w), f"{100 * row.weight:.0f}%", ""]
+                )
+            )  # fmt: skip
             name = ""
         value = p.p_adjusted if p.p_adjusted is not None else p.p_value
-        numbers = _numbers(p.estimate, p.ci_low, p.ci_high, lang)
-        lines.append(_line(["", t["pooled"], "", "", *numbers, "", format_p_value(value)]))
+        numbers = _numbers(p.estimate, p.ci_low, p.ci_high, w)
+        lines.append(_line(["", w.pick(_ALL), "", "", *numbers, "", format_p_value(value)]))
     return "\n".join(lines)
 
 
-def _numbers(estimate: float, low: float, high: float, lang: str) -> tuple[str, str]:
-    decimals = min(decimals_for(high - low), 2)
-    return fixed(estimate, decimals), format_interval(low, high, lang=lang) or MISSING
+def _numbers(estimate: float, low: float, high: float, w: Wording) -> tuple[str, str]:
+    return fixed(estimate, min(decimals_for(high - low), 2)), w.interval(low, high)
 
 
 def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(escape.markdown(c) for c in cells) + " |"
+    return "| " + " | ".join(escape.markdown(c, table=True) for c in cells) + " |"
 
 
 CSV_COLUMNS = (
@@ -215,10 +200,8 @@ def csv_text(found: PooledComparison) -> str:
 
 def markdown(found: PooledComparison, lang: str) -> str:
     """``pooled.md`` in one language."""
-    zh: bool = lang == "zh"
-    first = arm_heading(found.arm, "zh" if zh else "en")
-    second = arm_label(found.baseline, "zh" if zh else "en")
-    title = f"{_T[lang]['title']}{marks(lang).colon}{first}{' 对 ' if zh else ' against '}{second}"
+    w = Wording(lang, "nature")
+    title = w.pick(_TITLE).format(arm=arm_heading(found.arm, lang), baseline=arm_label(found.baseline, lang))
     body = "\n\n".join(escape.markdown(s) for s in sentences(found, lang))
     return f"# {escape.markdown(title)}\n\n{body}\n\n{table(found, lang)}\n"
 

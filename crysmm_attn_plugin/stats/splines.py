@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+#: Size of a jump's statistic from which on it gets a column, and the most columns a response may ask for.
+JUMP, MOST_JUMPS = 3.5, 6
 #: Columns of a curve: one for every so many crystals, between these bounds.
 CRYSTALS_A_COLUMN = 10
 FEWEST, MOST = 3, 14
@@ -30,3 +32,45 @@ def curve(values: np.ndarray) -> np.ndarray:
     # orthogonal columns: the regression stays well conditioned whatever the knots
     u, s, _ = np.linalg.svd(found, full_matrices=False)
     return np.asarray(u[:, s > 1e-6 * s[0]] * np.sqrt(len(x)))
+
+
+def jumps(values: np.ndarray, responses: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """(N, M) columns of 0 and 1 for jumps that curves cannot follow: where a response steps along ``values``.
+
+    Each response is looked at on its own, so that a step in either of two things that length drives is taken out of both
+    (double selection: Belloni, Chernozhukov and Hansen 2014). The strongest cut of what the columns leave is added until
+    none stands out; a step too small to be found is too small to make two things go together.
+
+    Args:
+        values: (N,) what may drive the responses.
+        responses: (N, R).
+        columns: (N, P) curves that are there already.
+    """
+    n = len(values)
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    # a cut lies between different values and leaves three crystals on either side
+    places = np.flatnonzero(ordered[1:] > ordered[:-1]) + 1
+    places = places[(places >= 3) & (places <= n - 3)]
+    found: dict[int, np.ndarray] = {}
+    most = min(MOST_JUMPS, n // 20)
+    for response in responses.T if len(places) else ():
+        mine: dict[int, np.ndarray] = {}
+        while len(mine) < most:
+            design = np.column_stack([np.ones(n), columns, *mine.values()])
+            basis, _ = np.linalg.qr(design)
+            rest = response - basis @ (basis.T @ response)
+            scale = float(np.sqrt((rest**2).sum() / max(n - design.shape[1], 1)))
+            if not scale > 0:
+                break
+            # the columns' share of every step is taken off its length
+            sums = np.cumsum(basis[order], axis=0)[places - 1]
+            lengths = places - (sums**2).sum(1)
+            size = np.abs(np.cumsum(rest[order])[places - 1]) / np.sqrt(np.maximum(lengths, 1e-9)) / scale
+            size[lengths < 0.5] = 0.0
+            best = int(np.argmax(size))
+            if size[best] < JUMP or int(places[best]) in mine:
+                break
+            mine[int(places[best])] = (values < ordered[places[best]]).astype(float)
+        found |= mine
+    return np.column_stack(list(found.values())) if found else np.empty((n, 0))
