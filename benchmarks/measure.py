@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -14,8 +13,9 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
 #: The version that everything is compared with.
 BASELINE = "a1b85ea"
@@ -126,18 +126,30 @@ def once(tree: Path, case: str, **options: Any) -> dict[str, float]:
         return worker.run(case, warm=False, **options)
 
 
+def spent(command: Sequence[str], environment: dict[str, str]) -> tuple[float, float]:
+    """CPU seconds of a process and the children it waited for, and the largest memory of any of them in MB.
+
+    Raises:
+        RuntimeError: When it does not end with exit code 0, 2 or 3; what it said is in the message.
+    """
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(command, env=environment, cwd=folder, stdout=said, stderr=said)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode not in (0, 2, 3):
+            said.seek(0)
+            raise RuntimeError(said.read().decode(errors="replace")[-2000:])
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
 def cpu_seconds(command: Sequence[str], environment: dict[str, str]) -> float:
     """CPU time of a process and its children."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(command, env=environment, cwd=folder, capture_output=True, check=False)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return spent(command, environment)[0]
 
 
-def turn_about(turns: int, *measured: Callable[[], float]) -> list[list[float]]:
+def turn_about(turns: int, *measured: Callable[[], T]) -> list[list[T]]:
     """Values of several measurements, one of each in every turn."""
-    found: list[list[float]] = [[] for _ in measured]
+    found: list[list[T]] = [[] for _ in measured]
     for _ in range(turns):
         for values, measure in zip(found, measured):
             values.append(measure())

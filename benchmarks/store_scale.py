@@ -37,6 +37,7 @@ def write(out: Path, arm: str, n: int, heads: int, metrics: int, seed: int) -> N
     for start in range(0, n, 64):
         ids = [f"JVASP-{i}" for i in range(start, min(start + 64, n))]
         m = len(ids)
+        formulas = [f"Na{i % 97 + 1}Cl{i % 89 + 1}" for i in range(start, start + m)]
         values = draw.random((m * rows, metrics), np.float32)
         per_scope = heads + 1
         attention: dict[str, Any] = {
@@ -49,11 +50,11 @@ def write(out: Path, arm: str, n: int, heads: int, metrics: int, seed: int) -> N
             **{name: values[:, j] for j, name in enumerate(_names(metrics))},
         }  # fmt: skip
         samples = {
-            "id": ids, "split": "test", "window": "w0", "formula": ["NaCl"] * m, "n_atoms": 8, "n_tokens": 60,
-            "tokens_hash": ids, "text_truncated": False, "target": draw.random(m), "prediction": draw.random(m),
+            "id": ids, "split": "test", "window": "w0", "formula": formulas, "n_atoms": 8, "n_tokens": 60,
+            "tokens_hash": ids, "text_truncated": False, "target": np.random.default_rng(start).random(m), "prediction": draw.random(m),
         }  # fmt: skip
         crystals = {
-            "id": ids, "formula": ["NaCl"] * m, "elements": [["Na", "Cl"] * 4] * m, "tokens": [["salt"] * 60] * m,
+            "id": ids, "formula": formulas, "elements": [["Na", "Cl"] * 4] * m, "tokens": [["salt"] * 60] * m,
             "word_ids": [list(range(60))] * m, "special": [[False] * 60] * m, "text": ["salt " * 60] * m,
             "text_truncated": False, "tokens_hash": ids, "lattice": None, "frac_coords": None,
         }  # fmt: skip

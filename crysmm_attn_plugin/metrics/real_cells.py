@@ -21,6 +21,8 @@ SHARE = 0.1
 TOP = 10
 #: Rows up to which all pairs are subtracted; above, a sort of each column is faster.
 FEW_ROWS = 8
+#: Rows more than in the part before, up to which only their distances are added: the special tokens, as a rule.
+ADDED_ROWS = 4
 
 #: What a metric may need.
 NEEDS = ("log", "squares", "order", "between")
@@ -110,11 +112,11 @@ class MapSums:
                 self.between[:, self.maps : self.maps + n_maps] = found[..., 0]
             lowest = self.order(flat, at) if "order" in self.needs else float(flat.min())
             if "squares" in self.needs:
-                np.einsum("rk,rk->r", flat, flat, out=self.squares[at])
+                np.matmul(flat[:, None], flat[..., None], out=self.squares[at, None, None])
             if "log" in self.needs:
                 logs = self.room("logs", *flat.shape)
                 log_of(flat, logs, lowest)
-                np.einsum("rk,rk->r", flat, logs, out=self.plogp[at])
+                np.matmul(flat[:, None], logs[..., None], out=self.plogp[at, None, None])
         self.advance(n_maps, queries)
 
     def order(self, flat: np.ndarray, at: slice, *, positive: bool = False) -> float:
@@ -168,13 +170,36 @@ class MapSums:
                 np.copyto(ordered, flat.T)
                 self.order(ordered, at)
             if "between" in self.needs:
-                np.copyto(columns := self.room("columns", *cells.shape), cells)
-                for i, m in sorted(enumerate(ends), key=lambda part: part[1]):
-                    if m:
-                        sort(columns[..., :m])
-                        of_rank = np.add.reduce(columns[..., :m], axis=0)
-                        self.between[i, self.maps : self.maps + n_maps] = self._inwards(of_rank)
+                self._between_nested(cells, ends)
         self.advance(n_maps, queries)
+
+    def _between_nested(self, cells: np.ndarray, ends: Sequence[int]) -> None:
+        """Distances between the first rows, for each end; a part that adds few rows to the one before needs no sort.
+
+        Args:
+            cells: (keys, maps, queries), rows summing to one; left as they are.
+            ends: For each part, how many of the first rows it has.
+        """
+        n_maps = cells.shape[1]
+        columns = self.room("columns", *cells.shape)
+        np.copyto(columns, cells)
+        done, apart = 0, np.zeros(n_maps, self.dtype)
+        for i, m in sorted(enumerate(ends), key=lambda part: part[1]):
+            if not m:
+                continue
+            if done and m - done <= ADDED_ROWS:
+                for row in range(done, m):
+                    room = self.room("apart", *cells.shape[:2], row)
+                    np.subtract(columns[..., :row], cells[..., row, None], out=room)
+                    apart = apart + np.add.reduce(np.abs(room, out=room), axis=(0, 2))
+                found = apart / m**2
+                found = np.where(found < self._resolution, 0, found)
+            else:
+                sort(columns[..., :m])
+                found = self._inwards(np.add.reduce(columns[..., :m], axis=0))
+                apart = found * m**2
+            done = m
+            self.between[i, self.maps : self.maps + n_maps] = found
 
     def distances(
         self, shares: np.ndarray, ends: Sequence[int], segments: np.ndarray | None = None
