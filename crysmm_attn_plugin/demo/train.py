@@ -26,6 +26,7 @@ from torch.utils.data import DataLoader
 
 from crysmm_attn_plugin.demo.config import HostConfig, config_from, load_config
 from crysmm_attn_plugin.demo.crystals import (
+    DEMO_UNIT,
     Crystal,
     CrystalSet,
     load_demo_crystals,
@@ -312,7 +313,7 @@ def capture(
             "host_seed": config.random_seed,
             "property": config.property_name,
             "dataset": config.dataset if config.root_dir else "demo crystals",
-            "unit": "" if config.root_dir else "%",
+            "unit": "" if config.root_dir else DEMO_UNIT,
         },
     )
 
