@@ -19,6 +19,7 @@ from crysmm_attn_plugin.stats.coupling import couple
 from crysmm_attn_plugin.stats.effects import hodges_lehmann, walsh_cut
 from crysmm_attn_plugin.stats.planning import Variation, crystals_for, detectable, planned_power, variation
 from crysmm_attn_plugin.stats.runs import collapsed, run_permutation
+from crysmm_attn_plugin.stats.splines import curve, jumps
 
 
 def spreads(design: Design, replicates: int, seed: int = 0) -> list:
@@ -87,6 +88,22 @@ def test_the_permutation_of_runs_says_how_small_its_p_can_be(k: int, smallest: f
     assert run_permutation(np.arange(k) * 1.0, np.arange(k) * 1.0)[0] == 1
     found = compare_paired(np.ones((k, 20)) * np.arange(k)[:, None] + 50, np.ones((k, 20)))
     assert found.seed_p_smallest == pytest.approx(smallest)
+
+
+def test_the_permutation_of_runs_is_studentised_where_arms_of_unequal_size_scatter_unequally() -> None:
+    """Four runs that scatter five times as far as the other arm's eight: the plain difference rejects in .24 of studies."""
+    rng = np.random.default_rng(1)
+    found = [
+        run_permutation(rng.standard_normal(4), 0.2 * rng.standard_normal(8))[0] < 0.05 for _ in range(400)
+    ]
+    assert share(found) <= 0.115 + slack(400, 0.115)
+    alike = [run_permutation(rng.standard_normal(4), rng.standard_normal(8))[0] < 0.05 for _ in range(400)]
+    assert share(alike) <= 0.05 + slack(400, 0.05)
+
+
+def test_two_runs_that_collapsed_do_not_hide_each_other() -> None:
+    assert collapsed(np.array([2.0, 2.02, 1.98, 2.01, 1.99, 2.03, 0.1, 0.15])) == [6, 7]
+    assert collapsed(np.array([0.1, 2.0, 2.02, 1.98, 0.12, 2.01, 2.03])) == [0, 4]
 
 
 def test_a_run_that_collapsed_is_seen_and_an_ordinary_scatter_is_not() -> None:
@@ -216,13 +233,19 @@ def test_no_percent_of_a_baseline_that_may_be_zero() -> None:
 
 
 @pytest.mark.parametrize("n", [50, 500])
-@pytest.mark.parametrize("bend", ["quadratic", "hinge", "exponential"])
+@pytest.mark.parametrize("bend", ["quadratic", "hinge", "exponential", "step", "late step"])
 def test_a_curved_effect_of_text_length_is_not_taken_for_co_variation(n: int, bend: str) -> None:
     rng, hits, replicates = np.random.default_rng([n, len(bend)]), [], 120 if n < 100 else 50
     for _ in range(replicates):
         length = np.round(np.exp(rng.normal(4.5, 0.5, n))).clip(10)
         z = (np.log(length) - 4.5) / 0.5
-        curved = {"quadratic": z**2, "hinge": np.maximum(z, 0), "exponential": np.exp(z)}[bend]
+        curved = {
+            "quadratic": z**2,
+            "hinge": np.maximum(z, 0),
+            "exponential": np.exp(z),
+            "step": 1.5 * (z > 0.3),
+            "late step": 3.0 * (z > 1.5),
+        }[bend]
         base = 2.5 + 0.3 * rng.standard_normal((1, n))
         values = base - 0.3 + 0.2 * curved + 0.15 * rng.standard_normal((1, n))
         error_base = 0.3 + 0.1 * rng.random((1, n))
@@ -234,6 +257,25 @@ def test_a_curved_effect_of_text_length_is_not_taken_for_co_variation(n: int, be
         assert found is not None
         hits.append(found.co_varied)
     assert share(hits) <= 0.06 + slack(replicates, 0.06)
+
+
+def test_jumps_are_found_where_they_are_and_leave_no_crystal_to_itself() -> None:
+    rng, n = np.random.default_rng(0), 300
+    x = rng.standard_normal(n)
+    two = 1.0 * (x > 0.3) + 1.0 * (x > 1.0)
+    found = jumps(x, (two + 0.2 * rng.standard_normal(n))[:, None], curve(x))
+    edges = sorted(float(x[c == 1].max()) for c in found.T)
+    assert any(abs(e - 0.3) < 0.1 for e in edges)
+    assert any(abs(e - 1.0) < 0.1 for e in edges)
+    # every crystal apart: whatever is cut, no gap between cuts is smaller than the fewest
+    spikes = np.zeros(n)
+    spikes[rng.integers(0, n, 12)] = 50.0
+    columns = jumps(x, np.column_stack([spikes, np.roll(spikes, 1)]), curve(x))
+    sizes = np.diff(np.sort(np.concatenate([[0], columns.sum(0), [n]])))
+    assert sizes.min() >= 3
+    assert jumps(np.ones(n), spikes[:, None], np.empty((n, 0))).shape == (n, 0)
+    plain = np.mean([jumps(x, rng.standard_normal((n, 1)), curve(x)).shape[1] for _ in range(60)])
+    assert plain < 0.5
 
 
 def test_measurement_error_bounds_the_coefficient_of_several_runs() -> None:

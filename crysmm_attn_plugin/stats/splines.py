@@ -10,6 +10,8 @@ import numpy as np
 
 #: Size of a jump's statistic from which on it gets a column, and the most columns a response may ask for.
 JUMP, MOST_JUMPS = 3.5, 6
+#: Fewest crystals beside a jump.
+APART = 3
 #: Columns of a curve: one for every so many crystals, between these bounds.
 CRYSTALS_A_COLUMN = 10
 FEWEST, MOST = 3, 14
@@ -49,28 +51,27 @@ def jumps(values: np.ndarray, responses: np.ndarray, columns: np.ndarray) -> np.
     n = len(values)
     order = np.argsort(values, kind="stable")
     ordered = values[order]
-    # a cut lies between different values and leaves three crystals on either side
+    # a cut lies between different values and leaves some crystals on either side
     places = np.flatnonzero(ordered[1:] > ordered[:-1]) + 1
-    places = places[(places >= 3) & (places <= n - 3)]
+    places = places[(places >= APART) & (places <= n - APART)]
     found: dict[int, np.ndarray] = {}
     most = min(MOST_JUMPS, n // 20)
     for response in responses.T if len(places) else ():
-        mine: dict[int, np.ndarray] = {}
-        while len(mine) < most:
-            design = np.column_stack([np.ones(n), columns, *mine.values()])
-            basis, _ = np.linalg.qr(design)
+        for _ in range(most):
+            basis, _ = np.linalg.qr(np.column_stack([np.ones(n), columns, *found.values()]))
             rest = response - basis @ (basis.T @ response)
-            scale = float(np.sqrt((rest**2).sum() / max(n - design.shape[1], 1)))
+            scale = float(np.sqrt((rest**2).sum() / max(n - basis.shape[1], 1)))
             if not scale > 0:
                 break
             # the columns' share of every step is taken off its length
             sums = np.cumsum(basis[order], axis=0)[places - 1]
             lengths = places - (sums**2).sum(1)
             size = np.abs(np.cumsum(rest[order])[places - 1]) / np.sqrt(np.maximum(lengths, 1e-9)) / scale
-            size[lengths < 0.5] = 0.0
+            # cuts side by side would leave a crystal to itself, which no robust error survives
+            near = [np.abs(places - place) < APART for place in found]
+            size[np.logical_or.reduce([lengths < 0.5, *near])] = 0.0
             best = int(np.argmax(size))
-            if size[best] < JUMP or int(places[best]) in mine:
+            if size[best] < JUMP:
                 break
-            mine[int(places[best])] = (values < ordered[places[best]]).astype(float)
-        found |= mine
+            found[int(places[best])] = (values < ordered[places[best]]).astype(float)
     return np.column_stack(list(found.values())) if found else np.empty((n, 0))
