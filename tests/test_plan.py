@@ -77,6 +77,13 @@ def test_without_a_pilot_the_assumed_variation_is_named_as_assumed() -> None:
         assert claim in done.stdout
 
 
+def test_a_plan_of_runs_that_vary_and_crystals_that_do_not_ends() -> None:
+    """More crystals change nothing then: the search for their number has to notice."""
+    for more in ((), ("--sd-runs", "0.01")):
+        found = _plan("--sd-crystals", "0", "--sd-noise", "0", *more)
+        assert found.returncode == 0, found.stderr
+
+
 def test_given_variation_is_used_and_a_smaller_change_needs_more() -> None:
     flags = ("--sd-crystals", "10", "--sd-noise", "5", "--sd-runs", "0.5", "--max-seeds", "4")
     large, small = _plan(*flags, "--percent", "4"), _plan(*flags, "--percent", "2")

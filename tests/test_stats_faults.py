@@ -12,7 +12,7 @@ from store_kit import entropies, from_entropy, write_run
 
 from benchmarks.calibration.design import Design, studies
 from crysmm_attn_plugin.errors import StatisticsError
-from crysmm_attn_plugin.stats import compare_paired
+from crysmm_attn_plugin.stats import compare_paired, tost
 from crysmm_attn_plugin.stats.compare import compare
 from crysmm_attn_plugin.stats.contrast import Contrast, resample
 from crysmm_attn_plugin.stats.coupling import couple
@@ -53,6 +53,23 @@ def test_unequal_runs_with_unequal_variances_keep_the_level(
     found = spreads(Design(50, runs, run_sd), 1200)
     rate = share([s.p_value() < 0.05 for s in found[:300]] + [not (lambda e: e[0] <= 0 <= e[1])(s.interval(0.05)) for s in found[300:]])  # fmt: skip
     assert rate <= 0.055 + slack(1200)
+
+
+def test_a_single_run_borrows_nothing_and_speaks_of_checkpoints_alone() -> None:
+    """One run against four of the same architecture: with the four's variance borrowed .46 of such studies rejected."""
+    rng = np.random.default_rng(5)
+    crystals = 3 + 0.3 * rng.standard_normal(60)
+    four = crystals + 0.3 * rng.standard_normal((4, 1)) + 0.05 * rng.standard_normal((4, 60))
+    one = crystals + 0.8 + 0.05 * rng.standard_normal((1, 60))
+    found = compare_paired(one, four)
+    assert (found.claim, found.n_seeds_a, found.n_seeds_b) == ("checkpoints", 1, 4)
+    # the runs' scatter is in no number: more of it changes nothing
+    louder = four + np.array([[3.0], [-3.0], [1.0], [-1.0]])
+    again = compare_paired(one, louder)
+    for name in ("p_value", "ci_low", "ci_high", "g_z"):
+        assert getattr(again, name) == pytest.approx(getattr(found, name), abs=1e-9)
+    assert math.isnan(found.seed_p)
+    assert any("single run" in w for w in found.warnings)
 
 
 def test_paired_seeds_have_the_power_that_unpaired_ones_lack() -> None:
@@ -172,6 +189,19 @@ def test_skewed_changes_of_equal_arms_are_rarely_called_different_or_equivalent(
     assert max(
         share([s.p_below(0.0) < 0.05 for s in found]), share([s.p_above(0.0) < 0.05 for s in found])
     ) <= (0.075 + slack(1500, 0.075))
+
+
+def test_equivalence_of_crystals_that_answer_together_is_that_of_their_compositions() -> None:
+    """The true difference lies at the bound; with compositions ignored .15 or more of such studies are called equivalent."""
+    design = Design(150, cluster=5, icc=0.5)
+    a, b = studies(design, 500, np.random.default_rng(6))
+    labels, bound = np.arange(150) // 5, 0.3
+    together, ignored = [], []
+    for x, y in zip(a + bound, b):
+        together.append(tost(x, y, -bound, bound, clusters=labels, n_resamples=199) < 0.05)
+        ignored.append(tost(x, y, -bound, bound, n_resamples=199) < 0.05)
+    assert share(together) <= 0.06 + slack(500, 0.06)
+    assert share(ignored) > 0.1
 
 
 def test_where_test_and_interval_part_it_is_said_and_nothing_is_decided(tmp_path) -> None:
