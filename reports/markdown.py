@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from crysmm_attn_plugin.reports import tables
 from crysmm_attn_plugin.reports.alarm_texts import alarm_text
+from crysmm_attn_plugin.reports.aligned import sentence as alignment_sentence
 from crysmm_attn_plugin.reports.escape import markdown as literal
 from crysmm_attn_plugin.reports.headline import headline
 from crysmm_attn_plugin.reports.language import nearest, pick
@@ -64,6 +65,8 @@ def _one_language(
     parts = [f"# {words['title'] if result.pairs else words['one']}" + (f" ({what})" if what else "")]
     for pair in result.pairs:
         parts.append("> " + to_markdown(headline(result, pair, lang)))
+        if aligned := alignment_sentence(result, pair, lang):
+            parts.append("> " + literal(aligned))
     parts.append(f"## {words['table']}\n\n{tables.to_markdown(table, lang)}")
     several = len(result.pairs) > 1
     for i, prose in enumerate(paragraphs):

@@ -19,11 +19,18 @@ log = logging.getLogger("crysmm_attn")
 
 @hookimpl
 def attn_report_parts() -> Sequence[ReportPart]:
-    """Metrics that plugins added, and interventions; the other parts are asked for by ``reports.write`` itself."""
+    """Alignment, metrics that plugins added, and interventions; the other parts are asked for by ``reports.write`` itself."""
     return [
+        ReportPart("alignment", _alignment, "alignment with the text, blocks and sentences: table, figure"),
         ReportPart("added_metrics", _added_metrics, "metrics that plugins added: sentence, table, figure"),
         ReportPart("faithfulness", _faithfulness, "whether the attention is used: effects of interventions"),
     ]
+
+
+def _alignment(request: PartRequest) -> PartOutput | None:
+    from crysmm_attn_plugin.reports import aligned  # numpy and pandas, which --help does without
+
+    return aligned.make(request)
 
 
 def _added_metrics(request: PartRequest) -> PartOutput | None:

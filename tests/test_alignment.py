@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from benchmarks.planted_alignment import study
+from crysmm_attn_plugin.capture.rows import reduce_call
 from crysmm_attn_plugin.metrics.alignment import alignment_of, auc_against_all
+from crysmm_attn_plugin.metrics.blocks import block_share, nested_share
+from crysmm_attn_plugin.metrics.heads import head_diversity, match_heads, pairwise_distances
+from crysmm_attn_plugin.metrics.sites import inequivalent_sites
+from crysmm_attn_plugin.records import AttentionCall, BatchIdentity, Structure, TokenLabels
+from crysmm_attn_plugin.text import token_categories
+from crysmm_attn_plugin.text.mentions import own_mentions
 
 runs = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -171,3 +181,140 @@ def test_right_keys_against_all_others(shape: tuple[int, int, int, int], seed: i
 def test_masks_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="own"):
         alignment_of(drawn(1, 3, 4, 0), np.zeros((4, 3), bool))
+
+
+# -- what is captured is what the functions of one map give -----------------------------------------------------
+
+
+def batch_of(seed: int) -> tuple[BatchIdentity, dict[str, AttentionCall]]:
+    """Three crystals with descriptions and structures, and random weights in both directions."""
+    elements = (("Na", "Cl", "Na", "Cl"), ("Fe", "Fe", "O", "O", "O"), ("Si",))
+    texts = (
+        "NaCl is cubic. Na is bonded to six Cl atoms. The Na-Cl bond lengths are 2.82 Å. Cl sits on a site.",
+        "Fe2O3 is a crystal of iron and oxygen. O is coordinated to Fe.",
+        "Si is diamond.",
+    )
+    tokens = []
+    for text in texts:
+        words = re.findall(r"[A-Za-z0-9]+(?:[.-][A-Za-z0-9]+)*|[^\w\s]", text)
+        special = (True, *[False] * len(words), True)
+        tokens.append(TokenLabels(("[CLS]", *words, "[SEP]"), (-1, *range(len(words)), -1), special, text))
+    rng = np.random.default_rng(seed)
+    identity = BatchIdentity(("a", "b", "c"), elements, tuple(tokens))
+    calls = {}
+    for direction, sizes in (
+        ("atom_to_text", [(len(e), len(t.tokens)) for e, t in zip(elements, tokens)]),
+        ("text_to_atom", [(len(t.tokens), len(e)) for e, t in zip(elements, tokens)]),
+    ):
+        queries, keys = (max(s[i] for s in sizes) for i in (0, 1))
+        masks = [
+            torch.tensor([[j < s[i] for j in range(n)] for s in sizes]) for i, n in ((0, queries), (1, keys))
+        ]
+        scores = torch.from_numpy(rng.normal(size=(3, 2, queries, keys)))
+        weights = scores.masked_fill(~masks[1][:, None, None], -math.inf).softmax(-1)
+        calls[direction] = AttentionCall("fusion", 0, direction, weights, *masks)  # type: ignore[arg-type]
+    return identity, calls
+
+
+@pytest.mark.parametrize("direction", ["atom_to_text", "text_to_atom"])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_captured_numbers_are_those_of_one_map(direction: str, seed: int) -> None:
+    identity, calls = batch_of(seed)
+    block = reduce_call(calls[direction], identity).block
+    for i, (labels, elements) in enumerate(zip(identity.tokens or (), identity.elements)):
+        assert elements is not None
+        own = own_mentions(labels, elements)
+        assert own is not None
+        kinds = np.unique(elements, return_inverse=True)[1]
+        categories = token_categories(labels, elements)
+        assert categories is not None
+        special = np.array(labels.special)
+        dropped = special | np.isin(categories, ["function_word", "punctuation"])
+        for s, out in enumerate((np.zeros_like(special), special, dropped)):
+            w = calls[direction].weights[i].numpy()
+            if direction == "atom_to_text":
+                w, right = w[:, : len(elements), : len(special)][:, :, ~out], own[:, ~out]
+            else:
+                w, right = w[:, : len(special), : len(elements)][:, ~out], own[:, ~out].T
+            w = w / w.sum(-1, keepdims=True)
+            w = np.concatenate([w, w.mean(0, keepdims=True)])
+            by_atom = w if direction == "atom_to_text" else w.swapaxes(1, 2)
+            classes = np.unique(np.array(categories)[~out], return_inverse=True)[1]
+            expected = alignment_of(w, right) | {
+                "element_blocks": block_share(by_atom, kinds),
+                "word_blocks": block_share(by_atom.swapaxes(1, 2), classes),
+            }
+            for name, value in expected.items():
+                found = np.asarray(block.values)[i, s, :, block.names.index(name)]
+                np.testing.assert_allclose(found, value, rtol=2e-4, atol=2e-5, err_msg=f"{name} {i} {s}")
+
+
+def test_sites_are_told_apart_within_their_element() -> None:
+    lattice = ((5.0, 0.0, 0.0), (0.0, 5.0, 0.0), (0.0, 0.0, 5.0))
+    cubic = ((0.0, 0.0, 0.0), (0.5, 0.5, 0.0), (0.5, 0.0, 0.5), (0.0, 0.5, 0.5), (0.5, 0.5, 0.5))
+    elements = ("O", "O", "O", "O", "Ti")
+    sites = inequivalent_sites(Structure(lattice, cubic, elements))
+    assert sites is not None
+    assert sites[1] == sites[2] == sites[3] != sites[0] != sites[4]
+    w = drawn(2, 5, 8, 0)
+    blocked = w.copy()
+    blocked[:, 2:4] = blocked[:, 1:2]  # equivalent atoms read alike
+    kinds = np.array([0, 0, 0, 0, 1])
+    np.testing.assert_allclose(nested_share(blocked, kinds, np.array(sites)), 1.0)
+    assert (nested_share(w, kinds, np.array(sites)) < 1).all()
+
+
+# -- blocks and heads ------------------------------------------------------------------------------------------
+
+
+@runs
+@given(st.integers(2, 7), st.integers(1, 5), st.integers(0, 10**6))
+def test_blocks_are_nothing_on_average_over_all_permutations(n: int, d: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    points = rng.normal(size=(1, min(n, 6), d))
+    groups = np.unique(rng.integers(0, 3, min(n, 6)), return_inverse=True)[1]
+    values = [block_share(points, groups[list(p)])[0] for p in itertools.permutations(range(len(groups)))]
+    if 1 < groups.max() + 1 < len(groups):
+        assert abs(float(np.mean(values))) < 1e-9
+    else:
+        assert np.isnan(values).all()
+
+
+def test_blocks_alone_give_one_and_rows_that_are_alike_give_none() -> None:
+    groups = np.array([0, 0, 1, 1, 2])
+    blocks = drawn(2, 3, 7, 1)[:, groups]
+    np.testing.assert_allclose(block_share(blocks, groups), 1.0)
+    assert np.isnan(block_share(np.repeat(blocks[:, :1], 5, axis=1), groups)).all()
+    assert np.isnan(block_share(blocks, np.zeros(5, int))).all()
+
+
+def test_heads_that_are_alike_are_redundant_and_heads_apart_are_not() -> None:
+    w = drawn(1, 4, 6, 0)
+    assert head_diversity(np.repeat(w, 3, axis=0)) == pytest.approx(0.0, abs=1e-12)
+    apart = np.zeros((2, 4, 6))
+    apart[0, :, :3], apart[1, :, 3:] = 1 / 3, 1 / 3
+    assert head_diversity(apart) == pytest.approx(1.0)
+    np.testing.assert_allclose(pairwise_distances(apart), [[0, 1], [1, 0]], atol=1e-7)
+    assert math.isnan(head_diversity(w))
+
+
+@runs
+@given(st.integers(2, 5), st.integers(0, 10**6))
+def test_heads_are_matched_as_sets(heads: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    first = rng.dirichlet(np.ones(6), size=(heads, 4))
+    order = rng.permutation(heads)
+    pairs, distance = match_heads(first, first[order])
+    assert [b for _, b in pairs] == [int(np.flatnonzero(order == a)[0]) for a, _ in pairs]
+    best = min(sum(distance[a, p[a]] for a in range(heads)) for p in itertools.permutations(range(heads)))
+    assert sum(distance[a, b] for a, b in pairs) == pytest.approx(best, abs=1e-9)
+
+
+# -- planted truth ---------------------------------------------------------------------------------------------
+
+
+def test_planted_alignment_is_found_and_none_where_none_was_planted() -> None:
+    planted, none = (study(strength, 12, 40) for strength in (0.75, 0.0))
+    assert planted["found"] == 1
+    assert planted["mean_arm"] > 0.58 > 0.52 > planted["mean_baseline"] > 0.48
+    assert none["found"] <= 4 / 12  # binomial(12, 0.05) is above four once in two thousand

@@ -199,7 +199,7 @@ def crystal_words(labels: TokenLabels, elements: Sequence[str] | None) -> Crysta
         own[row, here], other[row, here] = True, False
     long = {"bond": bonds, "coordination": coordination}
     said = token_mentions(labels, elements) or ()
-    for row, position in enumerate(order):
+    for row, position in enumerate(order.tolist()):
         for symbol, how in said[position]:
             if how in long and symbol in symbols:
                 long[how][row, symbols[symbol]] = True

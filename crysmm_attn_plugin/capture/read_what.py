@@ -8,7 +8,7 @@ import numpy as np
 
 from crysmm_attn_plugin.capture.batch_words import PLAIN, CrystalWords
 from crysmm_attn_plugin.metrics.alignment import ALIGNMENT, excess, lift
-from crysmm_attn_plugin.metrics.blocks import adjusted, nested_share, one_hot
+from crysmm_attn_plugin.metrics.blocks import adjusted
 
 #: Names of both directions, in the order of their columns.
 BLOCKS = ("element_blocks", "site_blocks", "word_blocks")
@@ -20,6 +20,8 @@ WORDS_READ = (
 )  # fmt: skip
 #: Columns of ``CrystalWords.columns`` before those of single symbols.
 BEFORE_SYMBOLS = 2 + len(PLAIN) + 3
+#: Variance below this share of the squares is rounding: here sums of squares are taken in single precision.
+ROUNDING = 1e-5
 
 
 def words_read(
@@ -47,29 +49,34 @@ def words_read(
                 found[:, :heads, at[name]] = values[:heads]
                 if len(values) > heads:
                     found[:, heads, at[name]] = values[heads:]
-        each, symbols = np.arange(atoms), known.own.shape[1]
-        for first, names in (
-            (0, ("alignment_excess", "alignment_lift")),
-            (2, ("", "alignment_lift_bonds")),
-            (3, ("", "alignment_lift_coordination")),
-        ):
-            if not set(names) & set(at):
-                continue
-            column = BEFORE_SYMBOLS + first * symbols + known.atoms
-            mass = shares[:, each, :, column]  # (atoms, heads, scopes)
-            for s, end in enumerate(known.ends):
-                share = known.counts[s, column] / end if end else np.zeros(atoms)
-                for name, value in zip(names, (excess, lift)):
-                    if name in at:
-                        values = value(mass[:, :, s].T, share)
-                        found[s, :, at[name]] = [*values, values.mean()]
+        symbols = known.own.shape[1]
+        columns = BEFORE_SYMBOLS + symbols * np.array([0, 2, 3])[:, None] + known.atoms
+        mass = shares[:, np.arange(atoms), :, columns]  # (kinds, atoms, heads, scopes)
+        ends = np.array(known.ends)[:, None, None]
+        share = known.counts[:, columns] / ends  # (scopes, kinds, atoms)
+        judged = (share > 0) & (share < 1)
+        kept = np.einsum("kahs,ska->skh", mass, judged.astype(mass.dtype))
+        expected = (share * judged).sum(-1)[..., None]
+        lifts = np.where(expected > 0, kept / expected, np.nan)
+        rows = judged[:, :1].sum(-1)[..., None]
+        values = {
+            "alignment_excess": np.where(rows > 0, (kept[:, :1] - expected[:, :1]) / rows, np.nan)[:, 0],
+            "alignment_lift": lifts[:, 0],
+            "alignment_lift_bonds": lifts[:, 1],
+            "alignment_lift_coordination": lifts[:, 2],
+        }
+    else:
+        values = {}
     where = shares[..., 2 + len(PLAIN) : BEFORE_SYMBOLS].mean(1).swapaxes(0, 1)  # (scopes, heads, 3)
-    worded = 1 - shares[..., 1].mean(1).T[..., None]
-    where[..., 2:] = np.divide(where[..., 2:], worded, out=np.full_like(worded, np.nan), where=worded > 1e-6)
-    for j, name in enumerate(("first_sentence_mass", "last_sentence_mass", "reading_position")):
+    worded = 1 - shares[..., 1].mean(1).T
+    values |= {
+        "first_sentence_mass": where[..., 0],
+        "last_sentence_mass": where[..., 1],
+        "reading_position": np.where(worded > 1e-6, where[..., 2] / worded, np.nan),
+    }
+    for name, value in values.items():
         if name in at:
-            found[:, :heads, at[name]] = where[..., j]
-            found[:, heads, at[name]] = where[..., j].mean(1)
+            found[:, :heads, at[name]], found[:, heads, at[name]] = value, value.mean(1)
     return found
 
 
@@ -84,29 +91,21 @@ def blocks_where_words_are_read(known: CrystalWords, shares: np.ndarray, wanted:
     Returns:
         (scopes, maps, names) float64.
     """
-    atoms, n_maps, laid = shares.shape
-    n_scopes = len(known.ends)
-    found = np.full((n_scopes, n_maps, len(wanted)), np.nan)
-    segments = known.segments.T
-    if known.atoms is not None and "element_blocks" in wanted:
-        dealt = one_hot(known.atoms).astype(shares.dtype)
-        centred = shares - shares.mean(0)
-        sums = (dealt.T @ centred.reshape(atoms, -1)).reshape(-1, n_maps, laid)
-        between = np.einsum("gmk,gmk,g->mk", sums, sums, 1 / dealt.sum(0)) @ segments
-        total = np.einsum("amk,amk->mk", centred, centred) @ segments
-        squares = np.einsum("amk,amk->mk", shares, shares) @ segments
-        value = adjusted(between, total, squares, dealt.shape[1], atoms)
-        found[..., wanted.index("element_blocks")] = value.T
-    offsets = [0, *np.cumsum(known.ends)]
-    for s, end in enumerate(known.ends):
-        if not end:
-            continue
-        scope = shares[..., offsets[s] : offsets[s + 1]]
-        if "site_blocks" in wanted and known.sites is not None and known.atoms is not None:
-            value = nested_share(scope.swapaxes(0, 1), known.atoms, known.sites)
-            found[s, :, wanted.index("site_blocks")] = value
-        if "word_blocks" in wanted:
-            found[s, :, wanted.index("word_blocks")] = _word_blocks(scope - 1 / end, known.classes[:end])
+    atoms, n_maps, _laid = shares.shape
+    ends = np.array(known.ends)
+    found = np.full((len(ends), n_maps, len(wanted)), np.nan)
+    flat_rows = atoms / np.maximum(ends, 1)  # the least that squares of rows summing to one can be
+    _atom_blocks(known, shares - shares.mean(0), known.segments.T, flat_rows, wanted, found)
+    if "word_blocks" in wanted:
+        offsets = [0, *np.cumsum(ends)]
+        held = _held(known)
+        between = np.empty((n_maps, len(ends)), shares.dtype)
+        for i, end in enumerate(known.ends):
+            sums = shares[..., offsets[i] : offsets[i + 1]] @ known.classes[:end]
+            between[:, i] = (np.square(sums) / np.maximum(held[i], 1)).sum((0, 2))
+        between -= flat_rows
+        squares = np.einsum("amk,amk->mk", shares, shares) @ known.segments.T
+        _words_into(found, wanted, between, squares - flat_rows, squares, held, ends)
     return found
 
 
@@ -121,14 +120,15 @@ def words_read_by(known: CrystalWords, cells: np.ndarray, wanted: Sequence[str])
     Returns:
         (scopes, maps, names) float64.
     """
-    atoms, n_maps, _ = cells.shape
-    found = np.full((len(known.ends), n_maps, len(wanted)), np.nan)
+    atoms, n_maps, tokens = cells.shape
+    ends = np.array(known.ends)
+    found = np.full((len(ends), n_maps, len(wanted)), np.nan)
     at = {name: i for i, name in enumerate(wanted)}
     rights, rows = known.right_atoms, known.mentioning
     if rights is not None and known.own is not None and known.atoms is not None and len(rows):
         own = known.own[rows][:, known.atoms]
         maps = cells[:, :, rows].transpose(1, 2, 0)
-        mass, share = np.einsum("mqk,qk->mq", maps, own.astype(maps.dtype)), own.mean(1)
+        mass, share = (maps * own).sum(-1), own.mean(1)
         for name, value in (
             ("alignment_auc", rights.auc(maps) if "alignment_auc" in at else None),
             ("alignment_pointing", rights.pointing(maps) if "alignment_pointing" in at else None),
@@ -137,42 +137,91 @@ def words_read_by(known: CrystalWords, cells: np.ndarray, wanted: Sequence[str])
         ):
             if name in at and value is not None:
                 found[..., at[name]] = value  # rows that mention elements are in every scope
-    from_uniform = cells - 1 / max(atoms, 1)
-    for s, end in enumerate(known.ends):
-        scope = from_uniform[..., :end]
-        if not end:
-            continue
-        if known.atoms is not None and "element_blocks" in at:
-            dealt = one_hot(known.atoms).astype(cells.dtype)
-            sums = np.tensordot(dealt.T, scope, 1)
-            between = np.einsum("gmk,gmk,g->m", sums, sums, 1 / dealt.sum(0))
-            total = np.einsum("amk,amk->m", scope, scope)
-            squares = total + end / atoms
-            found[s, :, at["element_blocks"]] = adjusted(between, total, squares, dealt.shape[1], atoms)
-        if known.atoms is not None and "site_blocks" in at and known.sites is not None:
-            found[s, :, at["site_blocks"]] = nested_share(scope.swapaxes(0, 1), known.atoms, known.sites)
-        if "word_blocks" in at:
-            mean = scope.mean(-1, keepdims=True)
-            found[s, :, at["word_blocks"]] = _word_blocks(scope - mean, known.classes[:end], scope)
+    if not set(BLOCKS) & set(wanted):
+        return found
+    apart = cells - 1 / atoms  # every token's row has this mean
+    _atom_blocks(known, apart, known.inside, ends / atoms, wanted, found)
+    if "word_blocks" in wanted:
+        held = _held(known)
+        flat = apart.reshape(-1, tokens)
+        of_class = (
+            np.square(flat @ known.classes).reshape(atoms, n_maps, -1).sum(0)
+        )  # a class is in a scope or out of it
+        between = of_class @ ((held > 0) / np.maximum(held, 1)).T
+        mean = np.square(flat @ known.inside).reshape(atoms, n_maps, -1).sum(0) / np.maximum(ends, 1)
+        squares = np.einsum("amk,amk->mk", apart, apart) @ known.inside
+        between -= mean
+        _words_into(found, wanted, between, squares - mean, squares + ends / atoms, held, ends)
     return found
 
 
-def _word_blocks(centred: np.ndarray, classes: np.ndarray, raw: np.ndarray | None = None) -> np.ndarray:
-    """Share of the variance between columns that lies between classes of words.
+def _atom_blocks(
+    known: CrystalWords,
+    centred: np.ndarray,
+    segments: np.ndarray,
+    least: np.ndarray,
+    wanted: Sequence[str],
+    found: np.ndarray,
+) -> None:
+    """Fill in ``element_blocks`` and ``site_blocks``.
 
     Args:
-        centred: (atoms, maps, tokens) less the mean column.
-        classes: (tokens, classes) ones.
-        raw: (atoms, maps, tokens) whose size says what is no variance at all; ``centred`` and one token's share when None.
-
-    Returns:
-        (maps,).
+        known: The words and atoms.
+        centred: (atoms, maps, keys) less the mean over atoms.
+        segments: (keys, scopes) ones where a key is in a scope.
+        least: (scopes,) what squares of maps without any variance are.
+        wanted: Names of ``BLOCKS``.
+        found: (scopes, maps, names), written to.
     """
-    held = classes.sum(0)
-    there = held > 0
-    sums = centred @ classes[:, there]
-    between = np.einsum("amc,amc,c->m", sums, sums, 1 / held[there])
-    total = np.einsum("amk,amk->m", centred, centred)
-    tokens = len(classes)
-    squares = total + len(centred) / tokens if raw is None else np.einsum("amk,amk->m", raw, raw)
-    return adjusted(between, total, squares, int(there.sum()), tokens)
+    if known.atoms is None or len(known.atoms) != len(centred):
+        return
+    atoms, n_maps, keys = centred.shape
+    flat = centred.reshape(atoms, -1)
+    dealt = np.eye(int(known.atoms.max()) + 1, dtype=centred.dtype)[known.atoms]
+    sizes = dealt.sum(0)
+
+    def between(groups: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        sums = np.square(groups.T @ flat) / counts[:, None]
+        return np.asarray(sums.reshape(-1, n_maps, keys) @ segments)  # (groups, maps, scopes)
+
+    of_element = between(dealt, sizes)
+    total = (dealt.T @ np.square(flat)).reshape(-1, n_maps, keys) @ segments
+    if "element_blocks" in wanted:
+        every = total.sum(0)
+        value = adjusted(of_element.sum(0), every, every + least, len(sizes), atoms)
+        found[..., wanted.index("element_blocks")] = value.T
+    sites = known.sites if "site_blocks" in wanted else None
+    if sites is None:
+        return
+    k = np.array([len(set(sites[known.atoms == e].tolist())) for e in range(len(sizes))])
+    judged = (k > 1) & (k < sizes)
+    if not judged.any():
+        return
+    on_site = np.eye(int(sites.max()) + 1, dtype=centred.dtype)[sites] * judged[known.atoms][:, None]
+    on_site = on_site[:, on_site.any(0)]
+    within = (total - of_element)[judged]
+    chance = (within * ((k - 1) / np.maximum(sizes - 1, 1))[judged][:, None, None]).sum(0)
+    share = between(on_site, on_site.sum(0)).sum(0) - of_element[judged].sum(0)
+    spread = within.sum(0)
+    value = np.where(spread > ROUNDING * total.sum(0), (share - chance) / (spread - chance), np.nan)
+    found[..., wanted.index("site_blocks")] = value.T
+
+
+def _held(known: CrystalWords) -> np.ndarray:
+    """(scopes, classes) how many tokens of each class are in each scope."""
+    return known.inside.T @ known.classes
+
+
+def _words_into(
+    found: np.ndarray,
+    wanted: Sequence[str],
+    between: np.ndarray,
+    total: np.ndarray,
+    squares: np.ndarray,
+    held: np.ndarray,
+    ends: np.ndarray,
+) -> None:
+    """Fill in ``word_blocks`` from (maps, scopes) sums of squares and the (scopes, classes) sizes of the classes."""
+    value = adjusted(between, total, squares, (held > 0).sum(1), ends)
+    value[total <= ROUNDING * squares] = np.nan
+    found[..., wanted.index("word_blocks")] = value.T

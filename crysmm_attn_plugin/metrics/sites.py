@@ -38,7 +38,7 @@ def inequivalent_sites(structure: Structure) -> tuple[int, ...] | None:
         return None
     try:
         found = spglib.get_symmetry_dataset(
-            (structure.lattice, structure.frac_coords, kinds + 1), symprec=SYMPREC
+            (structure.lattice, structure.frac_coords, (kinds + 1).tolist()), symprec=SYMPREC
         )
     except Exception:  # a class of its own in each version
         return None

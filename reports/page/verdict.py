@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from crysmm_attn_plugin.reports import aligned
 from crysmm_attn_plugin.reports.alarm_texts import alarm_text
 from crysmm_attn_plugin.reports.figures.arms import label
 from crysmm_attn_plugin.reports.headline import WORDS
@@ -220,6 +221,7 @@ def _facts(
             for lang in known()
         }
         facts.append(("fact_headline", big, small))
+    facts += _alignment(result, pair)
     seeds = {a.name: a.n_seeds for a in result.arms}
     k, k_baseline = seeds.get(pair.arm, 1), seeds.get(pair.baseline, 1)
     counted = _COUNTED[0 if k == 1 else 1] if k == k_baseline else _COUNTED[2]
@@ -241,6 +243,25 @@ def _facts(
     seeds_text = {lang: pick(_SEEDS[few > 1], lang).format(k=few) for lang in known()}
     facts.append(("fact_claim", seeds_text, {k: pick(CLAIMS[pair.claim], k) for k in known()}))
     return tuple((key, big, small) for key, big, small in facts)  # type: ignore[misc]
+
+
+def _alignment(result: ComparisonResult, pair: PairComparison) -> list[tuple[str, Both | str, Both]]:
+    """The pre-declared alignment metric, where it was captured: its difference, both means, what is claimed."""
+    m = aligned.primary_of(pair, result)
+    if m is None:
+        return []
+    p = m.paired
+    decimals = decimals_for(p.ci_high - p.ci_low)
+    small = {
+        lang: _joined(
+            lang,
+            f"{100 * p.confidence:g}% {say('CI', '置信区间', lang)} {format_interval(p.ci_low, p.ci_high, lang=lang)}",
+            f"{fixed(p.mean_a, decimals)} {say('against', '对', lang)} {fixed(p.mean_b, decimals)}",
+            pick(aligned.READING[m.outcome], lang),
+        )
+        for lang in known()
+    }
+    return [("fact_alignment", fixed(p.mean_difference, decimals, sign=True), small)]
 
 
 def _error(result: ComparisonResult, pair: PairComparison) -> Both:

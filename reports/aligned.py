@@ -1,0 +1,245 @@
+"""Alignment beside concentration: one sentence for the first screen, and a part with sentences, table and figure."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from crysmm_attn_plugin.builtin.metrics import ALIGNMENT_PRIMARY
+from crysmm_attn_plugin.descriptors import PartOutput, PartRequest
+from crysmm_attn_plugin.reports import escape
+from crysmm_attn_plugin.reports.arm_names import arm_heading
+from crysmm_attn_plugin.reports.language import figure_stem, metric_label, pick, say
+from crysmm_attn_plugin.reports.numbers import decimals_for, fixed, format_p
+from crysmm_attn_plugin.reports.sections import Section
+from crysmm_attn_plugin.reports.wording import Wording
+from crysmm_attn_plugin.stats.results import ComparisonResult, MetricResult, PairComparison
+from crysmm_attn_plugin.store.files import write_atomic
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+NAME = "alignment"
+TITLE = ("Alignment, blocks and sentences", "对齐、分块与句子")
+#: What the part shows, in this order.
+SHOWN = (
+    ALIGNMENT_PRIMARY, "alignment_pointing", "alignment_excess", "alignment_lift", "alignment_lift_bonds",
+    "alignment_lift_coordination", "element_blocks", "site_blocks", "word_blocks", "first_sentence_mass",
+    "last_sentence_mass", "reading_position",
+)  # fmt: skip
+COLUMNS = (
+    ("Metric", "指标"), ("Arm", "实验组"), ("Baseline", "基线"), ("Difference", "差值"), ("Interval", "区间"),
+    ("Adjusted p", "校正后 p"), ("Uniform", "均匀注意力"), ("Random weights", "随机权重"), ("Crystals", "晶体数"),
+)  # fmt: skip
+#: Outcome of the primary metric -> what the sentence says.
+READING = {
+    "supports": ("better aligned with the text's mentions of each atom's element", "与文本中本元素提及的对齐更好"),
+    "opposes": ("less aligned with the text's mentions of each atom's element", "与文本中本元素提及的对齐更差"),
+    "differs": (
+        "these checkpoints differ in their alignment with the text's mentions of each atom's element",
+        "这些检查点与文本中本元素提及的对齐不同",
+    ),
+    "negligible": ("alignment alike within the smallest effect of interest", "对齐度在最小关注效应范围内等效"),
+    "inconclusive": ("neither better nor equal alignment was established", "对齐度既未检出差异，也未通过等效性检验"),
+    "estimate": ("alignment estimated, no verdict", "对齐度仅为估计，不作判定"),
+    "not_tested": ("alignment not tested", "对齐度未作检验"),
+}  # fmt: skip
+SENTENCE = (
+    "{arm} against {baseline}: {reading}: AUC {a} against {b} (0.5 where every atom reads alike), difference {difference} "
+    "({level} {interval}{p}); {n} crystals.",
+    "{arm}对{baseline}：{reading}：AUC {a} 对 {b}（各原子读法相同时为 0.5），差值 {difference}（{level} {interval}{p}）；"
+    "{n} 个晶体。",
+)
+NOT_ALIGNED = (
+    " The arm's mean is not above 0.5: whatever it concentrates on, its atoms do not tell their own element's words from "
+    "another's.",
+    "该组均值未超过 0.5：无论其注意力集中于何处，原子并未区分本元素与其他元素的词。",
+)
+NOTE = (
+    "The AUC is the one pre-declared metric of this family and has no part in the verdict on concentration; all others are "
+    "exploratory (Benjamini-Hochberg). Weights are not use: that the model needs what it reads is not shown here.",
+    "AUC 是本组唯一预先声明的指标，不参与集中度的判定；其余均为探索性指标（Benjamini-Hochberg）。权重不等于使用：此处并未证明模型依赖其所读内容。",
+)
+ALONE = ("The {metric} was {a} in {arm}.", "{arm}的{metric}为 {a}。")
+CAPTION = (
+    "Change of each metric in standard deviations of the paired differences, with its interval; the filled mark is the "
+    "pre-declared metric.",
+    "各指标的变化（以配对差值的标准差为单位）及其区间；实心标记为预先声明的指标。",
+)
+
+
+def make(request: PartRequest) -> PartOutput | None:
+    """The part, or None where nothing of it was captured."""
+    result = request.comparison.result
+    found = [(pair, m) for pair in result.pairs for m in results_of(pair, result)]
+    alone = [] if result.pairs else [name for name in SHOWN if name in result.arms[0].means]
+    if not found and not alone:
+        return None
+    files: list[Path] = []
+    html, markdown = {}, {}
+    for lang in request.langs:
+        sentences = [s for pair in result.pairs if (s := sentence(result, pair, lang))]
+        arm = result.arms[0]
+        sentences += [
+            pick(ALONE, lang).format(
+                metric=metric_label(name, lang), a=fixed(arm.means[name], 3), arm=arm_heading(arm.name, lang)
+            )
+            for name in alone
+        ]
+        sentences.append(pick(NOTE, lang))
+        rows = [_row(m, lang) for _, m in found]
+        picture = None
+        if found:
+            picture = request.folder / f"{figure_stem(NAME, lang)}.png"
+            _save(draw(found, lang), picture)
+            files.append(picture)
+        html[lang] = _html(sentences, rows, picture, lang)
+        markdown[lang] = _markdown(sentences, rows, picture, lang)
+    title = {lang: pick(TITLE, lang) for lang in request.langs}
+    return PartOutput([Section(NAME, title, html, markdown)], files, _numbers(found))
+
+
+def primary_of(pair: PairComparison, result: ComparisonResult) -> MetricResult | None:
+    """A pair's result of the pre-declared alignment metric in the first direction that has one, None without one."""
+    return next((m for m in results_of(pair, result) if m.metric == ALIGNMENT_PRIMARY), None)
+
+
+def results_of(pair: PairComparison, result: ComparisonResult) -> list[MetricResult]:
+    """A pair's results in the reading that carries the verdict: first direction, all tokens, metric first, then heads."""
+    plain = {
+        m.metric: m
+        for m in pair.metrics
+        if (m.direction, m.scope, m.aggregation)
+        == (result.directions[0], "with_special", "metric_then_heads")
+    }
+    return [plain[name] for name in SHOWN if name in plain]
+
+
+def sentence(result: ComparisonResult, pair: PairComparison, lang: str) -> str:
+    """What the pre-declared alignment metric says, with its interval and no more than its runs allow; empty without it."""
+    m = primary_of(pair, result)
+    if m is None:
+        return ""
+    a, b, difference, interval = _values(m, lang)
+    p = "" if pair.claim == "estimates" else f"; {say('adjusted', '校正后', lang)} {format_p(m.p_adjusted)}"
+    text = pick(SENTENCE, lang).format(
+        arm=arm_heading(pair.arm, lang), baseline=arm_heading(pair.baseline, lang),
+        reading=pick(READING[m.outcome], lang), a=a, b=b, difference=difference,
+        level=f"{100 * m.paired.confidence:g}%", interval=interval, p=p, n=m.paired.n,
+    )  # fmt: skip
+    return text + (pick(NOT_ALIGNED, lang) if m.paired.mean_a <= 0.5 else "")
+
+
+def _values(m: MetricResult, lang: str) -> tuple[str, str, str, str]:
+    p = m.paired
+    decimals = decimals_for(p.ci_high - p.ci_low)
+    interval = Wording(lang, "nature").interval(p.ci_low, p.ci_high)
+    return (
+        fixed(p.mean_a, decimals), fixed(p.mean_b, decimals), fixed(p.mean_difference, decimals, sign=True), interval,
+    )  # fmt: skip
+
+
+def _row(m: MetricResult, lang: str) -> tuple[str, ...]:
+    name = metric_label(m.metric, lang)
+    fresh = [v for v in (m.reinitialised_mean_a, m.reinitialised_mean_b) if v is not None]
+    return (
+        name[:1].upper() + name[1:], *_values(m, lang), format_p(m.p_adjusted),
+        "" if m.uniform_mean is None else fixed(m.uniform_mean, 2),
+        fixed(sum(fresh) / len(fresh), 3) if fresh else "", str(m.paired.n),
+    )  # fmt: skip
+
+
+def _numbers(found: Sequence[tuple[PairComparison, MetricResult]]) -> dict[str, Any]:
+    return {
+        f"{pair.arm}/{m.metric}": {
+            "family": m.family,
+            "outcome": m.outcome,
+            "mean_arm": m.paired.mean_a,
+            "mean_baseline": m.paired.mean_b,
+            "difference": m.paired.mean_difference,
+            "ci_low": m.paired.ci_low,
+            "ci_high": m.paired.ci_high,
+            "p_adjusted": m.p_adjusted,
+            "n": m.paired.n,
+            "above_random_arm": _above(m.paired.mean_a, m.reinitialised_mean_a),
+            "above_random_baseline": _above(m.paired.mean_b, m.reinitialised_mean_b),
+        }
+        for pair, m in found
+    }
+
+
+def _above(mean: float, fresh: float | None) -> float | None:
+    return None if fresh is None else mean - fresh
+
+
+def _html(sentences: Sequence[str], rows: Sequence[Sequence[str]], picture: Path | None, lang: str) -> str:
+    parts = [Markup("<p>{}</p>").format(s) for s in sentences]
+    if rows:
+        head = Markup("").join(Markup('<th scope="col">{}</th>').format(pick(c, lang)) for c in COLUMNS)
+        body = Markup("").join(
+            Markup("<tr>{}</tr>").format(Markup("").join(Markup("<td>{}</td>").format(c) for c in row))
+            for row in rows
+        )
+        parts.append(Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(head, body))
+    if picture is not None:
+        data = base64.b64encode(picture.read_bytes()).decode("ascii")
+        parts.append(
+            Markup('<p><img alt="{}" src="data:image/png;base64,{}"></p>').format(pick(CAPTION, lang), data)
+        )
+    return str(Markup("\n").join(parts))
+
+
+def _markdown(
+    sentences: Sequence[str], rows: Sequence[Sequence[str]], picture: Path | None, lang: str
+) -> str:
+    parts = [escape.markdown(s) for s in sentences]
+    if rows:
+        cells = [[pick(c, lang) for c in COLUMNS], ["---"] * len(COLUMNS)]
+        cells += [[escape.markdown(c) for c in row] for row in rows]
+        parts.append("\n".join(f"| {' | '.join(row)} |" for row in cells))
+    if picture is not None:
+        parts.append(f"![{escape.markdown(pick(CAPTION, lang))}]({picture.name})")
+    return "\n\n".join(parts)
+
+
+def draw(found: Sequence[tuple[PairComparison, MetricResult]], lang: str) -> Figure:
+    """One row a metric and pair: the change over the standard deviation of its paired differences, and its interval.
+
+    Args:
+        found: Results to show.
+        lang: Language of the labels.
+    """
+    from crysmm_attn_plugin.reports.figures import style  # matplotlib
+
+    several = len({pair.arm for pair, _ in found}) > 1
+    height = 14.0 + 4.5 * len(found)
+    with style.context():
+        figure = style.new_figure(120.0, height)
+        axes = style.add_axes(figure, 62.0, 2.0, 55.0, height - 12.0)
+        axes.axvline(0.0, color="0.7", linewidth=0.5)
+        for i, (_, m) in enumerate(found):
+            p = m.paired
+            if p.sd_difference > 0:
+                axes.plot(
+                    [p.ci_low / p.sd_difference, p.ci_high / p.sd_difference], [i, i], "k-", linewidth=0.8
+                )
+                face = "black" if m.family == "alignment" else "white"
+                axes.plot(
+                    [p.mean_difference / p.sd_difference], [i], "o", color="black", mfc=face, markersize=3.2
+                )
+        names = [metric_label(m.metric, lang) + (f" ({pair.arm})" if several else "") for pair, m in found]
+        axes.set_yticks(range(len(found)), [style.one_line(n, 44) for n in names])
+        axes.set_ylim(len(found) - 0.5, -0.5)
+        axes.set_xlabel(say("Change (standard deviations)", "变化（标准差）", lang))
+    return figure
+
+
+def _save(figure: Figure, path: Path) -> None:
+    from crysmm_attn_plugin.reports.figures import style  # matplotlib
+
+    with style.context():
+        write_atomic(path, lambda target: figure.savefig(target, format="png", metadata={"Title": NAME}))
