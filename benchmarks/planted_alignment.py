@@ -60,8 +60,8 @@ def study(strength: float, replicates: int, crystals: int, seed: int = 0) -> dic
     rng = np.random.default_rng(seed)
     pool = np.array([difference(strength, rng) for _ in range(replicates * crystals)])
     pool = pool[np.isfinite(pool).all(1)]
-    truth = float((pool[:, 0] - pool[:, 1]).mean())  # of the whole pool, replicates times larger than any sample
-    truth = truth if strength else 0.0
+    # the mean of the whole pool, which is as many times larger than a sample as there are replicates
+    truth = float((pool[:, 0] - pool[:, 1]).mean()) if strength else 0.0
     held = found = total = 0
     for part in np.array_split(pool, replicates):
         result = compare_paired(part[:, 0], part[:, 1], n_resamples=999, seed=total)

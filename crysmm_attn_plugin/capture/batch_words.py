@@ -199,10 +199,10 @@ def crystal_words(labels: TokenLabels, elements: Sequence[str] | None) -> Crysta
         own[row, here], other[row, here] = True, False
     long = {"bond": bonds, "coordination": coordination}
     said = token_mentions(labels, elements) or ()
-    for row, position in enumerate(order.tolist()):
+    for place, position in enumerate(order.tolist()):
         for symbol, how in said[position]:
             if how in long and symbol in symbols:
-                long[how][row, symbols[symbol]] = True
+                long[how][place, symbols[symbol]] = True
     return CrystalWords(
         order,
         ends,

@@ -41,14 +41,15 @@ def words_read(
     heads, atoms, n_scopes, _ = shares.shape
     found = np.full((n_scopes, heads + 1, len(wanted)), np.nan)
     at = {name: i for i, name in enumerate(wanted)}
+    values: dict[str, np.ndarray] = {}
     rights = known.right_tokens
     if rights is not None and known.atoms is not None and known.own is not None:
         for name, judge in (("alignment_auc", rights.auc), ("alignment_pointing", rights.pointing)):
             if name in at:
-                values = judge(maps)
-                found[:, :heads, at[name]] = values[:heads]
-                if len(values) > heads:
-                    found[:, heads, at[name]] = values[heads:]
+                judged_by = judge(maps)
+                found[:, :heads, at[name]] = judged_by[:heads]
+                if len(judged_by) > heads:
+                    found[:, heads, at[name]] = judged_by[heads:]
         symbols = known.own.shape[1]
         columns = BEFORE_SYMBOLS + symbols * np.array([0, 2, 3])[:, None] + known.atoms
         mass = shares[:, np.arange(atoms), :, columns]  # (kinds, atoms, heads, scopes)
@@ -65,8 +66,6 @@ def words_read(
             "alignment_lift_bonds": lifts[:, 1],
             "alignment_lift_coordination": lifts[:, 2],
         }
-    else:
-        values = {}
     where = shares[..., 2 + len(PLAIN) : BEFORE_SYMBOLS].mean(1).swapaxes(0, 1)  # (scopes, heads, 3)
     worded = 1 - shares[..., 1].mean(1).T
     values |= {
