@@ -27,10 +27,17 @@ TORCH = "torch==2.13.0"
 #: What any row's tests need beside the package.
 TOOLS = ("pytest", "hypothesis", "markdown-it-py>=3", "setuptools>=70.1", "psutil")
 #: Reading, statistics and reports: nothing of it needs torch.
-READING = ("test_stats_faults", "test_pooling", "test_store", "test_store_damage", "test_store_layouts", "test_folders",
-           "test_escape", "test_settings", "test_report_folder")  # fmt: skip
+READING = (
+    "test_pooling",
+    "test_store",
+    "test_store_layouts",
+    "test_folders",
+    "test_escape",
+    "test_settings",
+    "test_report_folder",
+)
 #: Capture in a host's process.
-CAPTURE = ("test_attach", "test_metrics", "test_process")
+CAPTURE = ("test_attach", "test_metrics")
 #: A host's own configuration class, of pydantic 1 or 2.
 CONFIG = ("test_pydantic_hosts",)
 LIGHT = "not browser"
