@@ -158,7 +158,14 @@ def run_row(row: Row, out: Path) -> tuple[str, str]:
     words = [*wanted(row), *(["-c", str(ROOT / "constraints.txt")] if row.versions == "pinned" else [])]
     done = install(python, words)
     if done.returncode == 0:
-        done = install(python, ["--no-deps", str(ROOT)])
+        # by pip, from nothing: uv keeps what it once built of a folder
+        shutil.rmtree(ROOT / "build" / "lib", ignore_errors=True)
+        done = subprocess.run(
+            [python, "-m", "pip", "install", "-q", "--no-deps", str(ROOT)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     if done.returncode:
         log.write_text(done.stdout + done.stderr, encoding="utf-8")
         return "FAILED", f"does not install, see {log}"
