@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "demo": "train both arms of the reference host, capture in their test loops, report",
     "run": "run a host's own command unedited, capturing its test passes",
     "compare": "compare the attention of two existing checkpoints on the host's own test set",
+    "explain": "read one crystal with a checkpoint: map, words, atoms, what changes under intervention",
     "report": "compare captured runs: statistics, paragraphs, figures, tables, page",
     "pool": "several data sets or properties: each alone, pooled, and what another would show",
     "declare": "write down hypothesis and rules before anything is captured",

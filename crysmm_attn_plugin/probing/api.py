@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from crysmm_attn_plugin.errors import CaptureError, UsageError
 from crysmm_attn_plugin.hooks.contract.manager import PluginManager, get_plugin_manager
+from crysmm_attn_plugin.hooks.reading.deciding import ReadBatch
 from crysmm_attn_plugin.hooks.reading.facts import facts_of
 from crysmm_attn_plugin.hooks.reading.loops import listen
 from crysmm_attn_plugin.hooks.reading.reader import PassReader
@@ -110,6 +111,7 @@ def probe(
     direction: str = "atom_to_text",
     seed: int = 0,
     manager: PluginManager | None = None,
+    on_read: Callable[[ReadBatch], object] | None = None,
 ) -> ProbeResult:
     """Intervene on a model's attention and see what its predictions do.
 
@@ -127,6 +129,7 @@ def probe(
         direction: ``atom_to_text`` or ``text_to_atom``.
         seed: Of the random choices; a crystal's are the same for every model.
         manager: Plugins that identify batches; the process's own when None.
+        on_read: Told of each batch as it was read, its maps included.
 
     Raises:
         UsageError: On an intervention, size or direction that there is not.
@@ -136,7 +139,7 @@ def probe(
     call = forward or (lambda one, batch: one(batch))
     with random_states_kept():
         twin = copied_model(model)
-        return _probed(twin, batches, call, options, manager or get_plugin_manager())
+        return _probed(twin, batches, call, options, manager or get_plugin_manager(), on_read)
 
 
 def checked_options(
@@ -201,10 +204,18 @@ def _probed(
     call: Callable[[nn.Module, Any], Any],
     options: ProbeOptions,
     manager: PluginManager,
+    on_read: Callable[[ReadBatch], object] | None,
 ) -> ProbeResult:
     positions, window = _Positions(batches), _Window(batches)
     prober = Prober(options)
     waiting: list[Any] = []
+
+    def take(last: bool) -> None:
+        for read in reader.take(last=last):
+            if on_read is not None:
+                on_read(read)
+            prober.add(read, reader.decisions.chosen, partial(_again, call, waiting.pop(0)), twin)
+
     reader = PassReader(batches, lambda inputs: facts_of(inputs, manager, window), twin)
     with ExitStack() as stack:
         stack.callback(reader.abandon)
@@ -219,29 +230,15 @@ def _probed(
             reader.over()
             if reader.n_batches > seen:
                 waiting.append(kept)
-            _take(reader, prober, waiting, call, twin, last=False)
+            take(last=False)
         reader.close()
-        _take(reader, prober, waiting, call, twin, last=True)
+        take(last=True)
     if not prober.n_crystals:
         raise CaptureError("there is no batch to probe." if not reader.n_yielded else _nothing(reader))
     effects = pd.DataFrame(prober.taken())
     return ProbeResult(
         effects, prober.costs, prober.missing(list(effects["intervention"].unique())), options.direction
     )
-
-
-def _take(
-    reader: PassReader,
-    prober: Prober,
-    waiting: list[Any],
-    call: Callable[[nn.Module, Any], Any],
-    twin: nn.Module,
-    *,
-    last: bool,
-) -> None:
-    for read in reader.take(last=last):
-        batch = waiting.pop(0)
-        prober.add(read, reader.decisions.chosen, partial(_again, call, batch), twin)
 
 
 def _again(call: Callable[[nn.Module, Any], Any], batch: Any, model: nn.Module) -> Any:
