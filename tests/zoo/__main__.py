@@ -1,4 +1,4 @@
-"""``python -m tests.zoo [--forked] [NAME ...]``: one line for each host: ok, wrong, harmed or refused, and why."""
+"""``python -m tests.zoo [--public] [--forked] [NAME ...]``: one line a host: ok, wrong, harmed or refused, and why."""
 
 from __future__ import annotations
 
@@ -10,13 +10,18 @@ from collections import Counter
 from pathlib import Path
 
 from .judge import judge
-from .runner import every_host, run_pairs
+from .runner import HOSTS, PUBLIC, every_host, run_pairs
 
 
 def main(words: list[str]) -> int:
-    """Run the named hosts (parts of names will do), or all; ``--forked`` from one process instead of each in its own."""
-    names = [w for w in words if w != "--forked"]
-    hosts = [h for h in every_host().values() if not names or any(w in h.name for w in names)]
+    """Run the named hosts (parts of names will do), or all.
+
+    ``--forked``: from one process instead of each in its own. ``--public``: hosts made of public packages, which
+    ``public/requirements.txt`` names.
+    """
+    names = [w for w in words if not w.startswith("--")]
+    known = every_host(PUBLIC if "--public" in words else HOSTS)
+    hosts = [h for h in known.values() if not names or any(w in h.name for w in names)]
     root = Path(tempfile.mkdtemp(prefix="zoo-"))
     began = time.monotonic()
     pairs = run_pairs(hosts, root, forked="--forked" in words)

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 HOSTS = Path(__file__).resolve().parent / "hosts"
-SHARED = ("kit", "common")
+PUBLIC = HOSTS.with_name("public")
+SHARED = ("kit", "common", "outside")
 ARM = "zoo"
 
 
@@ -68,10 +69,10 @@ class Pair:
     runs: Path
 
 
-def every_host() -> dict[str, Host]:
-    """All hosts, by name."""
+def every_host(folder: Path = HOSTS) -> dict[str, Host]:
+    """All hosts of a folder, by name."""
     found = {}
-    for path in sorted(HOSTS.glob("*.py")):
+    for path in sorted(folder.glob("*.py")):
         if path.stem in SHARED:
             continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
