@@ -84,6 +84,7 @@ class Decisions:
         self.chosen: dict[Site, Reading | str] = {}
         self.lengths: dict[Site, set[tuple[int, int]]] = {}
         self.missing = 0
+        self._parts: dict[Site, list[Site]] = {}
         self._waiting: list[Waiting] = []
         self._bytes = 0
         self._ready: list[ReadBatch] = []
@@ -98,7 +99,23 @@ class Decisions:
         """Whether a site's arithmetic is known or still to be found."""
         return self._projections.get(site, True) is not None
 
-    def add(self, one: Waiting, sites: Sequence[Site]) -> None:
+    def parted(self, site: Site, items: list[Seen]) -> list[tuple[Site, list[Seen]]]:
+        """A batch's maps of one place, by what they are: several where one module is called in several roles.
+
+        Raises:
+            CaptureError: When it is called more or less often than before.
+        """
+        parts = self._parts.get(site)
+        if parts is None:
+            return [(site, items)]
+        if len(parts) != len(items):
+            raise CaptureError(
+                f"{site.module} was called {len(items)} times on a batch and {len(parts)} times on those before, in roles "
+                "that differ; its numbers are not kept"
+            )
+        return [(part, [item]) for part, item in zip(parts, items) if not self.ignores(part)]
+
+    def add(self, one: Waiting, sites: list[Site]) -> None:
         """Take a batch; sites have learned from it.
 
         Raises:
@@ -117,11 +134,11 @@ class Decisions:
         if self.chosen or several >= BATCHES_BEFORE or self._bytes > BYTES_BEFORE:
             self.decide(sites)
 
-    def decide(self, sites: Sequence[Site]) -> None:
-        """Decide on what there is, and hand over what waits."""
+    def decide(self, sites: list[Site]) -> None:
+        """Decide on what there is, and hand over what waits; ``sites`` gets the parts of those that have several roles."""
         waiting, self._waiting, self._bytes = self._waiting, [], 0
-        for site in sites:
-            if site in self.chosen or site.alive is None:
+        for site in [part for whole in list(sites) for part in self._with_parts(whole, waiting, sites)]:
+            if site in self.chosen or site.alive is None or site in self._parts:
                 continue
             choice = site.decision
             if choice == "ambiguous":
@@ -135,6 +152,27 @@ class Decisions:
                 site.alive = [choice]
         for one in waiting:
             self._ready.append(self._read(one))
+
+    def _with_parts(self, site: Site, waiting: Sequence[Waiting], sites: list[Site]) -> list[Site]:
+        """The site, or its calls one by one where only they hold together: one module that reads in several roles."""
+        if site in self.chosen or site in self._parts or any(r.cross for r in site.alive or ()):
+            return [site]
+        seen = [(one, one.items[site]) for one in waiting if site in one.items]
+        counts = {len(items) for _, items in seen}
+        if len(counts) != 1 or counts == {1}:
+            return [site]
+        parts = [Site(site.module, site.lines, site.heads) for _ in seen[0][1]]
+        for one, items in seen:
+            for part, item in zip(parts, items):
+                part.learn([item], one.facts)
+        if not any(isinstance(p.decision, Reading) and p.decision.cross for p in parts):
+            return [site]
+        self._parts[site] = parts
+        sites.extend(parts)
+        for one, items in seen:
+            del one.items[site]
+            one.items.update({part: [item] for part, item in zip(parts, items)})
+        return parts
 
     def take(self) -> list[ReadBatch]:
         """Batches that are ready."""

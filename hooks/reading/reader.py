@@ -320,8 +320,9 @@ class PassReader:
                 if self.decisions.ignores(site):
                     continue
                 used = self._first_forward(group, site, found, facts)
-                site.learn(used, facts)
-                items[site] = used
+                for part, of_part in self.decisions.parted(site, used):
+                    part.learn(of_part, facts)
+                    items[part] = of_part
             prediction = prediction_of(group.outer, {id(r) for r in self.naming.roots}, facts.n)
             self._note_identity(identity, prediction)
             self.decisions.add(Waiting(identity, facts, items, prediction), self.sites)

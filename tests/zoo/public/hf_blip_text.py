@@ -1,13 +1,13 @@
-"""Hugging Face BLIP's text encoder: words read atoms as if they were image patches."""
+"""Hugging Face BLIP's text encoder: words read atoms as image patches; its layer drops the mask it is given (5.23)."""
 
 from outside import HEADS, D, Outputs, counts, run, vocabulary
 from torch import nn
 from transformers import BlipTextConfig
 from transformers.models.blip.modeling_blip_text import BlipTextModel
 
-ZOO = {"elements": "true"}
+ZOO = {"elements": "true", "says": "missing_mask"}
 config = BlipTextConfig(vocab_size=len(vocabulary), hidden_size=D, encoder_hidden_size=D, num_hidden_layers=2,
-                        num_attention_heads=HEADS, intermediate_size=2 * D, is_decoder=True)  # fmt: skip
+                        num_attention_heads=HEADS, intermediate_size=2 * D, is_decoder=True, attn_implementation="eager")  # fmt: skip
 
 
 class Fuse(nn.Module):
@@ -31,7 +31,7 @@ def maps(batch):
     a, t = counts(batch)
     for name in names:
         q, k = out.found[f"{name}.query"], out.found[f"{name}.key"]
-        yield f"fuse.{name}", "text_to_atom", out.weights(q, k, batch["atom_mask"]), t, a
+        yield f"fuse.{name}", "text_to_atom", out.weights(q, k, None), t, a
 
 
 run(fuse, maps)

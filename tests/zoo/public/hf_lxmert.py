@@ -1,6 +1,6 @@
 """Hugging Face LXMERT: words read atoms and atoms read words through one shared cross attention, two layers."""
 
-from outside import HEADS, D, counts, run
+from outside import HEADS, D, counts, run, truth
 from torch import nn
 from transformers import LxmertConfig
 from transformers.models.lxmert.modeling_lxmert import LxmertXLayer
@@ -20,21 +20,25 @@ class Fuse(nn.Module):
         self.layers = nn.ModuleList(LxmertXLayer(config) for _ in range(2))
 
     def forward(self, atoms, words, atom_mask, word_mask):
-        self.kept = []
         for layer in self.layers:
-            found = layer(words, additive(word_mask), atoms, additive(atom_mask), output_attentions=True)
-            words, atoms = found[:2]
-            self.kept.append(found[2])
+            words, atoms = layer(words, additive(word_mask), atoms, additive(atom_mask))[:2]
         return atoms
 
 
 fuse = Fuse()
+kept = {i: [] for i in range(2)}
+if truth.full:
+    for i, layer in enumerate(fuse.layers):
+        layer.visual_attention.att.dropout.register_forward_pre_hook(lambda m, a, i=i: kept[i].append(a[0]))
 
 
 def maps(batch):
     a, t = counts(batch)
-    for i, w in enumerate(fuse.kept):
-        yield f"fuse.layers.{i}.visual_attention.att", "text_to_atom", w, t, a
+    for i, weights in kept.items():
+        name = f"fuse.layers.{i}.visual_attention.att"
+        yield name, "text_to_atom", weights[0], t, a
+        yield name, "atom_to_text", weights[1], a, t
+        weights.clear()
 
 
 run(fuse, maps)
