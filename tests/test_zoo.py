@@ -12,82 +12,7 @@ from zoo.runner import Pair, every_host, run_pairs
 
 pytestmark = pytest.mark.slow
 
-#: Hosts that are judged ``ok``; `python -m tests.zoo` judges all there are.
-LANDED: tuple[str, ...] = (
-    "additive_masks",
-    "autocast_bf16",
-    "checkpointing",
-    "compiled_module",
-    "crysmm_family",
-    "data_parallel",
-    "decoder_memory",
-    "diverged",
-    "element_labels",
-    "flat_atoms_padded_words",
-    "flat_global",
-    "flat_loop",
-    "fused_in_root",
-    "graph_lookalike",
-    "harm_copies",
-    "harm_counted_forward",
-    "harm_fast_path",
-    "harm_inside_pass",
-    "harm_iterator_type",
-    "harm_script_export",
-    "harm_spawn",
-    "harm_weakrefs",
-    "heads_in_batch",
-    "heads_last",
-    "hf_cross_eager",
-    "hf_cross_sdpa",
-    "hf_trainer",
-    "host_sitecustomize",
-    "ids_concat",
-    "ids_duplicated",
-    "ids_in_batch",
-    "ids_iterable",
-    "ids_nowhere",
-    "ids_random_split",
-    "ids_shuffled",
-    "ids_subset",
-    "ignite_engine",
-    "isolated",
-    "latents_over_atoms",
-    "lightning_test",
-    "loader_dl",
-    "loader_grads_on",
-    "loader_inline",
-    "loader_named_later",
-    "loader_testloader",
-    "mha_no_weights",
-    "mha_seq_first",
-    "micro_batches_anew",
-    "no_attention",
-    "no_cross_attention",
-    "no_mask",
-    "one_crystal_a_call",
-    "own_python_path",
-    "pad_mask_true_is_padding",
-    "pyg_graph_text",
-    "qformer",
-    "query_rows_masked",
-    "renamed_fork",
-    "resampled_text",
-    "self_attention_equal_counts",
-    "softmax_by_hand",
-    "test_step_forward",
-    "text_encoder_beside",
-    "tokenised_at_start",
-    "tokenised_in_dataset",
-    "tokenised_in_workers",
-    "tokens_byte_level",
-    "tokens_end_of_word",
-    "tokens_metaspace",
-    "tokens_minilm",
-    "torchrun_ranks",
-    "two_stage",
-    "two_tokenizer_calls",
-)
+HOSTS = every_host()
 #: Hosts that get the launcher's own processes here too; `python -m tests.zoo` gives them to all.
 REAL = ("crysmm_family", "harm_spawn", "mha_no_weights")
 
@@ -95,7 +20,7 @@ REAL = ("crysmm_family", "harm_spawn", "mha_no_weights")
 @pytest.fixture(scope="module")
 def pairs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pair]:
     """Every host that this session asks for, and one to test the judge with; see ``run_pairs`` for forks."""
-    hosts = every_host()
+    hosts = HOSTS
     asked = {"crysmm_family"}
     for item in request.session.items:
         if getattr(item, "module", None) is request.module:
@@ -109,7 +34,7 @@ def pairs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return pairs
 
 
-@pytest.mark.parametrize("name", LANDED)
+@pytest.mark.parametrize("name", HOSTS)
 def test_a_host_is_read_truly_and_left_as_it_was(name: str, pairs: dict[str, Pair]) -> None:
     verdict = judge(pairs[name])
     assert verdict.status == "ok", verdict.reason

@@ -362,9 +362,10 @@ class PassReader:
         if len(rounds) < 2:
             return found
         first = [i for i in found if i.outer == rounds[0]]
-        if first and len(first) < len(found) and site.would_hold(first, facts):
-            return first
-        return found
+        if not first or len(first) == len(found):
+            return found
+        strength = site.strength(first, facts)
+        return first if strength[1] and strength >= site.strength(found, facts) else found
 
     def take(self, *, last: bool = False) -> Iterator[ReadBatch]:
         """Batches that are ready.

@@ -159,11 +159,13 @@ class Site:
         shown = [i.shown for i in items]
         self.alive = [r for r in start if self._holds(r, values, facts, shown)]
 
-    def would_hold(self, items: Sequence[Seen], facts: Facts) -> bool:
-        """Whether these maps alone make up a batch in some named way."""
+    def strength(self, items: Sequence[Seen], facts: Facts) -> tuple[bool, int, bool]:
+        """How well these maps make up a batch: atoms against tokens, sides named, crystals first as convention has it."""
         trial = Site(self.module, self.lines, self.heads, None if self.alive is None else list(self.alive))
         trial.learn(items, facts)
-        return any(r.named for r in trial.alive or ())
+        return max(
+            ((r.cross, r.named, r.layout.order[0] <= 0) for r in trial.alive or ()), default=(False, 0, False)
+        )
 
     def _holds(
         self,
