@@ -85,11 +85,7 @@ def test_runs_know_their_seed_property_unit_and_configuration(quick) -> None:
     for arm, layers in ARMS.items():
         run = attn.open_run(folder / "demo" / "runs" / arm)
         assert run.state == "complete"
-        assert (run.info["host_seed"], run.info["property"], run.info["unit"]) == (
-            0,
-            "structural_complexity",
-            "bits/cell",
-        )
+        assert (run.info["host_seed"], run.info["property"], run.info["unit"]) == (0, "packing_fraction", "%")
         assert run.info["host_config"]["middle_fusion_layers"] == list(layers)
         assert run.checkpoint().role.startswith("best_val")
 

@@ -6,17 +6,17 @@ import re
 
 import numpy as np
 import pytest
+from ase.data import atomic_numbers, covalent_radii
 
+from crysmm_attn_plugin.demo.build_crystals import packing_fraction
 from crysmm_attn_plugin.demo.crystals import (
     DATA_FILE,
-    DEMO_PROPERTY,
     Crystal,
     load_demo_crystals,
     read_folder,
     to_cif,
     write_folder,
 )
-from crysmm_attn_plugin.demo.target import structural_complexity
 from crysmm_attn_plugin.demo.wording import describe_crystal
 from crysmm_attn_plugin.errors import UsageError
 from crysmm_attn_plugin.records import Structure
@@ -64,50 +64,22 @@ def test_no_two_crystals_are_the_same_cell_of_the_same_elements() -> None:
     assert len(set(keys)) == len(keys)
 
 
-def test_the_target_is_the_structural_complexity_of_the_shipped_structure() -> None:
+def test_the_target_is_the_packing_fraction_of_the_shipped_structure() -> None:
     for crystal in CRYSTALS[::10]:
-        assert crystal.target == pytest.approx(structural_complexity(crystal.atoms()), abs=6e-4)
-        count = len(crystal.elements)
-        assert 0 <= crystal.target <= count * np.log2(count) + 1e-3
-        kinds = np.array([crystal.elements.count(e) for e in set(crystal.elements)])
-        # Atoms of two elements are never on one orbit; a primitive cell is what ships.
-        assert crystal.target >= -(kinds * np.log2(kinds / count)).sum() - 1e-3, crystal.id
-
-
-@pytest.mark.parametrize(("name", "bits"), [("halite", 2.0), ("diamond", 0.0), ("corundum", 9.710)])
-def test_complexity_is_the_known_one_of_known_minerals_whatever_the_cell(name, bits) -> None:
-    from ase.build import bulk
-    from ase.spacegroup import crystal
-    from jarvis.core.atoms import ase_to_atoms
-
-    cell = {
-        "halite": lambda: bulk("NaCl", "rocksalt", a=5.64, cubic=True),
-        "diamond": lambda: bulk("C", "diamond", a=3.57, cubic=True),
-        "corundum": lambda: crystal(
-            ["Al", "O"],
-            [(0, 0, 0.3522), (0.3063, 0, 0.25)],
-            spacegroup=167,
-            cellpar=[4.76, 4.76, 12.99, 90, 90, 120],
-        ),
-    }[name]()
-    assert structural_complexity(ase_to_atoms(cell)) == pytest.approx(bits, abs=1e-3)
-    assert structural_complexity(ase_to_atoms(cell.repeat((1, 2, 1)))) == pytest.approx(bits, abs=1e-3)
+        radii = [covalent_radii[atomic_numbers[e]] for e in crystal.elements]
+        spheres = sum(4 / 3 * np.pi * r**3 for r in radii)
+        volume = abs(np.linalg.det(np.array(crystal.structure.lattice)))
+        assert crystal.target == pytest.approx(100 * spheres / volume, rel=1e-4)
+        assert packing_fraction(crystal.atoms()) == pytest.approx(crystal.target, rel=1e-4)
 
 
 def test_no_text_states_its_target_or_the_word_for_it() -> None:
     for crystal in CRYSTALS:
-        for word in ("complexity", "information", " bit", "orbit", "Wyckoff", "equivalent"):
-            assert word not in crystal.text, crystal.id
-
-
-def test_what_the_texts_state_does_not_fix_the_target() -> None:
-    """The same space group and number of atoms come with different targets."""
-    stated: dict[str, set[float]] = {}
-    for crystal in CRYSTALS:
-        group = re.search(r"number (\d+)\)", crystal.text)
-        assert group
-        stated.setdefault(f"{group.group(1)}/{len(crystal.elements)}", set()).add(crystal.target)
-    assert sum(len(values) > 1 for values in stated.values()) >= 10
+        numbers = {float(n) for n in re.findall(r"\d+\.\d+", crystal.text)}
+        for stated in (crystal.target, crystal.target / 100):
+            assert not any(abs(n - stated) < 1e-4 * stated for n in numbers), crystal.id
+        assert "packing" not in crystal.text
+        assert "density" not in crystal.text
 
 
 def test_every_text_speaks_of_symmetry_coordination_distances_and_its_elements() -> None:
@@ -138,8 +110,8 @@ def test_source_and_licences_are_in_the_data_file() -> None:
 
 def test_crystals_survive_writing_and_reading_as_cif(tmp_path) -> None:
     chosen = CRYSTALS[::9]
-    write_folder(chosen, tmp_path, property=DEMO_PROPERTY)
-    back = read_folder(tmp_path, property=DEMO_PROPERTY).crystals
+    write_folder(chosen, tmp_path, property="packing_fraction")
+    back = read_folder(tmp_path, property="packing_fraction").crystals
     assert [c.id for c in back] == [c.id for c in chosen]
     for ours, theirs in zip(chosen, back):
         assert theirs.elements == ours.elements
@@ -155,7 +127,7 @@ def test_crystals_survive_writing_and_reading_as_cif(tmp_path) -> None:
 def test_texts_with_commas_quotes_and_newlines_survive_the_table(tmp_path) -> None:
     awkward = Crystal("salt", _salt().structure, 'a, "b"\nÅ c', 1.5)
     write_folder([awkward], tmp_path)
-    assert read_folder(tmp_path, property=DEMO_PROPERTY).crystals[0].text == awkward.text
+    assert read_folder(tmp_path, property="packing_fraction").crystals[0].text == awkward.text
 
 
 def test_a_cif_lists_every_atom_in_node_order() -> None:
@@ -176,4 +148,4 @@ def test_a_cif_lists_every_atom_in_node_order() -> None:
 def test_a_broken_folder_is_refused_naming_the_place(tmp_path, spoil, words) -> None:
     spoil(write_folder([_salt()], tmp_path))
     with pytest.raises(UsageError, match=words):
-        read_folder(tmp_path, property=DEMO_PROPERTY)
+        read_folder(tmp_path, property="packing_fraction")

@@ -32,9 +32,7 @@ DATA_FILE = "crystals.json.gz"
 #: Columns of ``description.csv``, in the order the hosts read them.
 CSV_COLUMNS = ("id", "composition", "target", "description", "file name")
 #: Name of the shipped target as a property folder.
-DEMO_PROPERTY = "structural_complexity"
-#: Its unit.
-DEMO_UNIT = "bits/cell"
+DEMO_PROPERTY = "packing_fraction"
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,6 @@ from torch.utils.data import DataLoader
 
 from crysmm_attn_plugin.demo.config import HostConfig, config_from, load_config
 from crysmm_attn_plugin.demo.crystals import (
-    DEMO_UNIT,
     Crystal,
     CrystalSet,
     load_demo_crystals,
@@ -313,7 +312,7 @@ def capture(
             "host_seed": config.random_seed,
             "property": config.property_name,
             "dataset": config.dataset if config.root_dir else "demo crystals",
-            "unit": "" if config.root_dir else DEMO_UNIT,
+            "unit": "" if config.root_dir else "%",
         },
     )
 
