@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-TABLE = ROOT / "docs" / "versions.csv"
 TORCH = "torch==2.13.0"
 #: What any row's tests need beside the package.
 TOOLS = ("pytest", "hypothesis", "markdown-it-py>=3", "setuptools>=70.1", "psutil")
