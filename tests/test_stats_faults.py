@@ -17,6 +17,7 @@ from crysmm_attn_plugin.stats.compare import compare
 from crysmm_attn_plugin.stats.contrast import Contrast, resample
 from crysmm_attn_plugin.stats.coupling import couple
 from crysmm_attn_plugin.stats.effects import hodges_lehmann, walsh_cut
+from crysmm_attn_plugin.stats.metric_results import beyond_smallest
 from crysmm_attn_plugin.stats.planning import Variation, crystals_for, detectable, planned_power, variation
 from crysmm_attn_plugin.stats.runs import collapsed, run_permutation
 from crysmm_attn_plugin.stats.splines import curve, jumps
@@ -234,6 +235,20 @@ def test_a_true_change_of_four_fifths_of_the_smallest_effect_rarely_passes_for_l
         by_estimate.append(abs(float((x - y).mean())) >= smallest)
     assert share(passed) <= 0.025 + slack(600, 0.025)
     assert share(by_estimate) > 0.25
+
+
+def test_one_of_four_changes_just_at_the_smallest_effect_rarely_passes_it() -> None:
+    """Four metrics that move together, each as large as its smallest effect: one by one they pass in 7 % of studies."""
+    design, smallest, joint, single = Design(60, noise=0.0), 0.2, [], []
+    rng = np.random.default_rng(3)
+    shared, base = studies(design, 500, rng)
+    for x, y in zip(shared, base):
+        own = 0.25 * rng.standard_normal((4, 60))
+        spreads = [Contrast(x + smallest + o, y).spread() for o in own]
+        joint.append(any(beyond_smallest(spreads, [smallest] * 4, 0.05)))
+        single.append(any(s.p_above(smallest) < 0.025 for s in spreads))
+    assert share(joint) <= 0.05 + slack(500, 0.05)
+    assert share(single) >= share(joint)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from benchmarks.calibration.design import CRYSTAL_SD, Design
 from crysmm_attn_plugin.stats.contrast import Contrast, resample
 from crysmm_attn_plugin.stats.engine import Spread
 from crysmm_attn_plugin.stats.equivalence import claims_equivalence
-from crysmm_attn_plugin.stats.metric_results import disagreement_of
+from crysmm_attn_plugin.stats.metric_results import beyond_smallest, disagreement_of
 from crysmm_attn_plugin.stats.multiplicity import holm
 from crysmm_attn_plugin.stats.results import Outcome, Verdict
 from crysmm_attn_plugin.stats.signflip import joint_flips
@@ -168,7 +168,8 @@ def _word(
     """One study's verdict."""
     claim = claim_of(min(design.runs))
     outcomes: list[Outcome] = []
-    for spread, sign, value, p in zip(four, SIGNS, adjusted, alone):
+    passed = beyond_smallest(four, [SMALLEST] * len(four), ALPHA)
+    for spread, sign, value, p, passes in zip(four, SIGNS, adjusted, alone, passed):
         low, high = spread.interval(ALPHA)
         apart = bool(not design.several and disagreement_of(p, low, high, ALPHA))
         near = abs(spread.estimate) < SMALLEST
@@ -177,7 +178,7 @@ def _word(
                 estimate=spread.estimate,
                 expected_sign=sign,
                 established=value < ALPHA and not apart,
-                beyond=low >= SMALLEST or high <= -SMALLEST,
+                beyond=passes,
                 equivalent=near
                 and claims_equivalence(spread)
                 and spread.p_equivalence(-SMALLEST, SMALLEST) < ALPHA,

@@ -2,7 +2,7 @@
 
 Between-set variance after Paule and Mandel (1982); interval of the mean after Hartung and Knapp (2001) and Sidik and Jonkman
 (2002), never narrower than the one without their factor (Rover, Knapp and Friede 2015); prediction interval for another data
-set after Higgins, Thompson and Spiegelhalter (2009), with the upper quartile of the between-set variance's confidence
+set after Higgins, Thompson and Spiegelhalter (2009), with the upper tenth of the between-set variance's confidence
 distribution (Viechtbauer 2007) in place of its estimate, with which it held .88 for .95 in simulation.
 """
 
@@ -22,7 +22,7 @@ from crysmm_attn_plugin.stats.engine import t_quantile
 #: Data sets from which on a prediction interval is given.
 PREDICT_FROM = 3
 #: Level of Q at which the variance for predictions is taken.
-PREDICT_LEVEL = 0.25
+PREDICT_LEVEL = 0.1
 
 
 @dataclass(frozen=True)
@@ -115,14 +115,25 @@ def pool(
     factor = max(float((w * (y - mean) ** 2).sum()) / (k - 1), 1.0)
     se = math.sqrt(factor / float(w.sum()))
     half = t_quantile(alpha / 2, k - 1) * se
+    ends = (mean - half, mean + half)
+    p = float(2 * stats.t.sf(abs(mean) / se, k - 1))
+    if float(w.max() / w.sum()) > 2 / (k + 1):
+        # one data set outweighs the others: where its weight rests on too small a variance between sets the factor cannot
+        # mend it (.19 false positives at three sets), while the plain mean keeps its level whatever the errors
+        # (Bakirov and Szekely 2005)
+        plain, reach = float(y.mean()), float(y.std(ddof=1)) / math.sqrt(k)
+        t = t_quantile(alpha / 2, k - 1) * reach
+        ends = (min(ends[0], plain - t), max(ends[1], plain + t))
+        other = float(2 * stats.t.sf(abs(plain) / reach, k - 1)) if reach > 0 else float(plain == 0)
+        p = max(p, other) if plain * mean > 0 else 1.0
     fixed = 1 / v
     centre = float((fixed * y).sum() / fixed.sum())
     q = float((fixed * (y - centre) ** 2).sum())
     low = high = None
     if k >= PREDICT_FROM:
         wide = _between(y, v, float(stats.chi2.ppf(PREDICT_LEVEL, k - 1)))
-        reach = t_quantile(alpha / 2, k - 2) * math.sqrt(max(wide, tau2) + se**2)
-        low, high = mean - reach, mean + reach
+        beyond = t_quantile(alpha / 2, k - 2) * math.sqrt(max(wide, tau2) + se**2)
+        low, high = min(mean - beyond, ends[0]), max(mean + beyond, ends[1])
     z = float(stats.norm.ppf(1 - alpha / 2))
     own = list(intervals) if intervals is not None else [(a - z * b, a + z * b) for a, b in zip(y, s)]
     rows = tuple(
@@ -130,7 +141,7 @@ def pool(
         for name, a, b, ends, weight in zip(names, y, s, own, w / w.sum())
     )
     return PooledResult(
-        what, k, mean, mean - half, mean + half, float(2 * stats.t.sf(abs(mean) / se, k - 1)), low, high,
+        what, k, mean, *ends, p, low, high,
         math.sqrt(tau2), max(0.0, 1 - (k - 1) / q) if q > 0 else 0.0, q, float(stats.chi2.sf(q, k - 1)), rows, 1 - alpha,
     )  # fmt: skip
 
