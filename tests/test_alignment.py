@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 import re
@@ -13,6 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.planted_alignment import study
+from crysmm_attn_plugin.capture.batch_words import SCOPES, BatchWords
+from crysmm_attn_plugin.capture.padded_rows import reduce_padded
 from crysmm_attn_plugin.capture.rows import reduce_call
 from crysmm_attn_plugin.metrics.alignment import alignment_of, auc_against_all
 from crysmm_attn_plugin.metrics.blocks import block_share, nested_share
@@ -212,7 +215,9 @@ def batch_of(seed: int) -> tuple[BatchIdentity, dict[str, AttentionCall]]:
         ]
         scores = torch.from_numpy(rng.normal(size=(3, 2, queries, keys)))
         weights = scores.masked_fill(~masks[1][:, None, None], -math.inf).softmax(-1)
-        calls[direction] = AttentionCall("fusion", 0, direction, weights, *masks)  # type: ignore[arg-type]
+        calls[direction] = AttentionCall(
+            "fusion", 0, "text_to_atom" if direction == "text_to_atom" else "atom_to_text", weights, *masks
+        )
     return identity, calls
 
 
@@ -318,3 +323,29 @@ def test_planted_alignment_is_found_and_none_where_none_was_planted() -> None:
     assert planted["found"] == 1
     assert planted["mean_arm"] > 0.58 > 0.52 > planted["mean_baseline"] > 0.48
     assert none["found"] <= 4 / 12  # binomial(12, 0.05) is above four once in two thousand
+
+
+@pytest.mark.parametrize("direction", ["atom_to_text", "text_to_atom"])
+def test_sites_are_read_from_structures_on_every_device(direction: str) -> None:
+    identity, calls = batch_of(3)
+    lattice = ((5.0, 0.0, 0.0), (0.0, 5.0, 0.0), (0.0, 0.0, 6.0))
+    places = ((0.0, 0.0, 0.0), (0.5, 0.5, 0.5), (0.5, 0.5, 0.0), (0.5, 0.0, 0.5), (0.0, 0.5, 0.5))
+    structure = Structure(lattice, places, ("Fe", "Fe", "O", "O", "O"))
+    identity = dataclasses.replace(identity, structures=(None, structure, None))
+    sites = inequivalent_sites(structure)
+    assert sites is not None
+    kinds = np.array([0, 0, 1, 1, 1])
+    assert 2 < len(set(sites)) < 5
+    real = reduce_call(calls[direction], identity).block
+    padded = reduce_padded(calls[direction], BatchWords(identity), SCOPES, wanted=frozenset(), head_mean=True)
+    found = np.asarray(real.values)[..., real.names.index("site_blocks")]
+    other = padded.values[..., padded.names.index("site_blocks")].numpy()
+    np.testing.assert_allclose(found, other, rtol=1e-4, atol=1e-5)
+    assert np.isfinite(found[1]).all()
+    assert np.isnan(found[[0, 2]]).all()
+    labels = (identity.tokens or ())[1]
+    assert labels is not None
+    n = len(labels.tokens)
+    w = calls[direction].weights[1].numpy()
+    by_atom = w[:, :5, :n] if direction == "atom_to_text" else w[:, :n, :5].swapaxes(1, 2)
+    np.testing.assert_allclose(found[1, 0, :2], nested_share(by_atom, kinds, np.array(sites)), rtol=1e-4)

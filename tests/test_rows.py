@@ -17,7 +17,6 @@ from crysmm_attn_plugin.capture.accumulator import Accumulator, RowGroup
 from crysmm_attn_plugin.capture.batch_words import SCOPES, BatchWords
 from crysmm_attn_plugin.capture.maps import MapKeeper
 from crysmm_attn_plugin.capture.padded_rows import reduce_padded
-from crysmm_attn_plugin.capture.read_what import READ, WORDS_READ
 from crysmm_attn_plugin.capture.rows import Block, reduce_call
 from crysmm_attn_plugin.metrics import attention_metrics
 from crysmm_attn_plugin.records import AttentionCall, BatchIdentity, TokenLabels, Window
@@ -83,10 +82,10 @@ def test_padded_tensors_and_real_cells_give_the_same_numbers(
     call = call_of(batch, direction, seed)
     real = reduce_call(call, batch).block
     padded = reduce_padded(call, BatchWords(batch), SCOPES, wanted=frozenset(), head_mean=True)
-    assert set(padded.names) == set(real.names) - {*READ, *WORDS_READ}
+    assert set(padded.names) == set(real.names)
     np.testing.assert_array_equal(padded.n_queries, real.n_queries)
     np.testing.assert_array_equal(padded.n_keys, real.n_keys)
-    for name in padded.names:
+    for name in real.names:
         other = padded.values[..., padded.names.index(name)].numpy()
         if name == "effective_tokens_01":  # a weight within rounding of a tenth may fall either way
             assert np.nanmean(np.abs(of(real, name) - other)) < 0.05

@@ -13,6 +13,8 @@ import numpy as np
 import torch
 
 from crysmm_attn_plugin.capture.batch_words import PLAIN, BatchWords
+from crysmm_attn_plugin.capture.padded_read import read_masks, read_of
+from crysmm_attn_plugin.capture.read_what import READ, WORDS_READ
 from crysmm_attn_plugin.capture.real_rows import MASSES, Found
 from crysmm_attn_plugin.metrics.padded import (
     NAN,
@@ -82,6 +84,13 @@ def reduce_padded(
         found = metrics_of(each[0].weights, each[0].keys, [x.rows for x in each], wanted)
     for metrics, scope in zip(found, each):
         metrics |= _masses(scope, wanted)
+    reads_text = call.direction == "atom_to_text"
+    offered = () if len(each) == 1 else (*READ, *WORDS_READ) if reads_text else READ
+    read = [name for name in offered if not wanted or name in wanted]
+    if read:
+        masks = read_masks(words, reads_text, call.query_mask, call.key_mask)
+        for metrics, scope in zip(found, each):
+            metrics |= read_of(masks, scope.weights, scope.rows, scope.keys, reads_text, read)
     names = tuple(dict.fromkeys(name for metrics in found for name in metrics))
     values = torch.stack(
         [torch.stack([m[n].to(torch.float32) for n in names], -1) for m in found], 1

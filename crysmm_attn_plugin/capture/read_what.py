@@ -76,6 +76,9 @@ def words_read(
     for name, value in values.items():
         if name in at:
             found[:, :heads, at[name]], found[:, heads, at[name]] = value, value.mean(1)
+    if "reading_position" in at:  # of the average, not the average of the heads'
+        words = worded.mean(1)
+        found[:, heads, at["reading_position"]] = np.where(words > 1e-6, where[..., 2].mean(1) / words, np.nan)
     return found
 
 
