@@ -142,6 +142,7 @@ def read_of(
     Returns:
         Name -> (B, maps).
     """
+    weights = weights.float()
     found = _aligned(masks, weights, rows, keys, reads_text)
     real, seen = rows[:, None].float(), keys.float()
     if reads_text:

@@ -78,7 +78,9 @@ def words_read(
             found[:, :heads, at[name]], found[:, heads, at[name]] = value, value.mean(1)
     if "reading_position" in at:  # of the average, not the average of the heads'
         words = worded.mean(1)
-        found[:, heads, at["reading_position"]] = np.where(words > 1e-6, where[..., 2].mean(1) / words, np.nan)
+        found[:, heads, at["reading_position"]] = np.where(
+            words > 1e-6, where[..., 2].mean(1) / words, np.nan
+        )
     return found
 
 
