@@ -19,9 +19,9 @@ ERRORS = 2.0
 PAGE = """# Calibration
 
 Simulated comparisons with a known truth, judged by the package's own functions: `python -m benchmarks.calibration`,
-{studies} studies a design, {n_resamples} sign flips and resamples, seed {seed}; made {when} in {minutes:.0f} minutes of
+{studies} studies a design (the tables say how many), {n_resamples} sign flips and resamples, seed {seed}; made {when} in {minutes:.0f} minutes of
 processor time. A rate counts as failing when it lies more than {errors:g} standard errors of simulation beyond its bound
-({error:.4f} each at {replicates} studies).
+({error:.4f} each at {replicates} studies, more at fewer).
 
 **{failed} failing cells of {cells}.** Every cell: [calibration.csv](calibration.csv) (one metric),
 [calibration_verdicts.csv](calibration_verdicts.csv) (verdicts), [calibration_pooled.csv](calibration_pooled.csv) (several
