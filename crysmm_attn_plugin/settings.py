@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from crysmm_attn_plugin.catalogue import known_languages
 from crysmm_attn_plugin.errors import UsageError
+from crysmm_attn_plugin.urls import refuse_url
 
 ENV_PREFIX = "CRYSMM_ATTN_"
 TOML_NAME = "crysmm_attn.toml"
@@ -294,6 +295,8 @@ def _coerce(key: str, value: Any, default: Any, source: str) -> Any:
         raise wrong
     if key in _CHOICES and text not in _CHOICES[key]:
         raise wrong
+    if key == "out_dir":
+        refuse_url(text, f"{source}: out_dir")
     return text
 
 

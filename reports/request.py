@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 from crysmm_attn_plugin.catalogue import known_languages
 from crysmm_attn_plugin.errors import UsageError
 from crysmm_attn_plugin.reports.parts import part_names
+from crysmm_attn_plugin.urls import refuse_url
 
 if TYPE_CHECKING:
     from crysmm_attn_plugin.reports.prose_facts import Style
@@ -69,6 +70,7 @@ def check_folder(out_dir: str | os.PathLike[str]) -> Path:
         raise UsageError("the report folder's name is empty; name a folder, for example attention_report.")
     if "\0" in os.fspath(out_dir):
         raise UsageError("the report folder's name holds a null character; name another folder.")
+    refuse_url(out_dir, "the report folder")
     target = Path(out_dir).absolute()
     try:
         if target.exists() and not target.is_dir():

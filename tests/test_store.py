@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crysmm_attn_plugin.errors import NothingCapturedError, PartialStoreError, UsageError
+from crysmm_attn_plugin.errors import DamagedStoreError, NothingCapturedError, PartialStoreError, UsageError
 from crysmm_attn_plugin.records import (
     BatchIdentity,
     Checkpoint,
@@ -21,6 +21,7 @@ from crysmm_attn_plugin.records import (
     Window,
     WindowOutcome,
 )
+from crysmm_attn_plugin.settings import Settings
 from crysmm_attn_plugin.store.files import safe_name, write_atomic, write_json
 from crysmm_attn_plugin.store.reader import find_runs, open_run
 from crysmm_attn_plugin.store.writer import RunWriter, crystal_columns, seal
@@ -139,6 +140,36 @@ def test_the_arm_folder_opens_its_newest_run_and_two_arms_must_be_named(tmp_path
     seal(other.path)
     with pytest.raises(UsageError, match="2 arms"):
         open_run(tmp_path)
+
+
+def test_runs_are_read_from_a_url_and_never_written_to_one(tmp_path: Path) -> None:
+    """A store in memory stands for any that fsspec reads; what comes back is what a folder gives."""
+    import fsspec
+
+    seal(_write(tmp_path / "runs").path)
+    store = fsspec.filesystem("memory")
+    store.put(str(tmp_path / "runs"), "/bucket/runs", recursive=True)
+    try:
+        (found,) = find_runs("memory://bucket/runs")
+        assert found.attention.equals(open_run(tmp_path / "runs" / "full").attention)
+        assert not found.verify()
+        assert open_run("memory://bucket/runs/full/run").state == "complete"
+        part = next(n for n in store.find("/bucket/runs") if n.endswith(".parquet"))
+        store.pipe(part, store.cat(part)[:-7])
+        with pytest.raises(DamagedStoreError):
+            len(open_run("memory://bucket/runs").attention)
+    finally:
+        store.rm("/bucket", recursive=True)
+    with pytest.raises(UsageError, match="memory://bucket/runs does not exist or is empty"):
+        find_runs("memory://bucket/runs")
+    with pytest.raises(UsageError, match="nosuch://bucket cannot be read: Protocol not known"):
+        find_runs("nosuch://bucket")
+    for place in ("s3://bucket/runs", Path("s3://bucket/runs")):
+        with pytest.raises(UsageError, match="is a URL, and only folders are written to"):
+            RunWriter(place, "full")
+        with pytest.raises(UsageError, match=r"settings: out_dir s3:.* is a URL"):
+            Settings().replaced(out_dir=place)
+    assert not Path("s3:").exists()
 
 
 def test_missing_folders_splits_and_checkpoints_are_named(tmp_path: Path) -> None:

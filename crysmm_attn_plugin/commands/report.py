@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "runs",
         nargs="+",
         metavar="RUN",
-        help="a run folder, an arm's folder, or a folder of arms; any number",
+        help="a run folder, an arm's folder, or a folder of arms, or the URL of one; any number",
     )
     parser.add_argument(
         "--baseline",

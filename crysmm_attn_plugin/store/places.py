@@ -11,6 +11,7 @@ from typing import Any
 from crysmm_attn_plugin.errors import PartialStoreError, UsageError
 from crysmm_attn_plugin.store.journal import FOLDER as JOURNALS
 from crysmm_attn_plugin.store.manifest import MANIFEST
+from crysmm_attn_plugin.store.remote import here
 from crysmm_attn_plugin.store.schema import SCHEMA_VERSION
 
 
@@ -45,12 +46,12 @@ def refuse_later(path: Path, record: Mapping[str, Any]) -> None:
 
 
 def run_folders(path: str | os.PathLike[str]) -> list[Path]:
-    """Folders of the runs at or below ``path``, oldest first.
+    """Folders of the runs at or below ``path`` (a copy of them, when it is a URL), oldest first.
 
     Raises:
-        UsageError: When there is none.
+        UsageError: When there is none, or a URL cannot be read.
     """
-    root = Path(path)
+    root = here(path)
     if not root.exists():
         raise UsageError(f"{root} does not exist; give a run folder, an arm's folder or a folder of runs.")
     levels = ([root], root.glob("*"), root.glob("*/*"))

@@ -26,6 +26,7 @@ from crysmm_attn_plugin.store import labelled, outcomes
 from crysmm_attn_plugin.store.listing import Listing, read_listing, unlisted
 from crysmm_attn_plugin.store.means import CrystalMeans, crystal_means, crystals_of, metric_names
 from crysmm_attn_plugin.store.places import arm_of, is_run, refuse_later, run_folders
+from crysmm_attn_plugin.store.remote import here
 from crysmm_attn_plugin.store.tables import Rows, Shard, read_table, shards_of
 from crysmm_attn_plugin.store.whole import Damage, Files, Flaw
 
@@ -401,7 +402,7 @@ def open_run(path: str | os.PathLike[str], *, allow_partial: bool = False, damag
     """Open a run; given an arm's folder, its newest one.
 
     Args:
-        path: A run folder, or a folder that holds runs of one arm.
+        path: A run folder, or a folder that holds runs of one arm; or the URL of one, which is copied here first.
         allow_partial: Read a run whose manifest is missing or says partial.
         damaged: ``raise``, or ``skip`` to read what is whole of a damaged run; ``Run.damage`` lists the rest.
 
@@ -410,7 +411,7 @@ def open_run(path: str | os.PathLike[str], *, allow_partial: bool = False, damag
         PartialStoreError: When the run is partial and ``allow_partial`` is false.
         DamagedStoreError: When a file is not what was written and ``damaged`` is ``raise``.
     """
-    root = Path(path)
+    root = here(path)
     if root.is_dir() and is_run(root):
         return Run(root, allow_partial=allow_partial, damaged=damaged)
     folders = run_folders(root)

@@ -25,6 +25,7 @@ from crysmm_attn_plugin.store.listing import Entry, read_listing, unlisted
 from crysmm_attn_plugin.store.schema import SCHEMA_VERSION
 from crysmm_attn_plugin.store.seal import described, seal
 from crysmm_attn_plugin.store.whole import Flaw
+from crysmm_attn_plugin.urls import refuse_url
 
 __all__ = ["RunWriter", "WindowWriter", "crystal_columns", "new_run_id", "seal"]
 
@@ -64,6 +65,7 @@ class RunWriter:
         self.arm = arm
         self.run_id = run_id or new_run_id()
         self.rank = rank
+        refuse_url(out_dir, "out_dir")
         self.path = Path(out_dir).absolute() / safe_name(arm) / safe_name(self.run_id)
         self.path.mkdir(parents=True, exist_ok=True)
         self.journal = Journal(self.path, rank)
