@@ -41,13 +41,14 @@ class Registry(Mapping[str, T], Generic[T]):
     Args:
         what: What is kept, for messages.
         key: Descriptor -> name.
-        built_in: There from the start, and never replaced.
+        built_in: There from the start. What is there is replaced only by an item whose ``replaces`` says so.
     """
 
     def __init__(self, what: str, key: Callable[[T], str], built_in: Iterable[T] = ()) -> None:
         self.what, self._key = what, key
         self._items: dict[str, T] = {key(item): item for item in built_in}
         self._owners: dict[str, str] = dict.fromkeys(self._items, "")
+        self._replaced: dict[str, tuple[T, str]] = {}
 
     def __getitem__(self, name: str) -> T:
         return self._items[name]
@@ -70,12 +71,19 @@ class Registry(Mapping[str, T], Generic[T]):
             return ""
         if self._items[name] == item:
             return ""
+        if getattr(item, "replaces", False) and name not in self._replaced:
+            self._replaced[name] = self._items[name], holder
+            self._items[name], self._owners[name] = item, owner
+            return ""
         return f"the {self.what} {name!r} is there already ({'built in' if holder == '' else f'of {holder}'})"
 
     def remove(self, owner: str) -> None:
         """Forget everything of one plugin."""
         for name in [n for n, o in self._owners.items() if o == owner and owner]:
-            del self._items[name], self._owners[name]
+            if name in self._replaced:
+                self._items[name], self._owners[name] = self._replaced.pop(name)
+            else:
+                del self._items[name], self._owners[name]
 
     def added(self) -> tuple[T, ...]:
         """What is not built in."""

@@ -217,12 +217,14 @@ class PartRequest:
         folder: The report's folder in the making; files go here, under names of the part's own.
         langs: Languages asked for.
         style: ``nature``, ``apa`` or ``gbt``.
+        draft: ``reports.draft.Draft``: table, figures, paragraphs, and the sections of the parts made before.
     """
 
     comparison: Any
     folder: Path
     langs: tuple[str, ...]
     style: str = "nature"
+    draft: Any = None
 
 
 @dataclass(frozen=True)
@@ -240,6 +242,10 @@ class PartOutput:
     numbers: Mapping[str, Any] = field(default_factory=dict)
 
 
+#: In ``ReportPart.after``: made when the others are, because it shows their sections.
+LAST = "*"
+
+
 @dataclass(frozen=True)
 class ReportPart:
     """A part of a report.
@@ -249,12 +255,18 @@ class ReportPart:
         make: Makes it.
         summary: One line of what it is.
         needs: Why it cannot be made from a comparison, or an empty text; asked before ``make``.
+        after: Names of parts that must be made before it; ``LAST`` for all that are not ``LAST`` themselves.
+        files: Patterns of the files it writes, ``{lang}`` for a language's code.
+        replaces: It takes the place of the part of that name, built in or not; one that makes nothing blocks it.
     """
 
     name: str
     make: Callable[[PartRequest], PartOutput | None]
     summary: str = ""
     needs: Callable[[Any], str] | None = None
+    after: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    replaces: bool = False
 
     def __post_init__(self) -> None:
         _named("report part", self.name)

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crysmm_attn_plugin.descriptors import PartOutput, PartRequest, ReportPart
+from crysmm_attn_plugin.descriptors import ReportPart
 from crysmm_attn_plugin.errors import AttnError, StoreError
 from crysmm_attn_plugin.hooks.contract.specs import hookimpl
+from crysmm_attn_plugin.reports.formats import PARTS
 
 if TYPE_CHECKING:
     from crysmm_attn_plugin.store.reader import Run
@@ -19,30 +20,8 @@ log = logging.getLogger("crysmm_attn")
 
 @hookimpl
 def attn_report_parts() -> Sequence[ReportPart]:
-    """Alignment, metrics that plugins added, and interventions; the other parts are asked for by ``reports.write`` itself."""
-    return [
-        ReportPart("alignment", _alignment, "alignment with the text, blocks and sentences: table, figure"),
-        ReportPart("added_metrics", _added_metrics, "metrics that plugins added: sentence, table, figure"),
-        ReportPart("faithfulness", _faithfulness, "whether the attention is used: effects of interventions"),
-    ]
-
-
-def _alignment(request: PartRequest) -> PartOutput | None:
-    from crysmm_attn_plugin.reports import aligned  # numpy and pandas, which --help does without
-
-    return aligned.make(request)
-
-
-def _added_metrics(request: PartRequest) -> PartOutput | None:
-    from crysmm_attn_plugin.reports import added_metrics  # numpy and pandas, which --help does without
-
-    return added_metrics.make(request)
-
-
-def _faithfulness(request: PartRequest) -> PartOutput | None:
-    from crysmm_attn_plugin.reports import faithfulness  # numpy and pandas, which --help does without
-
-    return faithfulness.make(request)
+    """Figures, tables, paragraphs, page and the other formats."""
+    return PARTS
 
 
 @hookimpl

@@ -10,32 +10,24 @@ from typing import TYPE_CHECKING, cast
 
 from crysmm_attn_plugin.catalogue import known_languages
 from crysmm_attn_plugin.errors import UsageError
+from crysmm_attn_plugin.reports.formats import PARTS
 from crysmm_attn_plugin.reports.parts import part_names
 from crysmm_attn_plugin.urls import refuse_url
 
 if TYPE_CHECKING:
     from crysmm_attn_plugin.reports.prose_facts import Style
 
-#: Parts of a report that can be asked for alone. ``json`` (result.json) is always written.
-FORMATS = (
-    "json",
-    "csv",
-    "figures",
-    "tables",
-    "paragraphs",
-    "summary",
-    "markdown",
-    "html",
-    "samples",
-    "chemiscope",
-)
+#: Always written; asked for alone, ``result.json`` is all there is.
+ALWAYS = "json"
+#: The project's own formats: the parts that write files under names of their own.
+FORMATS = (ALWAYS, *(p.name for p in PARTS if p.files))
 LANGUAGES = ("en", "zh")
 STYLES = ("nature", "apa", "gbt")
 
 
 def known_formats() -> tuple[str, ...]:
     """Every part that can be asked for, those of plugins last."""
-    return (*FORMATS, *part_names())
+    return (ALWAYS, *part_names())
 
 
 def check_request(
