@@ -150,6 +150,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except ModuleNotFoundError as error:
+        if debug or error.name != "torch":
+            raise
+        print(
+            "crysmm-attn: error: this needs torch, which reading runs does not; pip install 'crysmm-attn[capture]'.",
+            file=sys.stderr,
+        )
+        return 1
     except OSError as error:
         if debug:
             raise
