@@ -49,7 +49,14 @@ def test_a_whole_report_is_written_and_runs_are_listed(runs: Path) -> None:
     done = without_torch(runs, "report", "runs", "--resamples", "199", "--lang", "en", "--out", "report")
     assert done.returncode == 0, done.stderr
     assert done.stderr.splitlines()[-1] == "False"
-    for name in ("report.html", "report.md", "result.json", "table.docx", "samples.parquet", "chemiscope.json.gz"):
+    for name in (
+        "report.html",
+        "report.md",
+        "result.json",
+        "table.docx",
+        "samples.parquet",
+        "chemiscope.json.gz",
+    ):
         assert (runs / "report" / name).stat().st_size > 60, name
 
 
