@@ -118,7 +118,7 @@ def interpreter(version: str) -> str | None:
 
 def wanted(row: Row) -> list[str]:
     """What is installed beside the package itself."""
-    own = [r for r in requirements() if row.torch or not r.startswith("torch")]
+    own = [*requirements(), *(requirements("capture") if row.torch else ())]
     if row.versions == "lowest":
         own = [lowest(r) for r in own]
     elif row.torch:
