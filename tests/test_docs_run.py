@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pytest
@@ -72,13 +73,13 @@ def test_the_tutorial_runs_and_shows_what_it_made(
     assert shown.count("text/html") >= 3
     assert not [o for c in cells for o in c["outputs"] if o["output_type"] == "error"]
     monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {}
+    names: dict[str, Any] = {}
     for number, cell in enumerate(cells):
         exec(compile("".join(cell["source"]), f"cell {number}", "exec"), names)
     figure = plt.gcf()
     figure.canvas.draw()
     assert figure.axes[0].get_ylabel() == "change in entropy (nats)"
-    assert len(figure.axes[0].collections[0].get_offsets()) == len(names["samples"])  # type: ignore[arg-type]
+    assert len(figure.axes[0].collections[0].get_offsets()) == len(names["samples"])
 
 
 def test_the_site_is_built_without_a_dead_link(tmp_path: Path) -> None:
