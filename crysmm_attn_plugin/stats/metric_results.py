@@ -164,16 +164,19 @@ def _analyse(panel: Panel, rows: list[_Row], choices: Choices) -> None:
                 group[i].p_adjusted, group[i].adjustment = float(p), "step-down max-T"
                 adjusted.add(id(group[i]))
     _adjust([r for r in rows if id(r) not in adjusted], choices)
-    families: dict[tuple[str, str, str], list[_Row]] = {}
+    _pass_smallest(rows, choices)
+
+
+def _pass_smallest(rows: list[_Row], choices: Choices) -> None:
+    """Say of every primary metric whether its change passes the smallest effect, asked of the family at once."""
+    verdicts: dict[tuple[str, str, str], list[_Row]] = {}
     for row in rows:
         if row.cell.metric in choices.primary:
-            families.setdefault(row.family, []).append(row)
-    for family in families.values():
-        found = [(r, s) for r in family if (s := _smallest(r, choices)) and r.decides is not None]
-        passed = beyond_smallest(
-            [r.decides.spread for r, _ in found if r.decides], [s for _, s in found], choices.alpha
-        )
-        for (row, _), passes in zip(found, passed):
+            verdicts.setdefault(row.family, []).append(row)
+    for family in verdicts.values():
+        asked = [(r, r.decides.spread, s) for r in family if r.decides and (s := _smallest(r, choices))]
+        passed = beyond_smallest([spread for _, spread, _ in asked], [s for _, _, s in asked], choices.alpha)
+        for (row, _, _), passes in zip(asked, passed):
             row.passes = passes
 
 
