@@ -115,13 +115,18 @@ def _ids(inputs: BatchInputs, places: list[tuple[Any, int]] | None, n: int) -> t
     if places is not None:
         found = [_id_at(dataset, position) for dataset, position in places]
         if all(i is not None for i in found):
-            return tuple(str(i) for i in found)
+            return tuple(_named(i) for i in found)
     in_batch = _ids_in_batch(inputs.batch, n)
     if in_batch is not None:
         return in_batch
     if inputs.positions is not None:
         return tuple(f"#{p}" for p in inputs.positions)
     return tuple(f"~{inputs.seen_before + i}" for i in range(n))
+
+
+def _named(value: str | int) -> str:
+    """An id as it is stored: a null character, at which older pandas end a string, is written as its symbol."""
+    return str(value).replace("\0", "\u2400")
 
 
 def _id_at(dataset: Any, position: int) -> Any:
@@ -141,7 +146,7 @@ def _ids_in_batch(batch: Any, n: int) -> tuple[str, ...] | None:
             continue
         values = leaf.flatten().tolist() if hasattr(leaf, "flatten") else list(leaf)
         if len(values) == n and all(isinstance(v, (str, int)) for v in values):
-            return tuple(str(v) for v in values)
+            return tuple(_named(v) for v in values)
     return None
 
 
