@@ -57,7 +57,7 @@ def document(
     body = []
     for level, title, text in blocks:
         if title == pick(TITLES["caption"], which):
-            body.append(_figure(text))
+            body.append(_figure(text, which))
             continue
         body.append(f"\\{_COMMANDS[level]}{{{to_latex(title)}}}" + (f"\n{to_latex(text)}" if text else ""))
     table = tables.to_latex(tables.main_table(result, style), which)
@@ -71,16 +71,17 @@ def alias(lang: str) -> str:
     return f"% the document in the report's first language\n\\input{{paragraphs.{lang}}}\n"
 
 
-def _figure(caption: str) -> str:
+def _figure(caption: str, lang: str) -> str:
     # the caption begins with its own number
     picture = "figures/attention_statistics_comparison"
     return "\n".join(
         [
             r"\begin{figure}[htbp]",
             r"\centering",
-            rf"\IfFileExists{{{picture}.pdf}}{{\includegraphics[width=\linewidth]{{{picture}.pdf}}}}"
+            rf"\IfFileExists{{{picture}.{lang}.pdf}}{{\includegraphics[width=\linewidth]{{{picture}.{lang}.pdf}}}}"
+            rf"{{\IfFileExists{{{picture}.pdf}}{{\includegraphics[width=\linewidth]{{{picture}.pdf}}}}"
             r"{\IfFileExists{attention_statistics_comparison.png}"
-            r"{\includegraphics[width=\linewidth]{attention_statistics_comparison.png}}{}}",
+            r"{\includegraphics[width=\linewidth]{attention_statistics_comparison.png}}{}}}",
             rf"\par\medskip\parbox{{\linewidth}}{{\small {to_latex(caption)}}}",
             r"\end{figure}",
         ]
