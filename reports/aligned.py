@@ -242,4 +242,9 @@ def _save(figure: Figure, path: Path) -> None:
     from crysmm_attn_plugin.reports.figures import style  # matplotlib
 
     with style.context():
-        write_atomic(path, lambda target: figure.savefig(target, format="png", metadata={"Title": NAME}))
+        write_atomic(
+            path,
+            lambda target: figure.savefig(
+                target, format="png", bbox_inches="tight", metadata={"Title": NAME}
+            ),
+        )

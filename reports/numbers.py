@@ -31,12 +31,20 @@ def decimals_for(width: float | None, *, most: int = 5) -> int:
     return min(max(1 - math.floor(math.log10(width)), 0), most)
 
 
+def interval_decimals(low: float, high: float, *, most: int = 5) -> int:
+    """As ``decimals_for``, and enough that an end which is not zero is not shown as zero."""
+    decimals = decimals_for(high - low, most=most)
+    while decimals < most and any(x != 0 and float(f"{x:.{decimals}f}") == 0 for x in (low, high)):
+        decimals += 1
+    return decimals
+
+
 def format_number(value: float | None, low: float | None = None, high: float | None = None) -> str:
     """A number at the precision its interval deserves; three significant figures without one."""
     if value is None or not math.isfinite(value):
         return MISSING
     if low is not None and high is not None and math.isfinite(low) and math.isfinite(high):
-        return fixed(value, decimals_for(high - low))
+        return fixed(value, interval_decimals(low, high))
     if value == 0:
         return "0"
     return fixed(value, min(max(2 - math.floor(math.log10(abs(value))), 0), 5))
@@ -46,7 +54,7 @@ def format_interval(low: float | None, high: float | None, *, lang: str = "en", 
     """``0.12 to 0.34`` (nature), ``[0.12, 0.34]`` (apa): two ends as the language writes them."""
     if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
         return MISSING
-    decimals = decimals_for(high - low)
+    decimals = interval_decimals(low, high)
     first, second = fixed(low, decimals), fixed(high, decimals)
     forms = language.numbers(lang).interval
     return forms.get(style, forms[""]).format(low=first, high=second)

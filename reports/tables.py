@@ -15,7 +15,13 @@ from crysmm_attn_plugin.reports import escape
 from crysmm_attn_plugin.reports import prose_facts as facts
 from crysmm_attn_plugin.reports.arm_names import arm_heading
 from crysmm_attn_plugin.reports.language import each, metric_label, pick, say
-from crysmm_attn_plugin.reports.numbers import decimals_for, fixed, format_number, format_p_value
+from crysmm_attn_plugin.reports.numbers import (
+    decimals_for,
+    fixed,
+    format_number,
+    format_p_value,
+    interval_decimals,
+)
 from crysmm_attn_plugin.reports.prose_facts import Style, Wording
 from crysmm_attn_plugin.stats.results import ComparisonResult, MetricResult, PairComparison
 
@@ -137,7 +143,7 @@ def main_table(result: ComparisonResult, style: Style = "nature") -> Table:
                     metric.p_adjusted,
                 )
             )
-            decimals.append(decimals_for(p.ci_high - p.ci_low))
+            decimals.append(interval_decimals(p.ci_low, p.ci_high))
             for lang, found in rows.items():
                 found.append(_row(metric, Wording(lang, style), decimals[-1]))
         e = pair.performance
