@@ -14,6 +14,7 @@ REPORT = ("report", "EMPTY")
 CHECKPOINTS = ("--checkpoint_full", "FILE", "--checkpoint_no_middle", "FILE")
 COMPARE = ("compare", *CHECKPOINTS, "--root_dir", "EMPTY")
 DECLARE = ("declare", "NEW", "--hypothesis", "x")
+EXPLAIN = ("explain", "--checkpoint", "FILE", "--cif", "FILE")
 HOST = ("--", "true")
 BAD: list[tuple[str, ...]] = [
     *((*REPORT, "--out", x) for x in ("", "FILE", "FILE/sub", f"NEW/{LONG}")),
@@ -67,6 +68,11 @@ BAD: list[tuple[str, ...]] = [
     *(("run", "--windows", x, *HOST) for x in ("sometimes", "0", "", "1.5")),
     *(("run", "--maps", x, *HOST) for x in ("-1", "few", "")),
     ("run", "--arm", "", *HOST), ("run", "--loader", "", *HOST), ("run",), ("run", "--", "no-such-command-at-all"),
+    *(("run", "--probe", x, *HOST) for x in ("nothing", "", "uniform,nothing")),
+    *(("explain", "--checkpoint", x, "--cif", "FILE") for x in ("", "NEW", "EMPTY")),
+    *(("explain", "--checkpoint", "FILE", "--cif", x) for x in ("", "NEW", "EMPTY")),
+    *((*EXPLAIN, flag, "") for flag in ("--text", "--out", "--host-dir", "--dataset", "--property")),
+    (*EXPLAIN, "--out", "FILE"), (*EXPLAIN, "--host-dir", "EMPTY/none"), ("explain",), EXPLAIN,
     *((command, x) for command in ("status", "repair") for x in ("", "EMPTY/none", "FILE")),
     ("plugins", "--lod"), ("plugins", "extra"), ("nothing",), ("--nothing",),
 ]  # fmt: skip

@@ -217,7 +217,7 @@ def _blocks(
     chance = (within * masks.chance[:, None]).sum(-1)
     share = _between(masks.sites, c).sum(-1) - (of_element * judged).sum(-1)
     spread = within.sum(-1)
-    defined = (judged.sum(-1) > 0) & (spread > ROUNDING * total.sum(-1))
+    defined = (judged.sum(-1) > 0) & (spread > ALIKE * squares)
     found["site_blocks"] = torch.where(defined, (share - chance) / (spread - chance), NAN)
     d = (by_atom - by_atom.sum(3, keepdim=True) / n_tokens[..., None, None]) * inside
     classes = masks.classes * on_tokens[:, None]

@@ -8,7 +8,7 @@ import numpy as np
 
 from crysmm_attn_plugin.capture.batch_words import PLAIN, CrystalWords
 from crysmm_attn_plugin.metrics.alignment import ALIGNMENT, excess, lift
-from crysmm_attn_plugin.metrics.blocks import adjusted
+from crysmm_attn_plugin.metrics.blocks import ALIKE, adjusted
 
 #: Names of both directions, in the order of their columns.
 BLOCKS = ("element_blocks", "site_blocks", "word_blocks")
@@ -99,7 +99,9 @@ def blocks_where_words_are_read(known: CrystalWords, shares: np.ndarray, wanted:
     ends = np.array(known.ends)
     found = np.full((len(ends), n_maps, len(wanted)), np.nan)
     flat_rows = atoms / np.maximum(ends, 1)  # the least that squares of rows summing to one can be
-    _atom_blocks(known, shares - shares.mean(0), known.segments.T, flat_rows, wanted, found)
+    mean = shares.mean(0)
+    of_mean = atoms * np.square(mean) @ known.segments.T
+    _atom_blocks(known, shares - mean, known.segments.T, of_mean, wanted, found)
     if "word_blocks" in wanted:
         offsets = [0, *np.cumsum(ends)]
         held = _held(known)
@@ -163,7 +165,7 @@ def _atom_blocks(
     known: CrystalWords,
     centred: np.ndarray,
     segments: np.ndarray,
-    least: np.ndarray,
+    of_mean: np.ndarray,
     wanted: Sequence[str],
     found: np.ndarray,
 ) -> None:
@@ -173,7 +175,7 @@ def _atom_blocks(
         known: The words and atoms.
         centred: (atoms, maps, keys) less the mean over atoms.
         segments: (keys, scopes) ones where a key is in a scope.
-        least: (scopes,) what squares of maps without any variance are.
+        of_mean: (maps, scopes) or (scopes,) squares that the mean row alone has, once an atom.
         wanted: Names of ``BLOCKS``.
         found: (scopes, maps, names), written to.
     """
@@ -190,9 +192,9 @@ def _atom_blocks(
 
     of_element = between(dealt, sizes)
     total = (dealt.T @ np.square(flat)).reshape(-1, n_maps, keys) @ segments
+    every = total.sum(0)
     if "element_blocks" in wanted:
-        every = total.sum(0)
-        value = adjusted(of_element.sum(0), every, every + least, len(sizes), atoms)
+        value = adjusted(of_element.sum(0), every, every + of_mean, len(sizes), atoms)
         found[..., wanted.index("element_blocks")] = value.T
     sites = known.sites if "site_blocks" in wanted else None
     if sites is None:
@@ -207,7 +209,7 @@ def _atom_blocks(
     chance = (within * ((k - 1) / np.maximum(sizes - 1, 1))[judged][:, None, None]).sum(0)
     share = between(on_site, on_site.sum(0)).sum(0) - of_element[judged].sum(0)
     spread = within.sum(0)
-    value = np.where(spread > ROUNDING * total.sum(0), (share - chance) / (spread - chance), np.nan)
+    value = np.where(spread > ALIKE * (every + of_mean), (share - chance) / (spread - chance), np.nan)
     found[..., wanted.index("site_blocks")] = value.T
 
 
