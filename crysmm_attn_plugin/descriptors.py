@@ -151,6 +151,8 @@ class Language:
         texts: English text -> its own. Format fields ({arm}) stay as they are. What is not there is shown in ``fallback``.
         templates: Folder of Jinja2 templates named as in ``reports/templates/en``; those that are not there come from
             ``fallback``'s.
+        alarms: Code of an alarm -> its sentence, of built-in alarms and of any plugin's; fields are those of the English
+            one. The empty code is said, with {code}, of an alarm that has none; without it such an alarm is in English.
         marks: Punctuation.
         numbers: Numbers in words around them.
         latex, fonts: How documents in it are set.
@@ -163,6 +165,7 @@ class Language:
     name: str
     texts: Mapping[str, str] = field(default_factory=dict, repr=False)
     templates: Path | None = None
+    alarms: Mapping[str, str] = field(default_factory=dict, repr=False)
     marks: Marks = field(default_factory=Marks)
     numbers: NumberForms = field(default_factory=NumberForms)
     latex: LatexForm = field(default_factory=LatexForm)

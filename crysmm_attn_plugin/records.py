@@ -124,7 +124,10 @@ class Alarm:
     message: str
     module: str = ""
     direction: str = ""
-    detail: Mapping[str, Any] = field(default_factory=dict)
+    detail: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def __str__(self) -> str:
+        return self.message
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from crysmm_attn_plugin import catalogue
+from crysmm_attn_plugin.alarms import of_kind
 from crysmm_attn_plugin.descriptors import AlarmKind
 from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
 from crysmm_attn_plugin.records import Alarm
@@ -53,23 +54,9 @@ def failures(recorded: Iterable[Any]) -> list[Alarm]:
                 counts[(str(plugin.get("name")), "loading", str(plugin["error"]))] = 1
     kind = catalogue.ALARMS["plugin_failed"]
     return [
-        made_alarm(kind, {"plugin": name, "hook": hook, "error": error, "count": count})
+        of_kind(kind, detail={"plugin": name, "hook": hook, "error": error, "count": count})
         for (name, hook, error), count in counts.items()
     ]
-
-
-def made_alarm(kind: AlarmKind, detail: Mapping[str, Any]) -> Alarm:
-    """An alarm of a kind, its English sentence filled in."""
-    text = kind.texts.get("en") or next(iter(kind.texts.values()), kind.code)
-    return Alarm(kind.code, filled(text, detail), detail=dict(detail))
-
-
-def filled(text: str, detail: Mapping[str, Any]) -> str:
-    """A sentence with its fields filled in; a field that the alarm does not hold stays as it is."""
-    known = {key: value for key, value in detail.items() if f"{{{key}" in text}
-    for key, value in known.items():
-        text = text.replace(f"{{{key}}}", str(value))
-    return text
 
 
 def _raised(comparison: Comparison) -> list[Alarm]:
@@ -81,7 +68,7 @@ def _raised(comparison: Comparison) -> list[Alarm]:
 
         def asked(kind: AlarmKind = kind) -> Alarm | None:
             detail = kind.check(comparison) if kind.check is not None else None
-            return None if detail is None else made_alarm(kind, detail)
+            return None if detail is None else of_kind(kind, detail=detail)
 
         alarm = manager.on_account(owner, f"alarm {kind.code}", asked)
         if alarm is not None:

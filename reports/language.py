@@ -41,7 +41,7 @@ def pick(texts: Sequence[str] | Mapping[str, str], lang: str) -> str:
     """
     given = texts if isinstance(texts, Mapping) else dict(zip(BUILT_IN, texts))
     english = given[SOURCE] if SOURCE in given else next(iter(given.values()), "")
-    for language in _line(lang):
+    for language in line_of(lang):
         if language.code in given:
             return given[language.code]
         if english in language.texts:
@@ -64,7 +64,7 @@ def say(en: str, zh: str, lang: str, **values: object) -> str:
 
 def nearest(texts: Mapping[str, str], lang: str, default: str = "") -> str:
     """The text in a language, else in the nearest one that stands in for it."""
-    return next((texts[x.code] for x in _line(lang) if texts.get(x.code)), texts.get(SOURCE, default))
+    return next((texts[x.code] for x in line_of(lang) if texts.get(x.code)), texts.get(SOURCE, default))
 
 
 def metric_label(metric: str, lang: str) -> str:
@@ -129,11 +129,11 @@ def figure_stem(figure: str, lang: str) -> str:
 
 def template_folders(lang: str) -> list[Path]:
     """Folders in which a language's templates are looked for: its own, then those of the languages behind it."""
-    own = [Path(x.templates) if x.templates is not None else TEMPLATES / x.code for x in _line(lang)]
+    own = [Path(x.templates) if x.templates is not None else TEMPLATES / x.code for x in line_of(lang)]
     return [*own, TEMPLATES / SOURCE]
 
 
-def _line(lang: str) -> list[Language]:
+def line_of(lang: str) -> list[Language]:
     """A language and the ones that stand in for what it lacks, nearest first."""
     found: list[Language] = []
     language = LANGUAGES.get(lang)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from crysmm_attn_plugin.catalogue import PARTS, known_languages
 from crysmm_attn_plugin.descriptors import LAST, PartOutput, PartRequest, ReportPart
 from crysmm_attn_plugin.errors import UsageError
+from crysmm_attn_plugin.hooks.contract.isolation import Changed
 from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
 from crysmm_attn_plugin.reports.sections import Section, failed_section, plugin_sections
 
@@ -102,5 +103,5 @@ def _on_account(owner: str, part: ReportPart, request: PartRequest, draft: Draft
         )
     finally:
         manager.on_failure = earlier
-    draft.sections += [failed_section(owner, wrong) for wrong in wrongs if not wrong.startswith("changed ")]
+    draft.sections += [failed_section(owner, wrong) for wrong in wrongs if not isinstance(wrong, Changed)]
     return output

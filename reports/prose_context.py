@@ -8,7 +8,7 @@ from typing import Any
 from crysmm_attn_plugin.catalogue import BY_NAME
 from crysmm_attn_plugin.reports import guide
 from crysmm_attn_plugin.reports import prose_facts as facts
-from crysmm_attn_plugin.reports.alarm_texts import alarm_text, direction_name
+from crysmm_attn_plugin.reports.alarm_texts import alarm_texts, direction_name
 from crysmm_attn_plugin.reports.arm_names import is_about_middle_fusion
 from crysmm_attn_plugin.reports.language import category_name, metric_label
 from crysmm_attn_plugin.reports.markup import FORMULAS
@@ -16,7 +16,6 @@ from crysmm_attn_plugin.reports.numbers import fixed, format_number
 from crysmm_attn_plugin.reports.prose_facts import Wording
 from crysmm_attn_plugin.reports.references import cite
 from crysmm_attn_plugin.reports.sensitivity_facts import sensitivity
-from crysmm_attn_plugin.reports.warning_texts import warning_text
 from crysmm_attn_plugin.stats.results import ArmSummary, ComparisonResult, PairComparison
 from crysmm_attn_plugin.stats.verdict import guides_hypothesis
 
@@ -30,13 +29,14 @@ _REASONS = {
     "not in every run": ("not in every run", "并非所有运行都包含"),
     "id came more than once": ("id came more than once", "编号重复"),
 }
-#: Tests and intervals: beginning of the statistics' own name -> words.
-_TESTS = (
-    ("exact sign-flip", ("exact sign-flip", "精确符号翻转")),
-    ("sign-flip by cluster", ("sign-flip by cluster", "按簇的符号翻转")),
-    ("sign-flip", ("sign-flip", "符号翻转")),
-    ("", ("{name}", "晶体与训练双因素")),
-)
+#: The statistics' name of a test -> words.
+_TESTS = {
+    "exact sign-flip": ("exact sign-flip", "精确符号翻转"),
+    "sign-flip by cluster": ("sign-flip by cluster", "按簇的符号翻转"),
+    "sign-flip": ("sign-flip", "符号翻转"),
+    "two-way t (crystals x seeds)": ("two-way t (crystals x seeds)", "晶体与训练双因素"),
+    "two-way t (clusters x seeds)": ("two-way t (clusters x seeds)", "晶体与训练双因素"),
+}
 _BY_CLUSTER = ("{interval} by cluster", "按簇的 {interval} ")
 _INTERVAL = ("{interval}", " {interval} ")
 #: Why no verdict is given at the claim ``estimates``: code -> words.
@@ -50,8 +50,8 @@ _NO_VERDICT = {
     "arms_not_named": ("it is not known which arm is the baseline", "基线组未知"),
     "same_weights": ("one checkpoint stands in both arms", "同一检查点属于两组"),
 }
-#: beginnings of warnings that the limitations already say in their own words
-_SAID = ("only ", "the arms ")
+#: Codes of warnings that the limitations already say in their own words.
+_SAID = frozenset({"no_inference", "few_crystals", "arms_differ_otherwise", "same_weights"})
 
 
 def context(result: ComparisonResult, pair: PairComparison, w: Wording) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def context(result: ComparisonResult, pair: PairComparison, w: Wording) -> dict[
         error=facts.error_facts(result, pair, w),
         coupling=[facts.coupling_fact(c, w) for c in pair.coupling],
         confidence=f"{100 * first.confidence:g}%" if first else f"{100 * (1 - result.alpha):g}%",
-        exact=bool(first and first.test.startswith("exact")),
+        exact=bool(first and first.test == "exact sign-flip"),
         test=first.test if first else "",
         test_name=_test_name(first.test if first else "", w),
         interval_method=first.interval if first else "",
@@ -246,7 +246,7 @@ def _reasons(pair: PairComparison, w: Wording) -> list[str]:
 
 
 def _test_name(test: str, w: Wording) -> str:
-    return w.pick(next(words for start, words in _TESTS if test.startswith(start))).format(name=test)
+    return w.pick(_TESTS.get(test, (test, test)))
 
 
 def _interval_name(interval: str, w: Wording) -> str:
@@ -287,12 +287,11 @@ def _alarms(result: ComparisonResult, w: Wording) -> list[str]:
             continue  # said with its count in a sentence of its own
         if alarm.code == "untrained_direction" and any(a.untrained for a in result.arms):
             continue
-        found.append(alarm_text(alarm, w.lang))
-    return list(dict.fromkeys(found))
+        found.append(alarm)
+    return alarm_texts(found, w.lang)
 
 
 def _warnings(result: ComparisonResult, pair: PairComparison | None, w: Wording) -> list[str]:
     """Warnings of the run that no sentence of the limitations says already."""
     every = [*result.warnings, *(pair.warnings if pair else ())]
-    kept = [x for x in every if not x.startswith(_SAID) and "crystals are fewer than" not in x]
-    return list(dict.fromkeys(warning_text(x, w.lang) for x in kept))
+    return alarm_texts((x for x in every if x.code not in _SAID), w.lang)

@@ -14,8 +14,10 @@ from dataclasses import dataclass, replace
 
 from scipy import stats
 
+from crysmm_attn_plugin.alarms import raised
 from crysmm_attn_plugin.catalogue import METRICS, PRIMARY, TOKEN_CATEGORIES
 from crysmm_attn_plugin.records import Alarm
+from crysmm_attn_plugin.stats.checks import size_warnings
 from crysmm_attn_plugin.stats.results import (
     ArmSummary,
     CategoryMass,
@@ -229,7 +231,7 @@ def synthetic_result(
         epochs=_epochs([s.name for s in summaries], epochs, n),
         legacy=tuple(_legacy(arm, baseline) for arm in arms) if legacy else (),
         alarms=tuple(alarms),
-        warnings=_warnings(n),
+        warnings=tuple(size_warnings(n)),
         duplicates=tuple((f"JVASP-{2000 + 2 * i}", f"JVASP-{2001 + 2 * i}") for i in range(duplicates)),
         module="fine_grained_attention",
         directions=("atom_to_text", "text_to_atom") if untrained else ("atom_to_text",),
@@ -355,10 +357,7 @@ def _pair(
     performance = _performance(axis, n - missing, seeds, seeds_b, index, claim)
     warnings = ()
     if differing:
-        warnings = (
-            f"the arms {arm} and {baseline} also differ in {', '.join(differing)}: a difference between them "
-            "cannot be put down to the fusion alone.",
-        )
+        warnings = (raised("arms_differ_otherwise", arm=arm, baseline=baseline, settings=list(differing)),)
     dz = float((stats.norm.ppf(0.975) + stats.norm.ppf(0.8)) / math.sqrt(n)) if pattern else None
     return PairComparison(
         arm,
@@ -715,11 +714,3 @@ def _legacy(arm: str, baseline: str) -> LegacyResult:
     a = {"entropy": 2.914, "max_weight": 0.2013, "effective_tokens": 2.31, "gini": 0.6914}
     b = {"entropy": 3.377, "max_weight": 0.1589, "effective_tokens": 2.58, "gini": 0.6127}
     return LegacyResult(arm, baseline, 32, 6204, 0.361, a, b, {k: 100 * (a[k] - b[k]) / b[k] for k in a})
-
-
-def _warnings(n: int) -> tuple[str, ...]:
-    if n < 10:
-        return (f"only {n} crystals are in every run; no inference is made below 10.",)
-    if n < 50:
-        return (f"{n} crystals are fewer than 50: intervals are wide and small effects go unseen.",)
-    return ()

@@ -251,7 +251,7 @@ def test_the_same_weights_captured_twice_are_one_seed(tmp_path: Path) -> None:
     result, pair = judged(arms)
     assert result.arms[0].n_seeds == 1
     assert pair.claim == "checkpoints"
-    assert any("same weights" in w for w in result.warnings)
+    assert "runs_same_weights" in {w.code for w in result.warnings}
 
 
 def test_arms_that_differ_in_more_than_the_fusion_make_no_claim_about_it(tmp_path: Path) -> None:
@@ -270,7 +270,9 @@ def test_arms_that_differ_in_more_than_the_fusion_make_no_claim_about_it(tmp_pat
     assert (pair.claim, pair.verdict) == ("estimates", "estimates_only")
     assert pair.claim_reasons == ("arms_differ_otherwise",)
     assert set(pair.differing_settings) == {"model.use_middle_fusion", "learning_rate"}
-    assert any("learning_rate" in w and "fusion" in w for w in pair.warnings)
+    assert ["learning_rate"] in [
+        w.detail["settings"] for w in pair.warnings if w.code == "arms_differ_otherwise"
+    ]
 
 
 # -- crystals ------------------------------------------------------------------------------------------------
@@ -281,12 +283,12 @@ def test_below_ten_crystals_nothing_is_inferred_and_below_fifty_it_is_warned_abo
     result, pair = judged(arms_of(tmp_path / "9", from_entropy(e - 0.5), from_entropy(e)))
     assert (pair.verdict, pair.claim, pair.metrics, pair.detectable_dz) == ("not_tested", "none", (), None)
     assert pair.performance.axis == "unknown"
-    assert any("no inference is made below 10" in w for w in result.warnings)
+    assert "no_inference" in {w.code for w in result.warnings}
     e = entropies(49)
     result, pair = judged(arms_of(tmp_path / "49", from_entropy(e - 0.5 + noise(1, n=49)), from_entropy(e)))
-    assert any("49 crystals are fewer than 50" in w for w in result.warnings)
+    assert [w.detail for w in result.warnings if w.code == "few_crystals"] == [{"n": 49, "least": 50}]
     result, pair = judged(arms_of(tmp_path / "60", *constructed("supported")))
-    assert not any("fewer than" in w for w in result.warnings)
+    assert not {"few_crystals", "no_inference"} & {w.code for w in result.warnings}
 
 
 def test_crystals_that_are_not_in_every_run_are_left_out_and_counted(tmp_path: Path) -> None:
@@ -403,7 +405,7 @@ def test_too_few_compositions_carry_no_claim(tmp_path: Path) -> None:
     _, pair = judged(arms_of(tmp_path, *constructed("supported"), formulas=formulas))
     assert (pair.claim, pair.verdict) == ("none", "not_tested")
     assert "few_clusters" in pair.claim_reasons
-    assert any("4 compositions" in w for w in pair.warnings)
+    assert [w.detail["groups"] for w in pair.warnings if w.code == "few_clusters"] == [4]
 
 
 # -- several arms, specifications, errors --------------------------------------------------------------------

@@ -197,6 +197,7 @@ def test_its_language_is_on_the_page_and_in_the_paragraphs(report: Path) -> None
     assert "Kennzahlen aus Erweiterungen" in page
     assert "Zuerst das Element" in page
     assert 'lang="de"' in page
+    assert "12 Kristalle sind weniger als 50: die Intervalle sind weit." in page
     text = (report / "paragraphs.de.md").read_text(encoding="utf-8")
     assert "entropy" in text.lower() or "Entropie" in text  # what has no translation is English
     assert "注意力" not in text

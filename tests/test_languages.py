@@ -112,7 +112,7 @@ NAMES = re.compile(
 def foreign(text: str, result: ComparisonResult) -> set[str]:
     """Latin words of four letters or more that are no name, no work of others and no sentence that is quoted."""
     quoted = [r.full for r in REFERENCES.values()] + [short_in(r.short, "qx") for r in REFERENCES.values()]
-    quoted += [*result.warnings, *(w for p in result.pairs for w in p.warnings), *result.versions]
+    quoted += [*result.versions]
     quoted += [run for arm in result.arms for run in arm.run_ids]
     plain = re.sub(r"\]\([^)]*\)", "]", text).replace("\\", "")
     for phrase in sorted(quoted, key=len, reverse=True):

@@ -10,8 +10,10 @@ import write_golden
 from resolve_numbers import unresolved
 from synthetic_results import AXES, SEEDS, VERDICTS, synthetic_result
 
+from crysmm_attn_plugin.alarms import UNCODED, raised
 from crysmm_attn_plugin.catalogue import BY_NAME
 from crysmm_attn_plugin.errors import UsageError
+from crysmm_attn_plugin.records import Alarm
 from crysmm_attn_plugin.reports import paragraphs, summary
 from crysmm_attn_plugin.reports.guide import ranges_text
 from crysmm_attn_plugin.reports.headline import headline
@@ -385,8 +387,8 @@ def test_warnings_are_told_in_the_readers_language():
     result = replace(
         synthetic_result("supported"),
         warnings=(
-            "arm full: runs a1 and a2 hold the same weights; they count as one seed.",
-            "something nobody foresaw.",
+            raised("runs_same_weights", arm="full", runs=["a1", "a2"]),
+            Alarm(UNCODED, "something nobody foresaw."),
         ),
     )
     chinese = paragraphs.render(result, lang="zh").limitations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from crysmm_attn_plugin.builtin.chinese_alarms import ALARMS
 from crysmm_attn_plugin.descriptors import Language
 from crysmm_attn_plugin.language_forms import LatexForm, Marks, NumberForms
 
@@ -30,6 +31,7 @@ LANGUAGES: tuple[Language, ...] = (
     Language(
         "zh",
         "中文",
+        alarms=ALARMS,
         tag="zh-CN",
         marks=Marks(
             stop="。", comma="，", list="、", last="和", semicolon="；", colon="：", space="", open="（", close="）"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from crysmm_attn_plugin.alarms import raised
 from crysmm_attn_plugin.capture.accumulator import Accumulator
-from crysmm_attn_plugin.hooks.reading.explain import left_out
+from crysmm_attn_plugin.hooks.reading.explain import clause, shape_of
 from crysmm_attn_plugin.hooks.reading.reader import PassReader
 from crysmm_attn_plugin.hooks.reading.sites import Reading, Site
 from crysmm_attn_plugin.records import Alarm, Window
-from crysmm_attn_plugin.text import TOKENS_UNALIGNED, unaligned_message
+from crysmm_attn_plugin.text.alignment import TRUSTED_SHARE
 
 #: Mean between-atom variation below which every atom of a crystal reads practically the same tokens.
 COLLAPSED_BELOW = 0.01
@@ -41,90 +42,34 @@ def window_alarms(
         by_elimination: Nobody named this loop: it ran without gradients and no other was named.
     """
     alarms = [
-        Alarm(
-            "untrained_direction",
-            f"no gradient ever reached the {direction} weights of {module}: that direction is not used by the loss "
-            "and keeps its random initial weights.",
-            module,
-            direction,
-        )
-        for module, direction in untrained
+        raised("untrained_direction", module=module, direction=direction) for module, direction in untrained
     ]
     alarms += _sites(reader)
     if gathered.worst_padding > PADDING_ABOVE:
-        alarms += [
-            Alarm(
-                "missing_mask",
-                f"{module} masked nothing although batches were padded: attention falls on padding. Metrics are over real "
-                "tokens, renormalised.",
-                module,
-            )
-            for module in sorted(without_mask)
-        ]
-        alarms.append(
-            Alarm(
-                "padding_mass",
-                f"up to {gathered.worst_padding:.2g} of a row's attention lay on padding; it is removed and rows are "
-                "renormalised.",
-                detail={"largest_share": gathered.worst_padding},
-            )
-        )
+        alarms += [raised("missing_mask", module=module) for module in sorted(without_mask)]
+        alarms.append(raised("padding_mass", largest_share=gathered.worst_padding))
     if reader.decisions.missing:
-        alarms.append(
-            Alarm(
-                "attention_missing",
-                f"attention was not formed in {reader.decisions.missing} of {reader.n_batches} batches: some calls were not seen.",
-                detail={"missing": reader.decisions.missing, "batches": reader.n_batches},
-            )
-        )
+        alarms.append(raised("attention_missing", missing=reader.decisions.missing, batches=reader.n_batches))
     if reader.n_hidden:
-        alarms.append(
-            Alarm(
-                "compiled_region",
-                "part of the model is compiled by torch.compile: attention formed there cannot be told apart and is missing.",
-            )
-        )
+        alarms.append(raised("compiled_region"))
     alarms += _collapsed(gathered)
-    for name, why in gathered.metric_faults.items():
-        alarms.append(Alarm("metric_left_out", f"{why}; it is left out.", detail={"metric": name}))
+    alarms += [
+        raised("metric_left_out", metric=name, why=why) for name, why in gathered.metric_faults.items()
+    ]
     if gathered.n_truncated:
-        alarms.append(
-            Alarm(
-                "text_truncated",
-                f"{gathered.n_truncated} of {gathered.n_crystals} descriptions were cut at the tokenizer's maximum length; "
-                "their ends were never read.",
-                detail={"n": gathered.n_truncated},
-            )
-        )
+        alarms.append(raised("text_truncated", n=gathered.n_truncated, total=gathered.n_crystals))
     if gathered.tokens_unknown:
-        alarms.append(
-            Alarm(
-                "tokens_unknown",
-                "the host's tokens could not be read, so special tokens and stop words cannot be told apart.",
-            )
-        )
+        alarms.append(raised("tokens_unknown"))
     if unaligned:
-        message = unaligned_message(len(unaligned), gathered.n_crystals, min(unaligned))
+        total, lowest = gathered.n_crystals, min(unaligned)
         alarms.append(
-            Alarm(TOKENS_UNALIGNED, message, detail={"n": len(unaligned), "lowest": min(unaligned)})
+            raised("tokens_unaligned", n=len(unaligned), total=total, least=TRUSTED_SHARE, lowest=lowest)
         )
     alarms += _identity(reader)
     if window.training_mode:
-        alarms.append(
-            Alarm(
-                "training_mode",
-                "the host ran this pass with the model in training mode (dropout active); its numbers are not those of "
-                "the evaluated model.",
-            )
-        )
+        alarms.append(raised("training_mode"))
     if by_elimination:
-        alarms.append(
-            Alarm(
-                "split_by_elimination",
-                "nobody named this loop: it is taken for the test pass because nothing was trained in it and no loop was "
-                "named; name it with --loader.",
-            )
-        )
+        alarms.append(raised("split_by_elimination"))
     return tuple(alarms)
 
 
@@ -132,74 +77,47 @@ def _sites(reader: PassReader) -> list[Alarm]:
     alarms: dict[tuple[str, str], Alarm] = {}
     for site, choice in reader.decisions.chosen.items():
         if isinstance(choice, str):
-            code = TOLD.get(choice)
-            if code is not None:
-                alarms.setdefault(
-                    (code, site.module),
-                    Alarm(code, f"{left_out(site, choice)}; it is left out.", site.module),
-                )
-        elif not choice.direction:
-            names = f"{choice.queries or 'unnamed queries'} over {choice.keys or 'unnamed keys'}"
-            alarms.setdefault(
-                ("undirected", site.module),
-                Alarm(
-                    "undirected", f"{site.module} reads {names}: its maps are stored undirected.", site.module
-                ),
-            )
-        elif len(reader.decisions.lengths.get(site, ())) <= 1 and reader.n_batches > 1:
-            alarms.setdefault(
-                ("thin_evidence", site.module),
-                Alarm(
-                    "thin_evidence",
-                    f"all batches had the same lengths, so that {site.module} reads {choice.queries} over {choice.keys} "
-                    "rests on one agreement.",
-                    site.module,
-                    choice.direction,
-                ),
-            )
+            found = _left_out(site, choice)
+        else:
+            found = _read(reader, site, choice)
+        if found is not None:
+            alarms.setdefault((found.code, site.module), found)
     return list(alarms.values())
+
+
+def _left_out(site: Site, why: str) -> Alarm | None:
+    code = TOLD.get(why)
+    if code is None:
+        return None
+    return raised(code, module=site.module, shape=shape_of(site), why=clause(why))
+
+
+def _read(reader: PassReader, site: Site, choice: Reading) -> Alarm | None:
+    sides = {
+        "queries": choice.queries or "unnamed queries",
+        "keys": choice.keys or "unnamed keys",
+    }
+    if not choice.direction:
+        return raised("undirected", module=site.module, **sides)
+    if len(reader.decisions.lengths.get(site, ())) <= 1 and reader.n_batches > 1:
+        return raised("thin_evidence", module=site.module, direction=choice.direction, **sides)
+    return None
 
 
 def _identity(reader: PassReader) -> list[Alarm]:
     alarms = []
     if reader.ids_from:
-        what = {"#": "positions in its data set (#17)", "~": "the order of its stream (~17)"}[reader.ids_from]
-        alarms.append(
-            Alarm(
-                "ids_from_order",
-                f"neither the data set nor the batch has ids: crystals are named by {what}. Runs compare only where the test "
-                "set is the same in the same order.",
-            )
-        )
+        alarms.append(raised("ids_from_order", example=f"{reader.ids_from}17"))
     if reader.elements_unknown:
-        alarms.append(
-            Alarm(
-                "elements_unknown",
-                f"the elements of {reader.elements_unknown} crystals are not known, so numbers that need them are missing.",
-                detail={"n": reader.elements_unknown},
-            )
-        )
+        alarms.append(raised("elements_unknown", n=reader.elements_unknown))
     if reader.n_without_prediction:
-        alarms.append(
-            Alarm(
-                "predictions_unknown",
-                f"the model's prediction could not be told for {reader.n_without_prediction} crystals; errors need it.",
-                detail={"n": reader.n_without_prediction},
-            )
-        )
+        alarms.append(raised("predictions_unknown", n=reader.n_without_prediction))
     return alarms
 
 
 def _collapsed(gathered: Accumulator) -> list[Alarm]:
     return [
-        Alarm(
-            "collapsed_attention",
-            f"the rows of {module} ({direction or 'undirected'}) differ by {mean:.2g} in total variation on average: "
-            "attention has collapsed, every row reads the same.",
-            module,
-            direction,
-            {"between_atom_tv": mean},
-        )
+        raised("collapsed_attention", module=module, direction=direction, between_atom_tv=mean)
         for (module, direction), mean in gathered.variation().items()
         if mean < COLLAPSED_BELOW
     ]

@@ -118,7 +118,7 @@ def _summary(runs: Sequence[StudyRun], result: ComparisonResult, folder: Path, *
     ]
     if quick:
         lines.append("This was --quick: fewer crystals and epochs. Draw no conclusion from it.")
-    notes = dict.fromkeys((*result.warnings, *pair.warnings))
+    notes = dict.fromkeys(alarm.message for alarm in (*result.warnings, *pair.warnings))
     lines += [f"Note: {note}" for note in notes]
     return "\n".join([*lines, f"Report: {folder / 'report.html'}"])
 

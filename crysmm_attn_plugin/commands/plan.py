@@ -211,7 +211,7 @@ def _finished(panel: Panel, arm: str, baseline: str, args: argparse.Namespace) -
         standardised = f"{smallest / spread:.2f}" if spread else "-"
         rows.append((metric, f"{change:+.1f} %", f"{_short(smallest)} %", standardised))
     yield from _table(rows)
-    yield from (f"note: {w}" for w in panel.warnings)
+    yield from (f"note: {w.message}" for w in panel.warnings)
     for reason, count in panel.excluded.items():
         yield f"note: {count} crystals left out, {reason}"
 

@@ -150,8 +150,8 @@ def summary(comparison: Comparison) -> str:
     if not result.pairs:
         arm = result.arms[0]
         lines.append(f"{arm.name} alone, {result.n_crystals} crystals (no comparison)")
-    lines += [f"  note: {w}" for pair in result.pairs for w in pair.warnings]
-    lines += [f"  note: {w}" for w in result.warnings]
+    lines += [f"  note: {w.message}" for pair in result.pairs for w in pair.warnings]
+    lines += [f"  note: {w.message}" for w in result.warnings]
     lines += [f"  alarm: {a.message}" for a in result.alarms]
     return "\n".join(lines)
 

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from crysmm_attn_plugin.alarms import raised
 from crysmm_attn_plugin.errors import StatisticsError
+from crysmm_attn_plugin.records import Alarm
 
 #: No verdict is given on fewer crystals than this.
 SMALLEST_N = 10
@@ -16,6 +18,13 @@ SMALLEST_N = 10
 WARN_N = 50
 #: Resamples: fewer cannot carry a level of .05, more only cost time and memory.
 RESAMPLES = (99, 1_000_000)
+
+
+def size_warnings(n: int) -> list[Alarm]:
+    """What ``n`` crystals are too few for."""
+    if n < SMALLEST_N:
+        return [raised("no_inference", n=n, least=SMALLEST_N)]
+    return [raised("few_crystals", n=n, least=WARN_N)] if n < WARN_N else []
 
 
 def seeds_by_crystals(values: ArrayLike, name: str) -> np.ndarray:

@@ -12,7 +12,7 @@ import pandas as pd
 from crysmm_attn_plugin.catalogue import TOKEN_CATEGORIES
 from crysmm_attn_plugin.errors import UsageError
 from crysmm_attn_plugin.records import Alarm
-from crysmm_attn_plugin.stats.checks import SMALLEST_N, WARN_N, checked_resampling
+from crysmm_attn_plugin.stats.checks import SMALLEST_N, checked_resampling, size_warnings
 from crysmm_attn_plugin.stats.choices import Choices
 from crysmm_attn_plugin.stats.clusters import FEWEST_CLUSTERS, repeats
 from crysmm_attn_plugin.stats.coupling import couple
@@ -99,7 +99,7 @@ def compare(
         before=before,
     )
     n = len(panel.ids)
-    warnings = list(panel.warnings) + _size_warnings(n)
+    warnings = list(panel.warnings) + size_warnings(n)
     places = [standing(panel, arm, str(baseline), choices, baseline_known=baseline_known) for arm in others]
     results: dict[str, tuple[MetricResult, ...]] = dict.fromkeys(others, ())
     if others and baseline is not None and n >= SMALLEST_N:
@@ -127,7 +127,7 @@ def compare(
         epochs=epoch_points(panel, split, alpha),
         legacy=tuple(legacy),
         alarms=_alarms(panel),
-        warnings=tuple(dict.fromkeys(warnings)),
+        warnings=tuple({w.message: w for w in warnings}.values()),
         duplicates=find_duplicates(panel),
         module=panel.module,
         directions=panel.directions,
@@ -146,14 +146,6 @@ def compare(
         baseline_known=baseline_known,
     )
     return result, samples
-
-
-def _size_warnings(n: int) -> list[str]:
-    if n < SMALLEST_N:
-        return [f"only {n} crystals are in every run; no inference is made below {SMALLEST_N}."]
-    if n < WARN_N:
-        return [f"{n} crystals are fewer than {WARN_N}: intervals are wide and small effects go unseen."]
-    return []
 
 
 def _pair(

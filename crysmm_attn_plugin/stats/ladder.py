@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from crysmm_attn_plugin.alarms import raised
+from crysmm_attn_plugin.records import Alarm
 from crysmm_attn_plugin.stats.checks import SMALLEST_N
 from crysmm_attn_plugin.stats.choices import Choices
 from crysmm_attn_plugin.stats.clusters import FEWEST_CLUSTERS, repeats
@@ -35,7 +37,7 @@ class Standing:
     reasons: tuple[str, ...]
     collapsed: tuple[str, ...]
     differing: tuple[str, ...]
-    warnings: tuple[str, ...]
+    warnings: tuple[Alarm, ...]
 
 
 def host_seed(run: Run) -> int | None:
@@ -47,7 +49,7 @@ def host_seed(run: Run) -> int | None:
 def standing(panel: Panel, arm: str, baseline: str, choices: Choices, *, baseline_known: bool) -> Standing:
     """Pair the runs of two arms and say what they allow."""
     runs_arm, runs_base = panel.arms[arm], panel.arms[baseline]
-    warnings: list[str] = []
+    warnings: list[Alarm] = []
     first, second, paired = _matched(runs_arm, runs_base, (arm, baseline), choices, warnings)
     differing = differing_settings(runs_arm, runs_base)
     fewer = min(len(first), len(second))
@@ -55,27 +57,18 @@ def standing(panel: Panel, arm: str, baseline: str, choices: Choices, *, baselin
     reasons = ["one_run"] if fewer == 1 else ["few_runs"] if claim == "estimates" else []
     others = [key for key in differing if "fusion" not in key.lower()]
     if others:
-        warnings.append(
-            f"the arms {arm} and {baseline} also differ in {', '.join(others)}: a difference between them cannot be "
-            "put down to the fusion alone."
-        )
+        warnings.append(raised("arms_differ_otherwise", arm=arm, baseline=baseline, settings=others))
         reasons.append("arms_differ_otherwise")
     far = _collapsed(panel, arm, first, choices) + _collapsed(panel, baseline, second, choices)
     if far:
-        warnings.append(
-            f"{len(far)} training run{'s' if len(far) > 1 else ''} ended far from the others of the same arm "
-            f"({', '.join(far)}): trainings that sometimes collapse make means and intervals that no method can vouch for, "
-            "so no verdict is given."
-        )
+        warnings.append(raised("collapsed_runs", n=len(far), runs=far))
         reasons.append("collapsed_runs")
     if not baseline_known:
         reasons.append("arms_not_named")
     if claim == "verdict" and reasons:
         claim = "estimates"
     if _same_weights(panel, arm, baseline):
-        warnings.append(
-            f"the arms {arm} and {baseline} hold the same weights: a checkpoint stands in both, so nothing is compared."
-        )
+        warnings.append(raised("same_weights", arm=arm, baseline=baseline))
         reasons.append("same_weights")
         claim = "none"
     if len(panel.ids) < SMALLEST_N:
@@ -83,10 +76,7 @@ def standing(panel: Panel, arm: str, baseline: str, choices: Choices, *, baselin
         claim = "none"
     repeated, groups = repeats(panel.crystals["formula"].to_numpy(str))
     if repeated and groups < FEWEST_CLUSTERS and choices.by_composition:
-        warnings.append(
-            f"the crystals are of {groups} compositions only; crystals of one composition answer as one, and nothing is "
-            f"claimed below {FEWEST_CLUSTERS}."
-        )
+        warnings.append(raised("few_clusters", groups=groups, least=FEWEST_CLUSTERS))
         reasons.append("few_clusters")
         claim = "none"
     match = Match(arm, first, second, paired, claim)
@@ -98,7 +88,7 @@ def _matched(
     runs_base: Sequence[Run],
     names: tuple[str, str],
     choices: Choices,
-    warnings: list[str],
+    warnings: list[Alarm],
 ) -> tuple[tuple[int, ...], tuple[int, ...], bool]:
     """Indices of the runs compared, in matching order when seeds are paired."""
     every = tuple(range(len(runs_arm))), tuple(range(len(runs_base)))
@@ -107,17 +97,11 @@ def _matched(
     seeds = [[host_seed(r) for r in runs] for runs in (runs_arm, runs_base)]
     common = [s for s in seeds[0] if s is not None and seeds[0].count(s) == seeds[1].count(s) == 1]
     if len(common) < 2:
-        warnings.append(
-            f"seeds were declared as paired, but the runs of {names[0]} and {names[1]} do not share two seeds; they are "
-            "compared unpaired."
-        )
+        warnings.append(raised("seeds_unpaired", arm=names[0], baseline=names[1]))
         return (*every, False)
     left = len(runs_arm) + len(runs_base) - 2 * len(common)
     if left:
-        warnings.append(
-            f"seeds were declared as paired: {left} run{'s' if left > 1 else ''} of {names[0]} and {names[1]} without a "
-            "partner of the same seed left out."
-        )
+        warnings.append(raised("seeds_without_partner", n=left, arm=names[0], baseline=names[1]))
     common.sort()
     return tuple(seeds[0].index(s) for s in common), tuple(seeds[1].index(s) for s in common), True
 

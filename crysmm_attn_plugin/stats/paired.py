@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from crysmm_attn_plugin.alarms import raised
+from crysmm_attn_plugin.records import Alarm
 from crysmm_attn_plugin.stats import effects
 from crysmm_attn_plugin.stats.bootstrap import BOOTSTRAP_UP_TO
-from crysmm_attn_plugin.stats.checks import SMALLEST_N, WARN_N, checked_resampling, paired_arrays
+from crysmm_attn_plugin.stats.checks import SMALLEST_N, checked_resampling, paired_arrays, size_warnings
 from crysmm_attn_plugin.stats.clusters import members_of
 from crysmm_attn_plugin.stats.contrast import Contrast, resample
 from crysmm_attn_plugin.stats.engine import Spread, residual_variance
@@ -197,7 +199,7 @@ def _result(
         seed=seed,
         test=test,
         interval=interval,
-        warnings=_warnings(n, contrast, spread, len(a), len(b)),
+        warnings=_warnings(n, spread, len(a), len(b)),
         percent_undefined=undefined,
         prediction_low=predicted[0],
         prediction_high=predicted[1],
@@ -224,22 +226,12 @@ def _names(contrast: Contrast, spread: Spread, by_cluster: bool) -> tuple[str, s
     return test, f"{name} by cluster" if by_cluster else name
 
 
-def _warnings(n: int, contrast: Contrast, spread: Spread, k_a: int, k_b: int) -> tuple[str, ...]:
-    warnings = []
-    if n < SMALLEST_N:
-        warnings.append(
-            f"{n} crystals are fewer than {SMALLEST_N}: these are the numbers, but nothing is inferred from them"
-        )
-    elif n < WARN_N:
-        warnings.append(
-            f"{n} crystals are fewer than {WARN_N}; the interval is wide and small effects go unseen"
-        )
+def _warnings(n: int, spread: Spread, k_a: int, k_b: int) -> tuple[Alarm, ...]:
+    warnings = size_warnings(n)
     if min(k_a, k_b) == 1 < max(k_a, k_b):
-        warnings.append(
-            "one arm has a single run: how much its training varies is not known, so the comparison is of these checkpoints"
-        )
+        warnings.append(raised("one_run"))
     if not spread.varies:
-        warnings.append("every crystal has the same difference; there is no variation to put an interval on")
+        warnings.append(raised("no_variation"))
     return tuple(warnings)
 
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from crysmm_attn_plugin.alarms import raised
 from crysmm_attn_plugin.catalogue import METRICS, PRIMARY, TOKEN_CATEGORIES
 from crysmm_attn_plugin.errors import NothingCapturedError, StatisticsError, UsageError
-from crysmm_attn_plugin.records import Checkpoint
+from crysmm_attn_plugin.records import Alarm, Checkpoint
 from crysmm_attn_plugin.store.means import CrystalMeans, MeanCell
 from crysmm_attn_plugin.store.reader import Run
 from crysmm_attn_plugin.store.shards import MergedRun, merge_shards
@@ -50,7 +51,7 @@ class Panel:
         reinitialised: (arm, cell) -> (k, N) array under re-initialised weights, where captured.
         predictions: Arm -> (k, N) array, NaN where unknown.
         excluded: Reason -> number of crystals left out.
-        warnings: Sentences a reader must see.
+        warnings: What a reader must see.
         module: Name of the attention module the values come from.
     """
 
@@ -64,7 +65,7 @@ class Panel:
     reinitialised: Mapping[tuple[str, Cell], np.ndarray]
     predictions: Mapping[str, np.ndarray]
     excluded: Mapping[str, int]
-    warnings: tuple[str, ...]
+    warnings: tuple[Alarm, ...]
     module: str
     directions: tuple[str, ...]
     n_heads: int
@@ -97,7 +98,7 @@ def build_panel(
     """
     if not arms:
         raise UsageError("no runs to compare; give at least one run folder.")
-    warnings: list[str] = []
+    warnings: list[Alarm] = []
     runs: dict[str, tuple[Run, ...]] = {}
     checkpoints: dict[str, tuple[Checkpoint, ...]] = {}
     for arm, members in arms.items():
@@ -106,10 +107,7 @@ def build_panel(
         kept, chosen = _one_run_per_checkpoint(arm, members, checkpoint, split, warnings)
         runs[arm], checkpoints[arm] = kept, chosen
     if len({c.algorithm for chosen in checkpoints.values() for c in chosen}) > 1:
-        warnings.append(
-            "some runs were captured by an older version that names weights by another digest: whether two of them hold the "
-            "same weights cannot be told. Capture these again to have it checked."
-        )
+        warnings.append(raised("digests_differ"))
     pairs = [(arm, r, c.digest) for arm in runs for r, c in zip(runs[arm], checkpoints[arm])]
     samples = [_samples(r, digest, split) for _, r, digest in pairs]
     present = [_crystals_by_module(r, digest, split) for _, r, digest in pairs]
@@ -148,22 +146,18 @@ def known_metrics(panel: Panel) -> list[str]:
 
 
 def _one_run_per_checkpoint(
-    arm: str, members: Sequence[Run], checkpoint: str, split: str, warnings: list[str]
+    arm: str, members: Sequence[Run], checkpoint: str, split: str, warnings: list[Alarm]
 ) -> tuple[tuple[Run, ...], tuple[Checkpoint, ...]]:
     """One run for each distinct checkpoint: the same weights captured twice, or in shards, are one seed, not two."""
     kept = []
     for run in merge_shards(members, checkpoint=checkpoint, split=split):
         if isinstance(run, MergedRun) and run.overlap:
-            warnings.append(
-                f"arm {arm}: runs {' and '.join(run.run_id.split('+'))} hold the same weights; they count as one seed."
-            )
+            warnings.append(raised("runs_same_weights", arm=arm, runs=run.run_id.split("+")))
         kept.append((run, run.checkpoint(checkpoint, split=split)))
     roles = sorted({c.role for _, c in kept})
     # one checkpoint may have several roles (best_val+last): a role that all share is the one they stand for
     if len(roles) > 1 and not set.intersection(*(set(r.split("+")) for r in roles)):
-        warnings.append(
-            f"arm {arm}: its runs are represented by checkpoints of different roles ({', '.join(roles)})."
-        )
+        warnings.append(raised("checkpoint_roles_differ", arm=arm, roles=roles))
     return tuple(r for r, _ in kept), tuple(c for _, c in kept)
 
 
@@ -254,7 +248,7 @@ class _Gathered:
         return None
 
 
-def _choose_module(found: Sequence[Mapping[str, set[str]]], module: str | None, warnings: list[str]) -> str:
+def _choose_module(found: Sequence[Mapping[str, set[str]]], module: str | None, warnings: list[Alarm]) -> str:
     common = set.intersection(*(set(f) for f in found))
     if not common:
         each = "; ".join(", ".join(sorted(f)) for f in found)
@@ -269,8 +263,7 @@ def _choose_module(found: Sequence[Mapping[str, set[str]]], module: str | None, 
         return module
     chosen = min(common)
     if len(common) > 1:
-        rest = ", ".join(sorted(common - {chosen}))
-        warnings.append(f"the model has several attention modules; {chosen} is compared, {rest} not.")
+        warnings.append(raised("several_modules", chosen=chosen, rest=sorted(common - {chosen})))
     return chosen
 
 
@@ -297,7 +290,7 @@ def _crystal_frame(
     pairs: Sequence[tuple[str, Run, str]],
     samples: Sequence[pd.DataFrame],
     ids: tuple[str, ...],
-    warnings: list[str],
+    warnings: list[Alarm],
 ) -> pd.DataFrame:
     first = samples[0].loc[list(ids)]
     for (arm, run, _), other in zip(pairs[1:], samples[1:]):
@@ -312,6 +305,6 @@ def _crystal_frame(
             )
         texts = int((first["tokens_hash"].to_numpy() != mine["tokens_hash"].to_numpy()).sum())
         if texts:
-            warnings.append(f"{texts} crystals have another text in arm {arm} than in arm {pairs[0][0]}.")
+            warnings.append(raised("texts_differ", n=texts, arm=arm, other=pairs[0][0]))
     columns = ["formula", "n_atoms", "n_tokens", "tokens_hash", "text_truncated", "target"]
     return first[columns].copy()

@@ -10,6 +10,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from crysmm_attn_plugin.records import Alarm
+
 #: What one metric says. ``supports`` and ``opposes`` speak of the hypothesis and need the claim ``verdict``; with one run an
 #: arm a metric ``differs``; with two or three it is an ``estimate`` and nothing more.
 Outcome = Literal["supports", "opposes", "negligible", "inconclusive", "differs", "estimate", "not_tested"]
@@ -86,7 +88,7 @@ class PairedResult:
     seed: int
     test: str
     interval: str
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Alarm, ...] = ()
     percent_undefined: str = ""
     prediction_low: float = math.nan
     prediction_high: float = math.nan

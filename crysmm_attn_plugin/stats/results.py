@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from crysmm_attn_plugin.alarms import UNCODED
 from crysmm_attn_plugin.records import Alarm
 from crysmm_attn_plugin.stats.result_parts import (
     Claim as Claim,
@@ -113,7 +114,7 @@ class PairComparison:
     detectable_dz: float | None = None
     detectable_percent: Mapping[str, float] = field(default_factory=dict)
     differing_settings: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Alarm, ...] = ()
     claim_reasons: tuple[str, ...] = ()
     collapsed_runs: tuple[str, ...] = ()
     specification_test: SpecificationTest | None = None
@@ -243,7 +244,7 @@ class ComparisonResult:
     epochs: tuple[EpochPoint, ...]
     legacy: tuple[LegacyResult, ...]
     alarms: tuple[Alarm, ...]
-    warnings: tuple[str, ...]
+    warnings: tuple[Alarm, ...]
     duplicates: tuple[tuple[str, ...], ...]
     module: str
     directions: tuple[str, ...]
@@ -277,6 +278,8 @@ def _build(kind: Any, value: Any) -> Any:
     """``value`` (plain JSON) as ``kind`` (a dataclass, tuple, mapping, union or scalar)."""
     if isinstance(kind, str):
         raise TypeError(kind)
+    if kind is Alarm and isinstance(value, str):  # a warning of an older version
+        return Alarm(UNCODED, value)
     if dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind)
         return kind(

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from crysmm_attn_plugin.alarms import raised
 from crysmm_attn_plugin.records import Alarm, Window, WindowOutcome
 from crysmm_attn_plugin.store.columns import Names, attention_table, metric_ranges, parquet_bytes, plain_table
 from crysmm_attn_plugin.store.files import digest_of, unique_name, write_bytes
@@ -232,13 +233,7 @@ class WindowWriter:
 
 
 def _repeated_alarm(ids: Sequence[str]) -> Alarm:
-    many = len(ids) > 1
-    return Alarm(
-        "repeated_ids",
-        f"{len(ids)} crystal id{'s' if many else ''} came more than once within the pass (for example {ids[0]!r}); each "
-        f"crystal is kept, the second as {ids[0] + ' (2)'!r}, and which of them is which between runs is not known.",
-        detail={"ids": list(ids[:20]), "n": len(ids)},
-    )
+    return raised("repeated_ids", ids=list(ids[:20]), n=len(ids), first=ids[0], second=f"{ids[0]} (2)")
 
 
 def _values(column: Any) -> Sequence[Any]:

@@ -17,9 +17,6 @@ from crysmm_attn_plugin.text.classes import Classed, classify
 from crysmm_attn_plugin.text.rebuilt import rebuild
 from crysmm_attn_plugin.text.segment import ELEMENT, Form, is_punctuation, words_in
 
-#: Code of the alarm for descriptions whose tokens are not those of their text.
-TOKENS_UNALIGNED = "tokens_unaligned"
-
 
 class Tokens(Protocol):
     """What is read here: ``records.TokenLabels``, or anything with these (lengths L)."""
@@ -199,20 +196,6 @@ def token_elements(labels: Tokens, elements: Iterable[str] | None = None) -> tup
     space; ``symbol in entry.split()`` is the test for a mention. A subscript belongs to the element before.
     """
     return _read(labels, frozenset(elements or ())).elements
-
-
-def unaligned_message(n: int, total: int, lowest: float) -> str:
-    """The sentence for the alarm ``tokens_unaligned``.
-
-    Args:
-        n: Crystals whose tokens were not found in their text.
-        total: Crystals of the pass.
-        lowest: The lowest share of tokens found.
-    """
-    return (
-        f"of {n} of {total} descriptions less than {TRUSTED_SHARE:.0%} of the tokens stand in the text (at worst {lowest:.0%}); "
-        "nothing is said about their words."
-    )
 
 
 @lru_cache(maxsize=128)

@@ -58,6 +58,12 @@ class Interrupts:
             signal.signal(signal.SIGINT, self._before)
 
 
+class Changed(str):
+    """What a plugin changed of the process and was put back, as a clause: it did not fail."""
+
+    __slots__ = ()
+
+
 def sentence(error: BaseException) -> str:
     """What was raised, in a line."""
     text = " ".join(str(error).split())
@@ -88,7 +94,7 @@ def protected(told: Callable[[str], None], *, trusted: bool = False) -> Iterator
         if interrupts.replaced:
             changed.append("the handler of SIGINT")
         if changed:
-            told(f"changed {', '.join(changed)}; put back")
+            told(Changed(f"changed {', '.join(changed)}; put back"))
 
 
 def isolate(

@@ -269,7 +269,7 @@ class PluginManager:
         if self.on_failure is not None:
             self.on_failure(hook, plugin, reason)
         text = f"plugin {plugin} failed in {hook} and was skipped: {reason}"
-        if reason.startswith("changed "):
+        if isinstance(reason, isolation.Changed):
             text = f"plugin {plugin} in {hook} {reason}"
         if (
             text not in self._told and len(self._told) < 1000

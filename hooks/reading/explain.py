@@ -30,7 +30,17 @@ _TELLING = ("single_key", "unrelated", "pooling", "self")
 
 def left_out(site: Site, why: str) -> str:
     """Why one attention is left out, with the module's name and the shape of its maps."""
-    return f"{site.module} ({' x '.join(map(str, site.shape))}) {_WHY[why]}"
+    return f"{site.module} ({shape_of(site)}) {clause(why)}"
+
+
+def shape_of(site: Site) -> str:
+    """Shape of a site's maps, as text."""
+    return " x ".join(map(str, site.shape))
+
+
+def clause(why: str) -> str:
+    """A reason's code as a clause about the module."""
+    return _WHY[why]
 
 
 def why_nothing(reader: PassReader, loader_batches: int) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from crysmm_attn_plugin.records import Alarm
 from crysmm_attn_plugin.reports import aligned
 from crysmm_attn_plugin.reports.alarm_texts import alarm_text
 from crysmm_attn_plugin.reports.figures.arms import label
@@ -140,7 +142,7 @@ class VerdictView:
     sentence: Both
     facts: tuple[tuple[str, str, Both], ...]
     chart: Chart
-    warnings: tuple[str, ...]
+    warnings: tuple[Both, ...]
 
 
 def verdict_view(result: ComparisonResult, pair: PairComparison) -> VerdictView:
@@ -155,7 +157,7 @@ def verdict_view(result: ComparisonResult, pair: PairComparison) -> VerdictView:
         _sentence(pair, primary),
         _facts(result, pair, primary),
         chart(pair, primary),
-        tuple(dict.fromkeys(pair.warnings)),
+        _told(pair.warnings),
     )
 
 
@@ -173,10 +175,13 @@ def notes(result: ComparisonResult) -> list[tuple[str, Both]]:
             for lang, text in zip(known(), texts)
         }
         found.append(("alarm", named))
-    for warning in dict.fromkeys(result.warnings):
-        quoted = {lang: say("{warning}", "运行记录（原文）：“{warning}”", lang) for lang in known()}
-        found.append(("warning", {lang: text.replace("{warning}", warning) for lang, text in quoted.items()}))
-    return found
+    return found + [("warning", texts) for texts in _told(result.warnings)]
+
+
+def _told(alarms: Iterable[Alarm]) -> tuple[Both, ...]:
+    """Sentences by language, each once."""
+    every = [{lang: alarm_text(alarm, lang) for lang in known()} for alarm in alarms]
+    return tuple({tuple(texts.values()): texts for texts in every}.values())
 
 
 def _sentence(pair: PairComparison, primary: tuple[MetricResult, ...]) -> Both:

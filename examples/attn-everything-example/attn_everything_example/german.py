@@ -15,4 +15,8 @@ TEXTS = {
     ),
     "attention entropy": "Entropie der Aufmerksamkeit",
 }
-GERMAN = Language("de", "Deutsch", TEXTS, marks=Marks(last=" und "), latex=LatexForm(babel="ngerman"))
+#: Code of an alarm -> its sentence: of the project's own alarms, and of any plugin's.
+ALARMS = {"few_crystals": "{n} Kristalle sind weniger als {least}: die Intervalle sind weit."}
+GERMAN = Language(
+    "de", "Deutsch", TEXTS, alarms=ALARMS, marks=Marks(last=" und "), latex=LatexForm(babel="ngerman")
+)
