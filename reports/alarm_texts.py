@@ -36,10 +36,11 @@ def alarm_text(alarm: Alarm, lang: str) -> str:
         english = given.get(SOURCE, "")
         text = language.alarms.get(alarm.code) or given.get(language.code) or language.texts.get(english)
         if text and fields(text) <= values.keys():
-            return _begun(filled(text, values, marks(lang)), alarm.module)
+            return _begun(filled(text, values, marks(lang)), named=text.startswith("{"))
         if "" in language.alarms:
             return filled(language.alarms[""], {"code": alarm.code})
-    return _begun(" ".join(alarm.message.split()), alarm.module)
+    told = " ".join(alarm.message.split())
+    return _begun(told, named=bool(alarm.module) and told.startswith(alarm.module))
 
 
 def alarm_texts(alarms: Iterable[Alarm], lang: str) -> list[str]:
@@ -52,7 +53,6 @@ def direction_name(direction: str, lang: str) -> str:
     return pick(DIRECTIONS.get(direction, (direction, direction)), lang)
 
 
-def _begun(sentence: str, module: str) -> str:
-    """A sentence with a capital first, unless it begins with the module's name, which is written as it is."""
-    named = bool(module) and sentence.startswith(module)
+def _begun(sentence: str, *, named: bool) -> str:
+    """A sentence with a capital first, unless it begins with a name, which is written as it is."""
     return sentence if named else sentence[:1].upper() + sentence[1:]

@@ -105,7 +105,7 @@ def test_a_result_keeps_code_values_and_english_sentence_and_older_ones_are_read
     assert older.warnings == (Alarm(UNCODED, "arm full: runs a and b hold the same weights."),)
     said = paragraphs.render(older, lang="en").limitations
     assert "Something an older version said." in said
-    assert "原文见 result.json" in paragraphs.render(older, lang="zh").limitations
+    assert "原文见result.json" in paragraphs.render(older, lang="zh").limitations
 
 
 def test_readers_never_look_into_a_sentence() -> None:

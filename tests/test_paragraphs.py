@@ -392,7 +392,7 @@ def test_warnings_are_told_in_the_readers_language():
         ),
     )
     chinese = paragraphs.render(result, lang="zh").limitations
-    assert "full组的运行a1与a2权重相同" in chinese
+    assert "full组的运行a1和a2权重相同" in chinese
     assert "foresaw" not in chinese
     assert "result.json" in chinese
     assert "Something nobody foresaw." in paragraphs.render(result, lang="en").limitations

@@ -15,8 +15,6 @@ TEXTS = {
     ),
     "attention entropy": "Entropie der Aufmerksamkeit",
 }
-#: Code of an alarm -> its sentence: of the project's own alarms, and of any plugin's.
 ALARMS = {"few_crystals": "{n} Kristalle sind weniger als {least}: die Intervalle sind weit."}
-GERMAN = Language(
-    "de", "Deutsch", TEXTS, alarms=ALARMS, marks=Marks(last=" und "), latex=LatexForm(babel="ngerman")
-)
+MARKS, LATEX = Marks(last=" und "), LatexForm(babel="ngerman")
+GERMAN = Language("de", "Deutsch", TEXTS, alarms=ALARMS, marks=MARKS, latex=LATEX)

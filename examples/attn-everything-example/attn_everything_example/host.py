@@ -16,8 +16,6 @@ class GlassAdapter:
         training_function="fit",
         config_argument="options",
         loaders_argument="streams",
-        splits=("train", "val", "test"),
-        source_marks=("def fit(",),
         switch="cross_modal",
         arms={True: "full", False: "no_middle"},
         property_of=lambda options: options.get("quantity", ""),
