@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,22 +52,22 @@ def make(request: PartRequest) -> PartOutput | None:
     if not found and not alone:
         return None
     files: list[Path] = []
-    pictures: dict[str, str] = {}
+    pictures: dict[str, Path] = {}
+    drawings: dict[str, str] = {}
     if found:
         for lang in request.langs:
             path = request.folder / f"{figure_stem(NAME, lang)}.png"
-            _save(draw(found, lang), path)
+            drawings[lang] = _save(draw(found, lang), path, lang)
             files.append(path)
-            pictures[lang] = path.name
+            pictures[lang] = path
     html, markdown = {}, {}
     for lang in request.langs:
         sentences = [_sentence(pair, m, lang) for pair, m in found] or [
             _alone(result, name, lang) for name in alone
         ]
         rows = [_row(pair, m, lang) for pair, m in found]
-        picture = request.folder / pictures[lang] if lang in pictures else None
-        html[lang] = _html(sentences, rows, picture, lang)
-        markdown[lang] = _markdown(sentences, rows, picture, lang)
+        html[lang] = _html(sentences, rows, drawings.get(lang, ""), lang)
+        markdown[lang] = _markdown(sentences, rows, pictures.get(lang), lang)
     title = {lang: pick(TITLE, lang) for lang in request.langs}
     numbers = {
         f"{pair.arm}/{m.metric}": {
@@ -133,7 +132,7 @@ def _row(pair: PairComparison, m: MetricResult, lang: str) -> tuple[str, ...]:
     )
 
 
-def _html(sentences: Sequence[str], rows: Sequence[Sequence[str]], picture: Path | None, lang: str) -> str:
+def _html(sentences: Sequence[str], rows: Sequence[Sequence[str]], drawing: str, lang: str) -> str:
     parts = [Markup("<p>{}</p>").format(s) for s in (*sentences, pick(EXPLORATORY, lang))]
     if rows:
         head = Markup("").join(Markup('<th scope="col">{}</th>').format(pick(c, lang)) for c in COLUMNS)
@@ -141,12 +140,13 @@ def _html(sentences: Sequence[str], rows: Sequence[Sequence[str]], picture: Path
             Markup("<tr>{}</tr>").format(Markup("").join(Markup("<td>{}</td>").format(c) for c in row))
             for row in rows
         )
-        parts.append(Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(head, body))
-    if picture is not None:
-        data = base64.b64encode(picture.read_bytes()).decode("ascii")
         parts.append(
-            Markup('<p><img alt="{}" src="data:image/png;base64,{}"></p>').format(pick(CAPTION, lang), data)
+            Markup(
+                '<div class="scroll"><table class="numbers"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
+            ).format(head, body)
         )
+    if drawing:
+        parts += [Markup(drawing), Markup('<p class="note">{}</p>').format(pick(CAPTION, lang))]
     return str(Markup("\n").join(parts))
 
 
@@ -189,8 +189,10 @@ def draw(found: Found, lang: str) -> Figure:
     return figure
 
 
-def _save(figure: Figure, path: Path) -> None:
-    from crysmm_attn_plugin.reports.figures import style  # matplotlib
+def _save(figure: Figure, path: Path, lang: str) -> str:
+    """Write the picture; returns it as an element of the page."""
+    from crysmm_attn_plugin.reports.figures import style, vectors  # matplotlib
 
     with style.context():
         write_atomic(path, lambda target: figure.savefig(target, format="png", metadata={"Title": NAME}))
+        return vectors.of_figure(figure, f"{NAME}-{lang}-", pick(CAPTION, lang))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from markupsafe import Markup
 from crysmm_attn_plugin.builtin.metrics import ALIGNMENT_PRIMARY
 from crysmm_attn_plugin.descriptors import PartOutput, PartRequest
 from crysmm_attn_plugin.reports import escape
-from crysmm_attn_plugin.reports.arm_names import arm_heading
+from crysmm_attn_plugin.reports.arm_names import arm_heading, arm_label
 from crysmm_attn_plugin.reports.language import figure_stem, metric_label, pick, say
 from crysmm_attn_plugin.reports.numbers import decimals_for, fixed, format_p
 from crysmm_attn_plugin.reports.sections import Section
@@ -55,20 +54,20 @@ SENTENCE = (
     "{n} 个晶体。",
 )
 NOT_ALIGNED = (
-    " The arm's mean is not above 0.5: whatever it concentrates on, its atoms do not tell their own element's words from "
-    "another's.",
-    "该组均值未超过 0.5：无论其注意力集中于何处，原子并未区分本元素与其他元素的词。",
+    " The arm's mean is not above 0.5: on average its atoms do not give their own element's words more "
+    "weight than another's.",
+    "该组均值未超过 0.5：平均而言，原子给本元素的词的权重并不高于给其他元素的词。",
 )
 NOTE = (
-    "The AUC is the one pre-declared metric of this family and has no part in the verdict on concentration; all others are "
+    "The AUC is the one metric of this family that the method fixes beforehand; it has no part in the verdict on concentration; all others are "
     "exploratory (Benjamini-Hochberg). Weights are not use: that the model needs what it reads is not shown here.",
-    "AUC 是本组唯一预先声明的指标，不参与集中度的判定；其余均为探索性指标（Benjamini-Hochberg）。权重不等于使用：此处并未证明模型依赖其所读内容。",
+    "AUC 是这一组中由方法事先指定的唯一指标，不参与集中度的判定；其余均为探索性指标（Benjamini-Hochberg）。权重不等于使用：此处并未证明模型依赖其所读内容。",
 )
 ALONE = ("The {metric} was {a} in {arm}.", "{arm}的{metric}为 {a}。")
 CAPTION = (
     "Change of each metric in standard deviations of the paired differences, with its interval; the filled mark is the "
-    "pre-declared metric.",
-    "各指标的变化（以配对差值的标准差为单位）及其区间；实心标记为预先声明的指标。",
+    "metric that the method fixes beforehand.",
+    "各指标的变化（以配对差值的标准差为单位）及其区间；实心标记为事先指定的指标。",
 )
 
 
@@ -92,12 +91,12 @@ def make(request: PartRequest) -> PartOutput | None:
         ]
         sentences.append(pick(NOTE, lang))
         rows = [_row(m, lang) for _, m in found]
-        picture = None
+        picture, drawing = None, ""
         if found:
             picture = request.folder / f"{figure_stem(NAME, lang)}.png"
-            _save(draw(found, lang), picture)
+            drawing = _save(draw(found, lang), picture, lang)
             files.append(picture)
-        html[lang] = _html(sentences, rows, picture, lang)
+        html[lang] = _html(sentences, rows, drawing, lang)
         markdown[lang] = _markdown(sentences, rows, picture, lang)
     title = {lang: pick(TITLE, lang) for lang in request.langs}
     return PartOutput([Section(NAME, title, html, markdown)], files, _numbers(found))
@@ -127,7 +126,7 @@ def sentence(result: ComparisonResult, pair: PairComparison, lang: str) -> str:
     a, b, difference, interval = _values(m, lang)
     p = "" if pair.claim == "estimates" else f"; {say('adjusted', '校正后', lang)} {format_p(m.p_adjusted)}"
     text = pick(SENTENCE, lang).format(
-        arm=arm_heading(pair.arm, lang), baseline=arm_heading(pair.baseline, lang),
+        arm=arm_heading(pair.arm, lang), baseline=arm_label(pair.baseline, lang),
         reading=pick(READING[m.outcome], lang), a=a, b=b, difference=difference,
         level=f"{100 * m.paired.confidence:g}%", interval=interval, p=p, n=m.paired.n,
     )  # fmt: skip
@@ -176,7 +175,7 @@ def _above(mean: float, fresh: float | None) -> float | None:
     return None if fresh is None else mean - fresh
 
 
-def _html(sentences: Sequence[str], rows: Sequence[Sequence[str]], picture: Path | None, lang: str) -> str:
+def _html(sentences: Sequence[str], rows: Sequence[Sequence[str]], drawing: str, lang: str) -> str:
     parts = [Markup("<p>{}</p>").format(s) for s in sentences]
     if rows:
         head = Markup("").join(Markup('<th scope="col">{}</th>').format(pick(c, lang)) for c in COLUMNS)
@@ -184,12 +183,13 @@ def _html(sentences: Sequence[str], rows: Sequence[Sequence[str]], picture: Path
             Markup("<tr>{}</tr>").format(Markup("").join(Markup("<td>{}</td>").format(c) for c in row))
             for row in rows
         )
-        parts.append(Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(head, body))
-    if picture is not None:
-        data = base64.b64encode(picture.read_bytes()).decode("ascii")
         parts.append(
-            Markup('<p><img alt="{}" src="data:image/png;base64,{}"></p>').format(pick(CAPTION, lang), data)
+            Markup(
+                '<div class="scroll"><table class="numbers"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
+            ).format(head, body)
         )
+    if drawing:
+        parts += [Markup(drawing), Markup('<p class="note">{}</p>').format(pick(CAPTION, lang))]
     return str(Markup("\n").join(parts))
 
 
@@ -238,8 +238,9 @@ def draw(found: Sequence[tuple[PairComparison, MetricResult]], lang: str) -> Fig
     return figure
 
 
-def _save(figure: Figure, path: Path) -> None:
-    from crysmm_attn_plugin.reports.figures import style  # matplotlib
+def _save(figure: Figure, path: Path, lang: str) -> str:
+    """Write the picture; returns it as an element of the page."""
+    from crysmm_attn_plugin.reports.figures import style, vectors  # matplotlib
 
     with style.context():
         write_atomic(
@@ -248,3 +249,4 @@ def _save(figure: Figure, path: Path) -> None:
                 target, format="png", bbox_inches="tight", metadata={"Title": NAME}
             ),
         )
+        return vectors.of_figure(figure, f"{NAME}-{lang}-", pick(CAPTION, lang))

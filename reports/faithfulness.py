@@ -262,7 +262,11 @@ def _html(sentences: Sequence[str], rows: Sequence[Sequence[str]], lang: str) ->
         Markup("<tr>{}</tr>").format(Markup("").join(Markup("<td>{}</td>").format(c) for c in row))
         for row in rows
     )
-    parts.append(Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(head, body))
+    parts.append(
+        Markup(
+            '<div class="scroll"><table class="numbers"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
+        ).format(head, body)
+    )
     return str(Markup("\n").join(parts))
 
 

@@ -13,6 +13,7 @@ from crysmm_attn_plugin.reports.arm_names import is_about_middle_fusion
 from crysmm_attn_plugin.reports.language import category_name, metric_label
 from crysmm_attn_plugin.reports.markup import FORMULAS
 from crysmm_attn_plugin.reports.numbers import fixed, format_number
+from crysmm_attn_plugin.reports.property_names import shown
 from crysmm_attn_plugin.reports.prose_facts import Wording
 from crysmm_attn_plugin.reports.references import cite
 from crysmm_attn_plugin.reports.sensitivity_facts import sensitivity
@@ -104,7 +105,7 @@ def context(result: ComparisonResult, pair: PairComparison, w: Wording) -> dict[
         ranges=guide.ranges_met(tested) if about_fusion and result.baseline_known else None,
         ranges_text=guide.ranges_text(w.lang),
         error=facts.error_facts(result, pair, w),
-        coupling=[facts.coupling_fact(c, w) for c in pair.coupling],
+        coupling=[facts.coupling_fact(c, result.unit, w) for c in pair.coupling],
         confidence=f"{100 * first.confidence:g}%" if first else f"{100 * (1 - result.alpha):g}%",
         exact=bool(first and first.test == "exact sign-flip"),
         test=first.test if first else "",
@@ -185,6 +186,7 @@ def _common(result: ComparisonResult, w: Wording) -> dict[str, Any]:
     return {
         "result": result,
         "w": w,
+        "shown": shown,
         "split": w.pick(_SPLITS.get(result.split, (result.split, result.split))),
         "unit": result.unit,
         "F": {name: text for name, (text, _) in FORMULAS.items()},
@@ -276,8 +278,13 @@ def _checkpoint(arm: ArmSummary, w: Wording) -> dict[str, Any]:
         "label": facts.arm_label(arm.name, w.lang),
         "seeds": [str(s) for s in arm.seeds if s is not None],
         "n": arm.n_seeds,
-        "rule": w.join([w.pick(_ROLES.get(r, (r, r))) for r in roles if r]),
+        "rule": w.join([_role(r, w) for r in roles if r]),
     }
+
+
+def _role(role: str, w: Wording) -> str:
+    """What a checkpoint is, in words; one file may be several things at once."""
+    return w.join([w.pick(_ROLES.get(r, (r, r))) for r in role.split("+")])
 
 
 def _alarms(result: ComparisonResult, w: Wording) -> list[str]:

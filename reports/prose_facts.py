@@ -214,11 +214,21 @@ class ErrorFacts:
     disagree: bool
 
 
+def error_unit(unit: str, w: Wording) -> str:
+    """The unit of a difference of errors: percentage points where the property itself is in percent."""
+    return w.say("percentage points", "个百分点") if unit == "%" else unit
+
+
+def _one(metric: str, w: Wording) -> str:
+    """One unit of a metric, as a slope names it."""
+    unit = BY_NAME[metric].unit if metric in BY_NAME else ""
+    return {"nats": "nat", "tokens": "token"}.get(unit, w.say("unit", "单位"))
+
+
 def error_facts(result: ComparisonResult, pair: PairComparison, w: Wording) -> ErrorFacts:
     """MAE of both arms, their gap, and the gain with its denominator."""
     e = pair.performance
     width = e.ci_high - e.ci_low if e.ci_low is not None and e.ci_high is not None else None
-    points = w.say("percentage points", "个百分点") if result.unit == "%" else result.unit
 
     def text(value: float | None) -> str:
         return format_number(value, e.ci_low, e.ci_high) if value is not None else ""
@@ -235,7 +245,7 @@ def error_facts(result: ComparisonResult, pair: PairComparison, w: Wording) -> E
         mae_b=text(e.mae_baseline),
         unit=result.unit,
         difference=text(e.difference),
-        difference_unit=points,
+        difference_unit=error_unit(result.unit, w),
         interval=w.interval(e.ci_low, e.ci_high) if e.ci_low is not None else "",
         p=w.p(e.p_value) if e.p_value is not None else "",
         gain=w.percent(e.relative_gain, low, high) if e.relative_gain is not None else "",
@@ -262,14 +272,15 @@ class CouplingFact:
     interval: str
     p: str
     coefficient: str
+    coefficient_unit: str
     coefficient_interval: str
     coefficient_p: str
     ceiling: str
     co_varied: bool
 
 
-def coupling_fact(c: CouplingResult, w: Wording) -> CouplingFact:
-    """One metric's coupling as text."""
+def coupling_fact(c: CouplingResult, unit: str, w: Wording) -> CouplingFact:
+    """One metric's coupling as text; its slope is in units of the error for one unit of the metric."""
     known = c.coefficient is not None and c.coefficient_p is not None
     return CouplingFact(
         label=metric_label(c.metric, w.lang),
@@ -280,6 +291,9 @@ def coupling_fact(c: CouplingResult, w: Wording) -> CouplingFact:
         coefficient=format_number(c.coefficient, c.coefficient_ci_low, c.coefficient_ci_high)
         if known
         else "",
+        coefficient_unit=w.say(
+            "{error} per {one}", "{error}/{one}", error=error_unit(unit, w), one=_one(c.metric, w)
+        ).strip(),
         coefficient_interval=w.interval(c.coefficient_ci_low, c.coefficient_ci_high)
         if known and c.coefficient_ci_low is not None
         else "",

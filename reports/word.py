@@ -69,7 +69,12 @@ def write_paragraphs(
             else:
                 _heading(document, title, level - 1)
             if text:
-                _add_text(document, text, points=9.5 if caption else _TEXT_POINTS, justify=not caption)
+                _add_text(
+                    document,
+                    text,
+                    points=9.5 if caption else _TEXT_POINTS,
+                    justify=not caption and not fonts(lang).han,
+                )
         _add_table(document, table, lang)
         cited = cited_in(" ".join(texts))
         if cited:
@@ -189,7 +194,8 @@ def _add_table(document: Any, table: Table, lang: str) -> None:
             run = paragraph.add_run(printable(text) if j == 0 else printable(text).replace(" ", "\u00a0"))
             run.font.size = _points(_TABLE_POINTS)
             run.italic = group
-            paragraph.paragraph_format.space_after = _points(1)
+            paragraph.paragraph_format.space_before = _points(1.5)
+            paragraph.paragraph_format.space_after = _points(1.5)
             paragraph.paragraph_format.keep_with_next = i < len(rows)
             if j:
                 paragraph.alignment = WD_ALIGN_PARAGRAPH.RIGHT

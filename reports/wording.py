@@ -16,6 +16,7 @@ from crysmm_attn_plugin.reports.numbers import (
     format_number,
     format_p,
     format_percent,
+    interval_decimals,
 )
 
 Style = Literal["nature", "apa", "gbt"]
@@ -80,7 +81,7 @@ class Wording:
         """An interval, at the precision of its width."""
         if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
             return MISSING
-        decimals = decimals_for(high - low)
+        decimals = interval_decimals(low, high)
         return self.ends(fixed(low, decimals), fixed(high, decimals))
 
     def percent(self, value: float | None, low: float | None = None, high: float | None = None) -> str:

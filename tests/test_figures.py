@@ -268,7 +268,7 @@ def test_long_texts_are_cropped_by_attention_and_the_crop_is_stated():
     assert list(kept) == sorted(kept)
     stated = " ".join(texts(figure))
     assert f"{len(kept)} of {len(merged.words)} words shown" in stated
-    assert f"{100 * merged.values['full'][:, list(kept)].sum(1).mean():.0f} % in full model" in stated
+    assert f"{100 * merged.values['full'][:, list(kept)].sum(1).mean():.0f}% in the full model" in stated
 
 
 def test_one_atom_and_two_hundred_atoms_fit():

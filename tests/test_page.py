@@ -23,7 +23,8 @@ from synthetic_results import AXES, VERDICTS, synthetic_result
 
 from crysmm_attn_plugin.records import Alarm
 from crysmm_attn_plugin.reports.comparison import compare_runs
-from crysmm_attn_plugin.reports.page import blocks, chart, data, maps, vectors, verdict
+from crysmm_attn_plugin.reports.figures import vectors
+from crysmm_attn_plugin.reports.page import blocks, chart, data, maps, verdict
 from crysmm_attn_plugin.reports.page.texts import TEXTS
 from crysmm_attn_plugin.reports.sections import Section
 

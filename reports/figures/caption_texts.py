@@ -19,17 +19,22 @@ TEXT: dict[str, tuple[str, str]] = {
         "Concentration of the {direction} attention on the {n} {split} crystals. Left in each panel: every "
         "crystal in every arm (dots; a line joins one crystal; densities and faint dots replace lines "
         "for many "
-        "crystals), the arm's mean (bar), and the metric under uniform attention and under "
-        "re-initialised weights "
-        "(dashed and dotted).",
+        "crystals), the arm's mean (bar){levels}.",
         "{n} 个{split}集晶体上{direction}注意力的集中程度。各分图左侧：每个晶体在各组中的取值（点；同一晶"
         "体以线相连，"
-        "晶体较多时以密度和浅色点代替连线）、各组均值（短横），以及均匀注意力和重新初始化权重下的取值（虚"
-        "线与点线）。",
+        "晶体较多时以密度和浅色点代替连线）、各组均值（短横）{levels}。",
+    ),
+    "levels_uniform": (
+        ", and the metric under uniform attention (dashed)",
+        "，以及均匀注意力下的取值（虚线）",
+    ),
+    "levels_both": (
+        ", and the metric under uniform attention and under re-initialised weights (dashed and dotted)",
+        "，以及均匀注意力和重新初始化权重下的取值（虚线与点线）",
     ),
     "statistics_differences": (
-        "Right: each crystal's difference from {baseline} with its density, and the mean difference with its "
-        "{confidence} % interval ({interval}).",
+        "Right: each crystal's difference from the {baseline} with its density, and the mean difference with its "
+        "{confidence}% interval ({interval}).",
         "右侧：各晶体相对 {baseline} 的差值及其密度，平均差值及其 {confidence}% 区间（{interval}）。",
     ),
     "statistics_runs": (
@@ -48,7 +53,7 @@ TEXT: dict[str, tuple[str, str]] = {
     ),
     "statistics_raw": ("p values: two-sided {test}, not adjusted.", "p 值：双侧{test}，未校正。"),
     "statistics_one": (
-        "Concentration of the {direction} attention of {arm} on the {n} {split} crystals: every crystal "
+        "Concentration of the {direction} attention of the {arm} on the {n} {split} crystals: every crystal "
         "(dots), its "
         "density, the mean (bar), and the metric under uniform attention (dashed). One arm alone; "
         "nothing is compared.",
@@ -57,8 +62,8 @@ TEXT: dict[str, tuple[str, str]] = {
         "取值（虚线）。仅有一组，不作比较。",
     ),
     "estimate": (
-        "{metric}: {arm} minus {baseline} {estimate} ({change} % of {baseline}), {p}, N = {n}.",
-        "{metric}：{arm} 减 {baseline} 为 {estimate}（为 {baseline} 均值的 {change}%），{p}，N = {n}。",
+        "{metric}: the {arm} minus the {baseline}, {estimate} ({change}% of the {baseline}'s mean), {p}, N = {n}.",
+        "{metric}：{arm} 减 {baseline} 为 {estimate}（相对 {baseline} 均值 {change}%），{p}，N = {n}。",
     ),
     "too_few": ("Too few crystals for a test.", "晶体过少，未作检验。"),
     "claim_checkpoints": (
@@ -87,26 +92,26 @@ TEXT: dict[str, tuple[str, str]] = {
         "在保存了注意力图的晶体中按规则选取：{metric}{rule}。",
     ),
     "heatmap_values": (
-        " {metric}: {arm_value} in {arm}, {baseline_value} in {baseline}.",
+        " {metric}: {arm_value} in the {arm}, {baseline_value} in the {baseline}.",
         "{metric}：{arm} 为 {arm_value}，{baseline} 为 {baseline_value}。",
     ),
     "heatmap_difference": (
-        " The difference panel shows {arm} minus {baseline}; red is more attention in {arm}.",
+        " The difference panel shows the {arm} minus the {baseline}; red is more attention in the {arm}.",
         "差值图为 {arm} 减 {baseline}，红色表示 {arm} 的注意力更高。",
     ),
     "categories": (
         "Share of the atom-to-text attention on each kind of word, mean over the {n} {split} crystals "
-        "with {level} % t "
+        "with {level}% t "
         "intervals. The intervals describe each arm; they are not a test of the difference between arms.",
         "原子到文本注意力在各类词上的占比：{n} 个{split}集晶体的均值及 {level}% t 区间。区间描述各组自身"
         "，不是组间差异的检验。",
     ),
     "categories_top": (
-        " Highest in {arm}: {category}, {share} %.",
+        " Highest in the {arm}: {category}, {share}%.",
         "{arm} 中占比最高的是{category}，为 {share}%。",
     ),
     "coupling": (
-        "Change in attention against change in absolute error, one dot per {split} crystal ({arm} minus "
+        "Change in attention against change in absolute error, one dot per {split} crystal ({arm} minus the "
         "{baseline}; "
         "contours replace single dots where there are many). Spearman correlations with intervals; a "
         "pair of "
@@ -124,14 +129,14 @@ TEXT: dict[str, tuple[str, str]] = {
     "epochs": (
         "Concentration over training: mean over the {split} crystals at each captured epoch, one line "
         "per run, band: "
-        "{level} % t interval over crystals.",
+        "{level}% t interval over crystals.",
         "训练过程中的集中程度：各已采集轮次上{split}集晶体的均值，每次训练一条线，色带为晶体间 {level}% "
         "t 区间。",
     ),
     "specification": (
-        "The difference {arm} minus {baseline} under every combination of the choices marked below the "
+        "The difference of the {arm} minus the {baseline} under every combination of the choices marked below the "
         "curve, sorted, "
-        "with {level} % intervals (not adjusted). Coloured intervals exclude zero (blue below, "
+        "with {level}% intervals (not adjusted). Coloured intervals exclude zero (blue below, "
         "vermillion above); the "
         "circle marks the specification that the text reports.",
         "{arm} 减 {baseline} 的差值在下方所示各种选择组合下的取值，按大小排序，附 {level}% 区间（未校正）"
@@ -145,7 +150,8 @@ TEXT: dict[str, tuple[str, str]] = {
         "各组在 {n} 个{split}集晶体上的预测值与目标值，以及各组与基线的绝对误差对照；对角线下方的点表示该"
         "组误差更低。",
     ),
-    "performance_arm": (" MAE of {arm}: {mae}{unit}.", "{arm} 的 MAE 为 {mae}{unit}。"),
+    "performance_arm": (" MAE of the {arm}: {mae}.", "{arm} 的 MAE 为 {mae}。"),
+    "the_arm": ("the {arm}", "{arm}"),
     "alt_statistics": (
         "{panels} panels, one a metric: dots of every crystal in {arms}, and the paired differences with "
         "intervals. ",

@@ -14,12 +14,14 @@ from crysmm_attn_plugin.reports.figures.wording import (
     category_label,
     decimals_for,
     fixed,
+    mae_decimals,
     metric_label,
     p_text,
     percent,
     pick,
     say,
     with_interval,
+    with_unit,
 )
 from crysmm_attn_plugin.reports.language import marks
 from crysmm_attn_plugin.stats.results import ComparisonResult, ExampleCrystal, MetricResult, PairComparison
@@ -44,7 +46,7 @@ def caption(kind: str, result: ComparisonResult, lang: str, **about: object) -> 
 
 def alt(kind: str, result: ComparisonResult, lang: str, **about: object) -> str:
     """The alternative text of one figure: what is to be seen, and the main numbers."""
-    arms = _join([label(a.name, lang) for a in result.arms], lang)
+    arms = _join([_say("the_arm", lang, arm=label(a.name, lang)) for a in result.arms], lang)
     if kind == "statistics":
         panels = len({m.metric for p in result.pairs for m in p.primary()}) or 4
         return (_say("alt_statistics", lang, panels=panels, arms=arms) + _estimates(result, lang)).strip()
@@ -134,6 +136,7 @@ def _statistics(result: ComparisonResult, lang: str, about: Mapping[str, object]
         return _say("statistics_one", lang, arm=label(result.arms[0].name, lang), **common)
     found = _primary(result)
     space = say("sentence_gap", lang)
+    common["levels"] = _levels(found, lang)
     if not found:
         text = _say("statistics", lang, **common)
         return text + space + _say("too_few", lang)
@@ -161,6 +164,13 @@ def _statistics(result: ComparisonResult, lang: str, about: Mapping[str, object]
     else:
         tests = _say("statistics_raw", lang, test=_method(paired.test, lang))
     return text + space + tests + space + _estimates(result, lang)
+
+
+def _levels(found: list[tuple[PairComparison, MetricResult]], lang: str) -> str:
+    """The references that the panels can hold."""
+    if any(m.reinitialised_mean_a is not None or m.reinitialised_mean_b is not None for _, m in found):
+        return _say("levels_both", lang)
+    return _say("levels_uniform", lang) if any(m.uniform_mean is not None for _, m in found) else ""
 
 
 def _heatmap(result: ComparisonResult, lang: str, about: Mapping[str, object]) -> str:
@@ -217,7 +227,7 @@ def _coupling(result: ComparisonResult, lang: str, about: Mapping[str, object]) 
         "coupling",
         lang,
         split=_split(result, lang),
-        arm=_join([label(p.arm, lang) for p in pairs], lang).strip(),
+        arm=_join([_say("the_arm", lang, arm=label(p.arm, lang)) for p in pairs], lang).strip(),
         baseline=label(result.baseline, lang),
     )
     for pair in pairs:
@@ -258,10 +268,10 @@ def _specification(result: ComparisonResult, lang: str, about: Mapping[str, obje
 
 def _performance(result: ComparisonResult, lang: str, about: Mapping[str, object]) -> str:
     text = _say("performance", lang, n=result.n_crystals, split=_split(result, lang))
-    unit = f" {one_line(result.unit, 10)}" if result.unit else ""
     for arm in result.arms:
         if arm.mae is not None:
-            text += _say("performance_arm", lang, arm=label(arm.name, lang), mae=fixed(arm.mae, 3), unit=unit)
+            mae = with_unit(fixed(arm.mae, mae_decimals(result)), result.unit)
+            text += _say("performance_arm", lang, arm=label(arm.name, lang), mae=mae)
     return text
 
 

@@ -16,6 +16,7 @@ from crysmm_attn_plugin.reports.figures.measure import (
     Legend,
     axis_label,
     lines_of,
+    place,
     settle,
     write_lines,
 )
@@ -62,6 +63,7 @@ def draw(result: ComparisonResult, samples: pd.DataFrame, lang: str = "en") -> F
     named.draw(figure, 1.0, 1.0)
     unit = f" [{one_line(result.unit, 10)}]" if result.unit else ""
     index = 0
+    placed = []
     for y, (pair, items) in enumerate(zip(pairs, found)):
         for x, item in enumerate(items):
             left, upper = x * width + 1, top + y * row
@@ -82,8 +84,12 @@ def draw(result: ComparisonResult, samples: pd.DataFrame, lang: str = "en") -> F
             for k, rows in enumerate(lines[index]):
                 colour = GREY if k == len(lines[index]) - 1 else BLACK
                 above += write_lines(figure, left + 5, above, rows, color=colour)
-            settle(axes, left, upper + head, width - 1.5, BODY_MM)
+            placed.append((axes, settle(axes, left, upper + head, width - 1.5, BODY_MM)))
             index += 1
+    # the lowest labels decide for all: panels of one row stand on one line
+    tall = min(box[3] for _, box in placed)
+    for axes, (left, upper, wide, _) in placed:
+        place(axes, left, upper, wide, tall)
     return figure
 
 

@@ -27,7 +27,14 @@ from crysmm_attn_plugin.reports.figures.style import (
     one_line,
     plain_ticks,
 )
-from crysmm_attn_plugin.reports.figures.wording import decimals_for, fixed, p_text, say, with_interval
+from crysmm_attn_plugin.reports.figures.wording import (
+    fixed,
+    mae_decimals,
+    p_text,
+    say,
+    with_interval,
+    with_unit,
+)
 from crysmm_attn_plugin.stats.results import ComparisonResult
 
 if TYPE_CHECKING:
@@ -91,22 +98,14 @@ def _text(result: ComparisonResult, kind: str, arm: str, label: str, lang: str) 
     """What stands above a panel: the arm and its error, or the difference of the errors with its interval."""
     if kind == "parity":
         found = next((a.mae for a in result.arms if a.name == arm), None)
-        mae = f"{say('stop', lang)}MAE {fixed(found, _decimals(result))}{_after(result)}"
-        return label + (mae if found is not None else "")
+        mae = with_unit(fixed(found, mae_decimals(result)), result.unit)
+        return label + (f"{say('stop', lang)}MAE {mae}" if found is not None else "")
     p = next(p for p in result.pairs if p.arm == arm).performance
     if p.difference is None or p.ci_low is None or p.ci_high is None:
         return label
-    interval = f"ΔMAE {with_interval(p.difference, p.ci_low, p.ci_high)}{_after(result)}"
+    shown = with_interval(p.difference, p.ci_low, p.ci_high)
+    interval = f"ΔMAE {with_unit(shown, result.unit, difference=True, lang=lang)}"
     return say("stop", lang).join([label, interval, p_text(p.p_value), f"N = {p.n}"])
-
-
-def _after(result: ComparisonResult) -> str:
-    return f" {one_line(result.unit, 10)}" if result.unit else ""
-
-
-def _decimals(result: ComparisonResult) -> int:
-    known = [a.mae for a in result.arms if a.mae]
-    return min(decimals_for(min(known)) + 1, 5) if known else 3
 
 
 def _column(samples: pd.DataFrame, name: str) -> np.ndarray:

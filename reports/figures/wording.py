@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from crysmm_attn_plugin.catalogue import BY_NAME, TOKEN_CATEGORIES
 from crysmm_attn_plugin.reports import language
+from crysmm_attn_plugin.reports.figures.style import one_line
 from crysmm_attn_plugin.reports.language import pick
-from crysmm_attn_plugin.reports.numbers import decimals_for, fixed, format_p
+from crysmm_attn_plugin.reports.numbers import decimals_for, fixed, format_p, interval_decimals
+
+if TYPE_CHECKING:
+    from crysmm_attn_plugin.stats.results import ComparisonResult
 
 _TEXT: dict[str, tuple[str, str]] = {
     "difference": ("difference", "差值"),
@@ -19,6 +24,7 @@ _TEXT: dict[str, tuple[str, str]] = {
     "mean": ("mean over the crystals", "晶体均值"),
     "mean_interval": ("mean difference with its interval", "平均差值及其区间"),
     "a_crystal": ("a crystal", "一个晶体"),
+    "points": (" percentage points", " 个百分点"),
     "stop": ("; ", "；"),
     "comma": (", ", "，"),
     "colon": (": ", "："),
@@ -26,7 +32,7 @@ _TEXT: dict[str, tuple[str, str]] = {
     "list_last": (" and ", "和"),
     "full_stop": (". ", "。"),
     "sentence_gap": (" ", ""),
-    "percent_of": ("{change} % of the baseline's mean", "为基线均值的 {change}%"),
+    "percent_of": ("{change}% of the baseline's mean", "相对基线均值 {change}%"),
     "relative_to": (
         "relative to the baseline (% of its mean); N = {n}",
         "均相对基线（百分比以其均值为分母）；N = {n}",
@@ -72,7 +78,7 @@ _TEXT: dict[str, tuple[str, str]] = {
         "共 {total} 个词，按原文顺序显示注意力最高的 {shown} 个；其所占注意力：{held}。",
     ),
     "all_words": ("All {total} words shown, in text order.", "按原文顺序显示全部 {total} 个词。"),
-    "of_arm": ("{share} % in {arm}", "{arm} {share}%"),
+    "of_arm": ("{share}% in the {arm}", "{arm} {share}%"),
     "grouped": ("{total} atoms, grouped by element.", "{total} 个原子按元素分组。"),
     "scale": (
         "One colour scale for all arms, by the square root of the weight; mean over {heads} heads.",
@@ -145,10 +151,23 @@ def category_label(name: str, lang: str) -> str:
 
 def with_interval(value: float, low: float, high: float, *, sign: bool = True) -> str:
     """``+0.12 [0.05, 0.19]``, as many decimals as the interval's width deserves."""
-    decimals = decimals_for(high - low)
     if not (math.isfinite(low) and math.isfinite(high)):
         return fixed(value, 3, sign=sign)
+    decimals = interval_decimals(low, high)
     return f"{fixed(value, decimals, sign=sign)} [{fixed(low, decimals)}, {fixed(high, decimals)}]"
+
+
+def with_unit(value: str, unit: str, *, difference: bool = False, lang: str = "en") -> str:
+    """``0.25 eV``, ``12.0%``; a difference of percentages is in percentage points."""
+    if unit == "%":
+        return f"{value}{say('points', lang)}" if difference else f"{value}%"
+    return f"{value} {one_line(unit, 10)}" if unit else value
+
+
+def mae_decimals(result: ComparisonResult) -> int:
+    """Decimals of the arms' errors: one more than their size asks for."""
+    known = [a.mae for a in result.arms if a.mae]
+    return min(decimals_for(min(known)) + 1, 5) if known else 3
 
 
 def p_text(value: float | None) -> str:

@@ -14,14 +14,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from crysmm_attn_plugin.reports import language
+from crysmm_attn_plugin.reports.figures import vectors
 from crysmm_attn_plugin.reports.figures.arms import label
 from crysmm_attn_plugin.reports.figures.typefaces import FOLDER
 from crysmm_attn_plugin.reports.markup import to_html, to_plain
-from crysmm_attn_plugin.reports.page import blocks, data, sensitivity, vectors, verdict
+from crysmm_attn_plugin.reports.page import blocks, data, sensitivity, verdict
 from crysmm_attn_plugin.reports.page.chart import metric_label
 from crysmm_attn_plugin.reports.page.maps import BUDGET, pack_all
 from crysmm_attn_plugin.reports.page.texts import TEXTS, text
 from crysmm_attn_plugin.reports.paragraphs import TITLES
+from crysmm_attn_plugin.reports.property_names import shown
 from crysmm_attn_plugin.store.files import write_atomic
 
 #: In the order they depend on each other; one inline script.
@@ -186,6 +188,7 @@ def _environment() -> Environment:
         marks=language.marks,
         nearest=language.nearest,
         figure_stem=language.figure_stem,
+        shown_name=shown,
     )
     environment.filters["plain"] = lambda value: to_plain(str(value))
     return environment

@@ -63,8 +63,9 @@
     }
     const corner = function (i) { return centred([i & 1, (i >> 1) & 1, (i >> 2) & 1]); };
     const edges = [[0, 1], [0, 2], [0, 4], [1, 3], [1, 5], [2, 3], [2, 6], [3, 7], [4, 5], [4, 6], [5, 7], [6, 7]].map(function (e) { return e.map(corner); });
-    const reach = Math.max.apply(null, points.slice(0, own).map(function (p) { return Math.hypot.apply(null, p.at); }).concat(edges.map(function (e) { return Math.hypot.apply(null, e[0]); })));
-    crystal.scene = { points: points, bonds: bonds, edges: edges, reach: 0.92 * reach + 0.6 };
+    // everything that is drawn lies within the view, whichever way it is turned
+    const reach = Math.max.apply(null, points.map(function (p) { return Math.hypot.apply(null, p.at) + 0.34 * p.radius; }).concat(edges.map(function (e) { return Math.hypot.apply(null, e[0]); })));
+    crystal.scene = { points: points, bonds: bonds, edges: edges, reach: reach + 0.1 };
     return crystal.scene;
   };
 

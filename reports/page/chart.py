@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from crysmm_attn_plugin.reports import language
 from crysmm_attn_plugin.reports.figures.estimates import guide_percents, runs
 from crysmm_attn_plugin.reports.language import known, pick
-from crysmm_attn_plugin.reports.numbers import decimals_for, fixed, format_p
+from crysmm_attn_plugin.reports.numbers import fixed, format_p, interval_decimals
 from crysmm_attn_plugin.reports.tables import OUTCOMES
 from crysmm_attn_plugin.stats.results import MetricResult, PairComparison
 
@@ -65,11 +65,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Chart:
-    """Rows, ticks (position and label), and the position of no change."""
+    """Rows, ticks (position and label), the position of no change, and whether an interval alone says more than its row."""
 
     rows: tuple[Row, ...]
     ticks: tuple[tuple[float, str], ...]
     zero: float
+    together: bool
 
     @property
     def has_guide(self) -> bool:
@@ -126,7 +127,8 @@ def chart(pair: PairComparison, primary: Sequence[MetricResult]) -> Chart:
             )
         )
     zero = at(0.0) or 0.0
-    return Chart(tuple(rows), _ticks(low, high, zero), zero)
+    together = any(m.beyond_sesoi and m.outcome == "inconclusive" and not m.disagreement for m in primary)
+    return Chart(tuple(rows), _ticks(low, high, zero), zero, together)
 
 
 def _values(pair: PairComparison, m: MetricResult) -> list[float | None]:
@@ -175,7 +177,7 @@ def metric_label(metric: str, lang: str) -> str:
 def _percent_interval(low: float, high: float, lang: str) -> str:
     if not math.isfinite(low + high):
         return "–"
-    decimals = min(decimals_for(high - low), 2)
+    decimals = interval_decimals(low, high, most=2)
     first, second = f"{fixed(low, decimals)}%", f"{fixed(high, decimals)}%"
     forms = language.numbers(lang).interval
     return forms.get("nature", forms[""]).format(low=first, high=second)

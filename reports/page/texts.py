@@ -39,6 +39,11 @@ TEXTS: dict[str, tuple[str, str]] = {
         "与基线均值之比（对数刻度）及其区间。灰带：小于最小关注效应的变化；三角：假设预测的方向。",
     ),
     "chart_guide": ("Hatched: the range the guide expects.", "斜线：指南的预期范围。"),
+    "chart_together": (
+        "A row can be inconclusive although its own interval lies beyond the grey band: all primary metrics considered "
+        "together, it does not.",
+        "某行的区间单独看超出灰带而仍为“未定”，是因为各项主要指标一并考虑时不能认为超出。",
+    ),
     "chart_runs": (
         "Small marks: the mean of each run, filled for the arm, hollow for the baseline.",
         "小标记：各次训练的均值，实心为该组，空心为基线。",
@@ -199,7 +204,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "注意力图与着色取各组的一次训练，初始为第一次（检查点 {digests}）；表中为各种子的均值。",
     ),
     "precision": (
-        "Weights are stored with 8 bits on a square-root scale: within 0.4 % of the highest weight of the atom's row.",
+        "Weights are stored with 8 bits on a square-root scale: within 0.4% of the highest weight of the atom's row.",
         "权重以 8 位平方根刻度存储，误差不超过该原子行最大权重的 0.4%。",
     ),
     "kept": (

@@ -13,10 +13,10 @@ from crysmm_attn_plugin.reports.figures.arms import label
 from crysmm_attn_plugin.reports.headline import WORDS
 from crysmm_attn_plugin.reports.language import known, marks, metric_unit, pick, say
 from crysmm_attn_plugin.reports.numbers import (
-    decimals_for,
     fixed,
     format_interval,
     format_p,
+    interval_decimals,
 )
 from crysmm_attn_plugin.reports.page.chart import Both, Chart, chart
 from crysmm_attn_plugin.reports.tables import OUTCOMES, headline
@@ -24,10 +24,10 @@ from crysmm_attn_plugin.stats.results import ComparisonResult, MetricResult, Pai
 from crysmm_attn_plugin.stats.verdict import guides_hypothesis
 
 AXES = {
-    "better": ("lower error", "误差更低"),
-    "worse": ("higher error", "误差更高"),
-    "indistinguishable": ("error indistinguishable", "误差无法区分"),
-    "unknown": ("error unknown", "误差未知"),
+    "better": ("lower", "更低"),
+    "worse": ("higher", "更高"),
+    "indistinguishable": ("indistinguishable", "无法区分"),
+    "unknown": ("unknown", "未知"),
 }
 CLAIMS = {
     "checkpoints": (
@@ -52,7 +52,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "在全部 {total} 个主要指标上，{arm}的注意力均比{baseline}更集中。",
     ),
     "partial": (
-        "{n_supports} of {total} primary metrics show more concentrated attention in {arm} than in {baseline}; none "
+        "{n_supports} of {total} primary metrics {show} more concentrated attention in {arm} than in {baseline}; none "
         "shows less.",
         "{total} 个主要指标中有 {n_supports} 个显示{arm}的注意力比{baseline}更集中，没有指标显示相反方向。",
     ),
@@ -61,7 +61,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "全部 {total} 个主要指标均显示{arm}的注意力不如{baseline}集中。",
     ),
     "partly_contradicted": (
-        "{n_opposes} of {total} primary metrics show less concentrated attention in {arm} than in {baseline}; none "
+        "{n_opposes} of {total} primary metrics {show_less} less concentrated attention in {arm} than in {baseline}; none "
         "shows more.",
         "{total} 个主要指标中有 {n_opposes} 个显示{arm}的注意力不如{baseline}集中，没有指标显示更集中。",
     ),
@@ -80,7 +80,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{arm}与{baseline}之间既未检出差异，也未通过等效性检验。",
     ),
     "checkpoints_differ": (
-        "{n_differs} of {total} primary metrics differ between {arm} and {baseline}; nothing is said about the "
+        "{n_differs} of {total} primary metrics {differ} between {arm} and {baseline}; nothing is said about the "
         "architectures.",
         "{total} 个主要指标中有 {n_differs} 个在{arm}与{baseline}之间不同；不涉及模型结构。",
     ),
@@ -104,7 +104,7 @@ PREDICTED: dict[str, tuple[str, str]] = {
         "与{baseline}相比，{arm}的全部 {total} 个主要指标均符合预期方向。",
     ),
     "partial": (
-        "{n_supports} of {total} primary metrics change in {arm} as predicted, against {baseline}; none the other way.",
+        "{n_supports} of {total} primary metrics {change} in {arm} as predicted, against {baseline}; none the other way.",
         "与{baseline}相比，{arm}的 {total} 个主要指标中有 {n_supports} 个符合预期方向，没有指标相反。",
     ),
     "contradicted": (
@@ -112,7 +112,7 @@ PREDICTED: dict[str, tuple[str, str]] = {
         "与{baseline}相比，{arm}的全部 {total} 个主要指标均与预期方向相反。",
     ),
     "partly_contradicted": (
-        "{n_opposes} of {total} primary metrics change in {arm} the other way than predicted, against {baseline}; none "
+        "{n_opposes} of {total} primary metrics {change_less} in {arm} the other way than predicted, against {baseline}; none "
         "as predicted.",
         "与{baseline}相比，{arm}的 {total} 个主要指标中有 {n_opposes} 个与预期方向相反，没有指标符合预期。",
     ),
@@ -187,6 +187,14 @@ def _told(alarms: Iterable[Alarm]) -> tuple[Both, ...]:
 def _sentence(pair: PairComparison, primary: tuple[MetricResult, ...]) -> Both:
     counts = {f"n_{o}": sum(m.outcome == o for m in primary) for o in OUTCOMES}
     template = SENTENCES[pair.verdict]
+    # one of four shows, two of four show
+    verbs = {
+        "differ": "differs" if counts["n_differs"] == 1 else "differ",
+        "show": "shows" if counts["n_supports"] == 1 else "show",
+        "show_less": "shows" if counts["n_opposes"] == 1 else "show",
+        "change": "changes" if counts["n_supports"] == 1 else "change",
+        "change_less": "changes" if counts["n_opposes"] == 1 else "change",
+    }
     if not guides_hypothesis(primary):
         template = PREDICTED.get(pair.verdict, template)
     # without enough runs the sentence is about these weights, not about the arms
@@ -195,7 +203,9 @@ def _sentence(pair: PairComparison, primary: tuple[MetricResult, ...]) -> Both:
     for lang in known():
         named = pick(CHECKPOINT_OF if of_weights else ARM_OF, lang)
         arm, baseline = (named.format(arm=label(a, lang)) for a in (pair.arm, pair.baseline))
-        text = pick(template, lang).format(arm=arm, baseline=baseline, total=len(primary), n=pair.n, **counts)
+        text = pick(template, lang).format(
+            arm=arm, baseline=baseline, total=len(primary), n=pair.n, **counts, **verbs
+        )
         # no space between Han characters
         text = text[:1].upper() + text[1:]
         out[lang] = re.sub(r"(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])", "", text)
@@ -211,7 +221,7 @@ def _facts(
     level = f"{100 * (1 - result.alpha):g}"
     if entropy is not None:
         p = entropy.paired
-        decimals = decimals_for(p.ci_high - p.ci_low)
+        decimals = interval_decimals(p.ci_low, p.ci_high)
         value = fixed(p.mean_difference, decimals, sign=True)
         big = {lang: f"{value} {metric_unit('entropy', lang)}" for lang in known()}
         small = {
@@ -256,7 +266,7 @@ def _alignment(result: ComparisonResult, pair: PairComparison) -> list[tuple[str
     if m is None:
         return []
     p = m.paired
-    decimals = decimals_for(p.ci_high - p.ci_low)
+    decimals = interval_decimals(p.ci_low, p.ci_high)
     small = {
         lang: _joined(
             lang,
@@ -274,22 +284,26 @@ def _error(result: ComparisonResult, pair: PairComparison) -> Both:
     if e.mae_arm is None or e.mae_baseline is None:
         return {lang: say("No predictions were captured.", "未采集到预测值。", lang) for lang in known()}
     if e.ci_low is not None and e.ci_high is not None:
-        decimals = decimals_for(e.ci_high - e.ci_low)
+        decimals = interval_decimals(e.ci_low, e.ci_high)
     else:
         decimals = 3
-    unit = f" {result.unit}" if result.unit else ""
     out = {}
     for lang in known():
         parts = [
             f"MAE {fixed(e.mae_arm, decimals)} {say('against', '对', lang)} "
-            f"{fixed(e.mae_baseline, decimals)}{unit}",
+            f"{fixed(e.mae_baseline, decimals)}{_unit(result.unit)}",
             f"{say('difference', '差值', lang)} {fixed(e.difference, decimals, sign=True)}"
-            + (f" {_bracketed(e.ci_low, e.ci_high, lang)}" if e.ci_low is not None else ""),
+            + (f" {_bracketed(e.ci_low, e.ci_high, lang)}" if e.ci_low is not None else "")
+            + _unit(say("percentage points", "个百分点", lang) if result.unit == "%" else result.unit),
         ]
         if e.p_value is not None:
             parts.append(format_p(e.p_value))
         out[lang] = _joined(lang, *parts)
     return out
+
+
+def _unit(unit: str) -> str:
+    return unit if unit == "%" else f" {unit}" if unit else ""
 
 
 def _bracketed(low: float | None, high: float | None, lang: str) -> str:

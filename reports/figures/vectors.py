@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 from xml.etree import ElementTree
+
+from markupsafe import Markup
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SVG, LINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 #: Colour of a figure's ink and paper -> the page's; the colours of arms and of attention stay.
@@ -21,7 +28,26 @@ _COLOUR = re.compile("#[0-9a-f]{6}")
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
 
 
-def inline(path: Path, prefix: str) -> tuple[str, int, int]:
+def of_figure(figure: Figure, prefix: str, description: str) -> str:
+    """A figure as an element of the page that is no wider than its place.
+
+    Args:
+        figure: What to show, drawn under ``figures.style.context``.
+        prefix: Put before every id of the drawing.
+        description: What is seen, for those who do not see it.
+    """
+    written = io.StringIO()
+    figure.savefig(written, format="svg", metadata={"Date": None})
+    written.seek(0)
+    drawing, width, _ = inline(written, prefix)
+    return str(
+        Markup(
+            '<div class="plot" role="img" aria-label="{}"><div class="plot-in" style="--w:{}">{}</div></div>'
+        ).format(description, width, Markup(drawing))
+    )
+
+
+def inline(path: Path | TextIO, prefix: str) -> tuple[str, int, int]:
     """An SVG file as an element of the page.
 
     Args:
