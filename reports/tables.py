@@ -150,8 +150,8 @@ def main_table(result: ComparisonResult, style: Style = "nature") -> Table:
         if e.mae_arm is not None:
             change = -e.relative_gain if e.relative_gain is not None else None
             values.append((e.mae_baseline, e.mae_arm, e.difference, e.ci_low, e.ci_high, change, e.p_value))
-            known = e.ci_low is not None and e.ci_high is not None
-            decimals.append(interval_decimals(e.ci_low, e.ci_high) if known else decimals_for(None))
+            ends = (e.ci_low, e.ci_high)
+            decimals.append(decimals_for(None) if None in ends else interval_decimals(*ends))
             for lang, found in rows.items():
                 found.append(_error_row(result, pair, Wording(lang, style), decimals[-1]))
     return Table(

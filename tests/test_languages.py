@@ -86,7 +86,7 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def third(templates: Path) -> Iterator[str]:
     LANGUAGES.add(
         Language(
-            "qx", "Öö", Written(), templates, Marks(last=" öö "), NumberForms(range={"": "{low}…{high}"},
+            "qx", "Öö", Written(), templates, Written(), Marks(last=" öö "), NumberForms(range={"": "{low}…{high}"},
             interval={"": "{low}…{high}"}, cell={"": "{value} ({low}…{high})"}, fold="{ratio}×"),
             LatexForm(babel="ngerman"),
         ),
