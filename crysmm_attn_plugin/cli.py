@@ -31,6 +31,7 @@ COMMANDS: dict[str, str] = {
     "status": "say what a run on disk holds and whether it is complete",
     "repair": "keep what is whole of a damaged or unfinished run",
     "plugins": "list the plugins and what they add",
+    "completion": "print the script that completes commands and flags in a shell",
 }
 
 

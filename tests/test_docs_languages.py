@@ -110,7 +110,8 @@ def commands_to_type(page: Path) -> list[list[str]]:
         for line in block.replace("\\\n", " ").splitlines():
             line = line.removeprefix("$ ").split("&&")[-1].strip()
             if line.startswith("crysmm-attn "):
-                found.append(shlex.split(line, comments=True)[1:])
+                # where the output goes is the shell's part
+                found.append(shlex.split(line.split(" > ")[0], comments=True)[1:])
     return found
 
 
