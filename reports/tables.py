@@ -150,8 +150,10 @@ def main_table(result: ComparisonResult, style: Style = "nature") -> Table:
         if e.mae_arm is not None:
             change = -e.relative_gain if e.relative_gain is not None else None
             values.append((e.mae_baseline, e.mae_arm, e.difference, e.ci_low, e.ci_high, change, e.p_value))
-            ends = (e.ci_low, e.ci_high)
-            decimals.append(decimals_for(None) if None in ends else interval_decimals(*ends))
+            if e.ci_low is None or e.ci_high is None:
+                decimals.append(decimals_for(None))
+            else:
+                decimals.append(interval_decimals(e.ci_low, e.ci_high))
             for lang, found in rows.items():
                 found.append(_error_row(result, pair, Wording(lang, style), decimals[-1]))
     return Table(

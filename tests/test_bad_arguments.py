@@ -74,7 +74,7 @@ BAD: list[tuple[str, ...]] = [
     *((*EXPLAIN, flag, "") for flag in ("--text", "--out", "--host-dir", "--dataset", "--property")),
     (*EXPLAIN, "--out", "FILE"), (*EXPLAIN, "--host-dir", "EMPTY/none"), ("explain",), EXPLAIN,
     *((command, x) for command in ("status", "repair") for x in ("", "EMPTY/none", "FILE")),
-    ("plugins", "--lod"), ("plugins", "extra"), ("nothing",), ("--nothing",),
+    ("plugins", "--lod"), ("plugins", "extra"), ("completion", "fish"), ("completion", ""), ("nothing",), ("--nothing",),
 ]  # fmt: skip
 
 
