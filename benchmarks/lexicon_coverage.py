@@ -2,7 +2,8 @@
 
 Descriptions of the demo's crystals in three styles: ``Atoms.describe()`` of jarvis-tools, the demo's own sentences in the
 manner of Robocrystallographer, and free text as people write it, English and Chinese, with what makes symbols ambiguous
-(units, labels, prepositions, space groups). ``--texts NAME=FILE`` adds any others: a JSON list of ``{"text": ...,
+(units, labels, prepositions, space groups). ``--cifs NAME=FOLDER`` adds what people wrote in CIF files (``benchmarks.cif_texts``),
+``--texts NAME=FILE`` any others: a JSON list of ``{"text": ...,
 "elements": [...]}``, for example what Robocrystallographer itself says of the same crystals.
 
 Coverage is the share of words, punctuation left out, that get a class other than "other". A mention is false when it names an
@@ -20,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.cif_texts import cif_texts
 from crysmm_attn_plugin.text.classes import classify
 from crysmm_attn_plugin.text.elements import NAMES
 from crysmm_attn_plugin.text.segment import ELEMENT, words_in
@@ -154,6 +156,13 @@ def main() -> None:
     parser.add_argument(
         "--texts", action="append", default=[], metavar="NAME=FILE", help="further descriptions"
     )
+    parser.add_argument(
+        "--cifs",
+        action="append",
+        default=[],
+        metavar="NAME=FOLDER",
+        help="titles, notes and names in CIF files",
+    )
     asked = parser.parse_args()
     crystals = list(load_demo_crystals().crystals)[: asked.crystals]
     styles = {name: make(crystals) for name, make in STYLES.items()}
@@ -162,6 +171,9 @@ def main() -> None:
         styles[name] = [
             (d["text"], d["elements"]) for d in json.loads(Path(file).read_text(encoding="utf-8"))
         ]
+    for item in asked.cifs:
+        name, _, folder = item.partition("=")
+        styles[name] = cif_texts(Path(folder))
     for name, described in styles.items():
         for tell in (True, False):
             print(f"{name}, elements {'known' if tell else 'unknown'}")

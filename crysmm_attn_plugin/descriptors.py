@@ -281,6 +281,9 @@ class ReportPart:
 class HostSeams:
     """Where a host is entered without a line of its own being changed.
 
+    The launcher and ``doctor`` need no more. For the flag in a host's config to be enough, the adapter's package announces
+    each training and loader function as an entry point in ``crysmm_attn.seams`` (``announced.py``).
+
     Attributes:
         training_modules: Module names under which the training function is imported, and looked for at start-up.
         training_function: Its name in them; empty when the host has none.
@@ -289,7 +292,7 @@ class HostSeams:
         loader_modules: Modules with the function that makes loaders.
         loader_function: Its name in them.
         splits: Split of each loader it returns, in order.
-        source_marks: Texts of which one stands in a training module's source when it is this host's.
+        model_modules: Modules that only a process of this host imports.
         switch: Configuration key of the ablation, and ``arms`` the arm's name by its value.
         property_of: Configuration -> the property trained on.
     """
@@ -301,7 +304,7 @@ class HostSeams:
     loader_modules: tuple[str, ...] = ()
     loader_function: str = ""
     splits: tuple[str, ...] = ("train", "val", "test")
-    source_marks: tuple[str, ...] = ()
+    model_modules: tuple[str, ...] = ()
     switch: str = ""
     arms: Mapping[Any, str] = field(default_factory=dict)
     property_of: Callable[[Mapping[str, Any]], str] | None = None

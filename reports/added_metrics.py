@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from markupsafe import Markup
-
 from crysmm_attn_plugin.catalogue import BY_NAME
 from crysmm_attn_plugin.descriptors import PartOutput, PartRequest
-from crysmm_attn_plugin.reports import escape
 from crysmm_attn_plugin.reports.added import results_of
 from crysmm_attn_plugin.reports.language import figure_stem, marks, metric_label, metric_unit, pick, say
 from crysmm_attn_plugin.reports.numbers import decimals_for, fixed, format_p
+from crysmm_attn_plugin.reports.part_texts import as_html, as_markdown
 from crysmm_attn_plugin.reports.sections import Section
 from crysmm_attn_plugin.reports.wording import Wording
 from crysmm_attn_plugin.stats.results import ComparisonResult, MetricResult, PairComparison
@@ -65,9 +62,10 @@ def make(request: PartRequest) -> PartOutput | None:
         sentences = [_sentence(pair, m, lang) for pair, m in found] or [
             _alone(result, name, lang) for name in alone
         ]
+        sentences.append(pick(EXPLORATORY, lang))
         rows = [_row(pair, m, lang) for pair, m in found]
-        html[lang] = _html(sentences, rows, drawings.get(lang, ""), lang)
-        markdown[lang] = _markdown(sentences, rows, pictures.get(lang), lang)
+        html[lang] = as_html(sentences, COLUMNS, rows, lang, drawings.get(lang, ""), CAPTION)
+        markdown[lang] = as_markdown(sentences, COLUMNS, rows, lang, pictures.get(lang), CAPTION)
     title = {lang: pick(TITLE, lang) for lang in request.langs}
     numbers = {
         f"{pair.arm}/{m.metric}": {
@@ -130,37 +128,6 @@ def _row(pair: PairComparison, m: MetricResult, lang: str) -> tuple[str, ...]:
         change,
         format_p(m.p_adjusted),
     )
-
-
-def _html(sentences: Sequence[str], rows: Sequence[Sequence[str]], drawing: str, lang: str) -> str:
-    parts = [Markup("<p>{}</p>").format(s) for s in (*sentences, pick(EXPLORATORY, lang))]
-    if rows:
-        head = Markup("").join(Markup('<th scope="col">{}</th>').format(pick(c, lang)) for c in COLUMNS)
-        body = Markup("").join(
-            Markup("<tr>{}</tr>").format(Markup("").join(Markup("<td>{}</td>").format(c) for c in row))
-            for row in rows
-        )
-        parts.append(
-            Markup(
-                '<div class="scroll"><table class="numbers"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
-            ).format(head, body)
-        )
-    if drawing:
-        parts += [Markup(drawing), Markup('<p class="note">{}</p>').format(pick(CAPTION, lang))]
-    return str(Markup("\n").join(parts))
-
-
-def _markdown(
-    sentences: Sequence[str], rows: Sequence[Sequence[str]], picture: Path | None, lang: str
-) -> str:
-    parts = [escape.markdown(s) for s in (*sentences, pick(EXPLORATORY, lang))]
-    if rows:
-        cells = [[pick(c, lang) for c in COLUMNS], ["---"] * len(COLUMNS)]
-        cells += [[escape.markdown(c) for c in row] for row in rows]
-        parts.append("\n".join(f"| {' | '.join(row)} |" for row in cells))
-    if picture is not None:
-        parts.append(f"![{escape.markdown(pick(CAPTION, lang))}]({picture.name})")
-    return "\n\n".join(parts)
 
 
 def draw(found: Found, lang: str) -> Figure:

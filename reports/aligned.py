@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from markupsafe import Markup
-
 from crysmm_attn_plugin.builtin.metrics import ALIGNMENT_PRIMARY
 from crysmm_attn_plugin.descriptors import PartOutput, PartRequest
-from crysmm_attn_plugin.reports import escape
 from crysmm_attn_plugin.reports.arm_names import arm_heading, arm_label
 from crysmm_attn_plugin.reports.language import figure_stem, metric_label, pick, say
 from crysmm_attn_plugin.reports.numbers import decimals_for, fixed, format_p
+from crysmm_attn_plugin.reports.part_texts import as_html, as_markdown
 from crysmm_attn_plugin.reports.sections import Section
 from crysmm_attn_plugin.reports.wording import Wording
 from crysmm_attn_plugin.stats.results import ComparisonResult, MetricResult, PairComparison
@@ -96,8 +94,8 @@ def make(request: PartRequest) -> PartOutput | None:
             picture = request.folder / f"{figure_stem(NAME, lang)}.png"
             drawing = _save(draw(found, lang), picture, lang)
             files.append(picture)
-        html[lang] = _html(sentences, rows, drawing, lang)
-        markdown[lang] = _markdown(sentences, rows, picture, lang)
+        html[lang] = as_html(sentences, COLUMNS, rows, lang, drawing, CAPTION)
+        markdown[lang] = as_markdown(sentences, COLUMNS, rows, lang, picture, CAPTION)
     title = {lang: pick(TITLE, lang) for lang in request.langs}
     return PartOutput([Section(NAME, title, html, markdown)], files, _numbers(found))
 
@@ -173,37 +171,6 @@ def _numbers(found: Sequence[tuple[PairComparison, MetricResult]]) -> dict[str, 
 
 def _above(mean: float, fresh: float | None) -> float | None:
     return None if fresh is None else mean - fresh
-
-
-def _html(sentences: Sequence[str], rows: Sequence[Sequence[str]], drawing: str, lang: str) -> str:
-    parts = [Markup("<p>{}</p>").format(s) for s in sentences]
-    if rows:
-        head = Markup("").join(Markup('<th scope="col">{}</th>').format(pick(c, lang)) for c in COLUMNS)
-        body = Markup("").join(
-            Markup("<tr>{}</tr>").format(Markup("").join(Markup("<td>{}</td>").format(c) for c in row))
-            for row in rows
-        )
-        parts.append(
-            Markup(
-                '<div class="scroll"><table class="numbers"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
-            ).format(head, body)
-        )
-    if drawing:
-        parts += [Markup(drawing), Markup('<p class="note">{}</p>').format(pick(CAPTION, lang))]
-    return str(Markup("\n").join(parts))
-
-
-def _markdown(
-    sentences: Sequence[str], rows: Sequence[Sequence[str]], picture: Path | None, lang: str
-) -> str:
-    parts = [escape.markdown(s) for s in sentences]
-    if rows:
-        cells = [[pick(c, lang) for c in COLUMNS], ["---"] * len(COLUMNS)]
-        cells += [[escape.markdown(c) for c in row] for row in rows]
-        parts.append("\n".join(f"| {' | '.join(row)} |" for row in cells))
-    if picture is not None:
-        parts.append(f"![{escape.markdown(pick(CAPTION, lang))}]({picture.name})")
-    return "\n\n".join(parts)
 
 
 def draw(found: Sequence[tuple[PairComparison, MetricResult]], lang: str) -> Figure:

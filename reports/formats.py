@@ -31,6 +31,12 @@ def _faithfulness(request: PartRequest) -> PartOutput | None:
     return faithfulness.make(request)
 
 
+def _heads(request: PartRequest) -> PartOutput | None:
+    from crysmm_attn_plugin.reports import heads  # numpy, pandas
+
+    return heads.make(request)
+
+
 def _csv(request: PartRequest) -> PartOutput:
     from crysmm_attn_plugin.reports import machine_tables  # scipy behind the results
 
@@ -154,6 +160,7 @@ PARTS = (
     ReportPart("samples", _samples, "every crystal", files=("samples.parquet",)),
     ReportPart("chemiscope", _chemiscope, "structures for chemiscope", files=("chemiscope.json.gz",)),
     ReportPart("alignment", _alignment, "alignment with the text, blocks and sentences: table, figure"),
+    ReportPart("heads", _heads, "what each head reads, how heads differ, and what each is worth"),
     ReportPart("added_metrics", _added_metrics, "metrics that plugins added: sentence, table, figure"),
     ReportPart("faithfulness", _faithfulness, "whether the attention is used: effects of interventions"),
 )  # fmt: skip

@@ -15,6 +15,7 @@ from crysmm_attn_plugin.reports.markup import to_markdown
 from crysmm_attn_plugin.reports.paragraphs import TITLES, Paragraphs
 from crysmm_attn_plugin.reports.references import REFERENCES, cited_in
 from crysmm_attn_plugin.reports.sections import Section
+from crysmm_attn_plugin.reports.use_line import use_line
 
 if TYPE_CHECKING:
     from crysmm_attn_plugin.reports.comparison import Comparison
@@ -26,6 +27,7 @@ _WORDS = {
     "figures": ("Figures", "图"),
     "alarms": ("Alarms of the capture", "记录时的警示"),
     "references": ("References", "参考文献"),
+    "use": ("Is the attention used?", "注意力是否被使用"),
 }
 
 
@@ -67,6 +69,8 @@ def _one_language(
         parts.append("> " + to_markdown(headline(result, pair, lang)))
         if aligned := alignment_sentence(result, pair, lang):
             parts.append("> " + literal(aligned))
+        if used := use_line(result, pair, lang):
+            parts.append(f"> {words['use']} {literal(used)}")
     parts.append(f"## {words['table']}\n\n{tables.to_markdown(table, lang)}")
     several = len(result.pairs) > 1
     for i, prose in enumerate(paragraphs):

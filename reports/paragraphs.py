@@ -16,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from crysmm_attn_plugin.errors import UsageError
 from crysmm_attn_plugin.reports import language
 from crysmm_attn_plugin.reports import prose_facts as facts
+from crysmm_attn_plugin.reports.alignment_facts import established, every_use
 from crysmm_attn_plugin.reports.markup import to_markdown
 from crysmm_attn_plugin.reports.prose_context import context, describe_context
 from crysmm_attn_plugin.reports.prose_facts import Style, Wording
@@ -25,6 +26,7 @@ from crysmm_attn_plugin.stats.results import ComparisonResult
 
 TITLES: dict[str, tuple[str, str]] = {
     "results": ("Results", "结果"),
+    "alignment": ("Results: alignment and use", "结果：对齐与使用"),
     "robustness": ("Results: robustness", "结果：稳健性"),
     "caption": ("Figure caption", "图题"),
     "limitations": ("Limitations", "局限性"),
@@ -40,6 +42,7 @@ class Paragraphs:
 
     Attributes:
         results: The guide's core: what was compared, the four metrics, the figure, the errors, and what may be claimed.
+        alignment: Whether attention is aligned with the text, shows blocks, and is used; empty where none of it was captured.
         robustness: Smallest effects, every run, the guide's ranges, other readings of the same data.
         methods_short: At most 80 words; ``methods`` says everything.
     """
@@ -47,6 +50,7 @@ class Paragraphs:
     methods: str
     methods_short: str
     results: str
+    alignment: str
     robustness: str
     caption: str
     limitations: str
@@ -81,10 +85,30 @@ def render(
         methods=_fill(lang, "methods", values),
         methods_short=_fill(lang, "methods_short", values),
         results=_fill(lang, f"{folder}results", values),
+        alignment=_fill(lang, "alignment", values),
         robustness=_fill(lang, "robustness", values) if result.pairs else "",
         caption=_fill(lang, f"{folder}caption", values),
         limitations=_fill(lang, "limitations", values),
     )
+
+
+def render_use(result: ComparisonResult, *, lang: str, style: Style = "nature") -> list[str]:
+    """Whether each arm uses its attention, then the difference of every pair: one text each, as in the paragraphs.
+
+    Args:
+        result: The comparison.
+        lang: A known language's code.
+        style: ``nature``, ``apa`` or ``gbt``.
+    """
+    wording = Wording(check_language(lang), style)
+    values = _values(result, wording, 0)
+    found = [
+        _fill(lang, "use", {**values, "uses": [use], "use_between": None})
+        for use in every_use(result, wording)
+    ]
+    for i in range(len(result.pairs)):
+        found.append(_fill(lang, "use", {**_values(result, wording, i), "uses": []}))
+    return [text for text in found if text]
 
 
 def render_summary(result: ComparisonResult, *, lang: str, style: Style = "nature", pair: int = 0) -> str:
@@ -153,7 +177,9 @@ def _environment(lang: str) -> Environment:
         autoescape=False,
     )
     environment.filters.update(facts.FILTERS)
-    environment.globals.update(select=facts.select, count=language.numbers(lang).word)
+    environment.globals.update(
+        select=facts.select, established=established, count=language.numbers(lang).word
+    )
     return environment
 
 

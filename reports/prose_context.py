@@ -9,6 +9,7 @@ from crysmm_attn_plugin.catalogue import BY_NAME
 from crysmm_attn_plugin.reports import guide
 from crysmm_attn_plugin.reports import prose_facts as facts
 from crysmm_attn_plugin.reports.alarm_texts import alarm_texts, direction_name
+from crysmm_attn_plugin.reports.alignment_facts import alignment_facts
 from crysmm_attn_plugin.reports.arm_names import is_about_middle_fusion
 from crysmm_attn_plugin.reports.language import category_name, metric_label
 from crysmm_attn_plugin.reports.markup import FORMULAS
@@ -123,6 +124,7 @@ def context(result: ComparisonResult, pair: PairComparison, w: Wording) -> dict[
         same_weights="same_weights" in pair.claim_reasons,
         few_clusters="few_clusters" in pair.claim_reasons,
         warnings=_warnings(result, pair, w),
+        **alignment_facts(result, pair, w),
     )
     return values
 
@@ -176,6 +178,7 @@ def describe_context(result: ComparisonResult, w: Wording) -> dict[str, Any]:
         roles=sorted(set(arm.checkpoint_roles)),
         differing=[],
         warnings=_warnings(result, None, w),
+        **alignment_facts(result, None, w),
     )
     return values
 

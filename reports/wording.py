@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -151,3 +152,10 @@ def capital(text: str) -> str:
 def bare(text: str) -> str:
     """Without a leading article."""
     return text.removeprefix("the ")
+
+
+def joined(lang: str, *parts: str) -> str:
+    """Several statements as one; a symbol, its relation and its value stay on one line."""
+    return language.marks(lang).semicolon.join(
+        re.sub(r"p ([=<]) ", "p\u00a0\\1\u00a0", part) for part in parts
+    )

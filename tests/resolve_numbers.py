@@ -31,9 +31,8 @@ def numbers(text: str, result: dict[str, Any]) -> list[str]:
         text = text.replace(reference.full, " ")
     for cited in reversed(list(citations_in(text))):
         text = f"{text[: cited.start()]} {text[cited.end() :]}"
-    for name in _strings(result):
-        if any(c.isdigit() for c in name):
-            text = text.replace(name, " ")
+    for name in _facts(result)[1]:
+        text = text.replace(name, " ")
     for name, version in result["versions"].items():
         text = text.replace(f"{name} {version}", " ")
     text = text.replace("*", "")
@@ -44,23 +43,24 @@ def numbers(text: str, result: dict[str, Any]) -> list[str]:
 
 def unresolved(text: str, result: dict[str, Any]) -> list[str]:
     """Numbers of a text that are no field of the result at the precision printed."""
-    known = _known(result)
+    known = _facts(result)[0]
     return [token for token in numbers(text, result) if not _printed_from(token, known)]
 
 
-#: The last result asked about and its sorted numbers: many texts are asked about one result.
-_LAST: list[Any] = [None, []]
+#: The last result asked about, its sorted numbers and its names with digits: many texts are asked about one result.
+_LAST: list[Any] = [None, [], []]
 
 
-def _known(result: dict[str, Any]) -> list[float]:
+def _facts(result: dict[str, Any]) -> tuple[list[float], list[str]]:
     if _LAST[0] is not result:
         known = [abs(v) for v in leaves(result)]
         # percentages may be shares of one; the level is printed as 95 %
         known += [100 * v for v in known if v <= 1] + [100 * (1 - result["alpha"])]
         # a rise of 100 % or more is printed as the ratio it stands for
         known += [1 + v / 100 for v in _percent_changes(result)]
-        _LAST[:] = [result, sorted(set(known))]
-    return _LAST[1]
+        names = [name for name in _strings(result) if any(c.isdigit() for c in name)]
+        _LAST[:] = [result, sorted(set(known)), names]
+    return _LAST[1], _LAST[2]
 
 
 def _printed_from(token: str, known: list[float]) -> bool:

@@ -11,8 +11,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 from scipy import stats
+from synthetic_use import arm_use, pair_use
 
 from crysmm_attn_plugin.alarms import raised
 from crysmm_attn_plugin.catalogue import METRICS, PRIMARY, TOKEN_CATEGORIES
@@ -82,7 +84,9 @@ BASELINE_MEAN = {
     "reading_position": 0.4625,
 }
 PREDICTED = {"entropy": -23.6, "max_weight": 38.2, "effective_tokens_hill": -41.7, "gini": 27.9}
-UNIFORM = {"entropy": 4.61, "max_weight": 0.0103, "effective_tokens_hill": 101.7, "gini": 0.0}
+UNIFORM = {
+    "entropy": 4.61, "max_weight": 0.0103, "effective_tokens_hill": 101.7, "gini": 0.0, "alignment_auc": 0.5,
+}  # fmt: skip
 SMALL = {"entropy": -2.9, "max_weight": 3.4, "effective_tokens_hill": -3.6, "gini": 2.3}
 
 #: verdict -> one letter per primary metric: s supports, o opposes, n negligible, i inconclusive
@@ -96,6 +100,21 @@ PATTERNS: dict[Verdict, str] = {
     "inconclusive": "iiii",
     "not_tested": "",
 }
+#: verdict -> one letter for alignment and each metric of blocks, and what interventions say of the arm
+ALIGNED: dict[Verdict | None, tuple[str, str]] = {
+    "supported": ("ssis", "used"),
+    "partial": ("isin", "used"),
+    "contradicted": ("oooi", "unclear"),
+    "partly_contradicted": ("oiii", "used"),
+    "conflicting": ("soso", "unclear"),
+    "negligible": ("nnnn", "not_used"),
+    "inconclusive": ("iiii", "unclear"),
+    "not_tested": ("iiii", "unclear"),
+    None: ("ssis", "used"),
+}
+#: letter -> percent change and its standard error, for those metrics
+ALIGNED_PERCENT = {"s": (11.3, 1.7), "o": (-11.3, 1.7), "n": (0.4, 0.9), "i": (3.1, 2.2)}
+ALIGNED_METRICS = ("alignment_auc", "element_blocks", "site_blocks", "word_blocks")
 #: letter -> standard error of the percent change, percent points
 RELATIVE_SE = {"s": 1.9, "o": 1.9, "n": 0.9, "i": 2.4}
 
@@ -252,6 +271,15 @@ def synthetic_result(
         },
         declaration=declaration,
         baseline_known=baseline_known,
+        use=tuple(
+            arm_use(
+                name,
+                seeds_b if name == baseline else seeds,
+                n,
+                "used" if name == baseline else ALIGNED[word][1],
+            )
+            for name in names
+        ),
     )
 
 
@@ -330,22 +358,16 @@ def _pair(
                 )
             metrics += _adjusted(family, min(seeds, seeds_b) == 1, claim)
         for spec in METRICS:
-            if spec.family != "primary":
-                metrics.append(
-                    _metric(
-                        spec.name,
-                        "atom_to_text",
-                        "with_special",
-                        "metric_then_heads",
-                        3.1 + index,
-                        2.2,
-                        seeds,
-                        seeds_b,
-                        n,
-                        claim,
-                        case,
-                    )
-                )
+            if spec.family == "primary":
+                continue
+            aligned = spec.name in ALIGNED_METRICS
+            letter = ALIGNED[word][0][ALIGNED_METRICS.index(spec.name)] if aligned else "i"
+            percent, se = ALIGNED_PERCENT[letter]
+            one = _metric(
+                spec.name, "atom_to_text", "with_special", "metric_then_heads", percent + index, se, seeds, seeds_b, n,
+                claim, case,
+            )  # fmt: skip
+            metrics += _adjusted([one], False, claim) if aligned else [one]
     primary = [
         m
         for m in metrics
@@ -375,6 +397,7 @@ def _pair(
         ("middle_fusion", *differing),
         warnings,
         reasons,
+        use=pair_use(n, min(seeds, seeds_b), claim),
     )
 
 
@@ -385,6 +408,7 @@ def percent_of(metric: str, letter: str, small: bool = False) -> tuple[float, fl
     return values[letter], RELATIVE_SE[letter] * (0.3 if small else 1.0)
 
 
+@cache
 def _metric(
     metric: str,
     direction: str,

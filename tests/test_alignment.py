@@ -19,9 +19,16 @@ from crysmm_attn_plugin.capture.padded_rows import reduce_padded
 from crysmm_attn_plugin.capture.rows import reduce_call
 from crysmm_attn_plugin.metrics.alignment import alignment_of, auc_against_all
 from crysmm_attn_plugin.metrics.blocks import block_share, nested_share
-from crysmm_attn_plugin.metrics.heads import head_diversity, match_heads, pairwise_distances
 from crysmm_attn_plugin.metrics.sites import inequivalent_sites
 from crysmm_attn_plugin.records import AttentionCall, BatchIdentity, Structure, TokenLabels
+from crysmm_attn_plugin.stats.heads import (
+    divergence,
+    head_diversity,
+    match_heads,
+    pairwise_distances,
+    redundancy,
+    specialisation,
+)
 from crysmm_attn_plugin.text import token_categories
 from crysmm_attn_plugin.text.mentions import own_mentions
 
@@ -315,6 +322,34 @@ def test_heads_are_matched_as_sets(heads: int, seed: int) -> None:
     assert sum(distance[a, b] for a, b in pairs) == pytest.approx(best, abs=1e-9)
 
 
+def test_a_head_apart_is_special_and_two_alike_are_redundant() -> None:
+    shares = np.array([[0.5, 0.5, 0, 0], [0.5, 0.5, 0, 0], [0, 0, 0.2, 0.8]])[:, None, :]
+    assert redundancy(shares)[:, 0] == pytest.approx([1, 1, 0])
+    special = specialisation(shares)[:, 0]
+    assert special[2] == pytest.approx(1)
+    assert special[0] == pytest.approx(special[1])
+    assert 0 < special[0] < 1
+    assert np.isnan(specialisation(shares[:1])).all()
+    assert np.isnan(redundancy(shares[:1])).all()
+
+
+@given(seed=st.integers(0, 2**31), heads=st.integers(2, 5), scale=st.floats(0.01, 100))
+@settings(max_examples=40, deadline=None)
+def test_heads_are_a_set_and_shares_need_not_add_to_one(seed, heads, scale) -> None:
+    rng = np.random.default_rng(seed)
+    shares = rng.dirichlet(np.full(6, 0.4), size=(heads, 3))
+    order = rng.permutation(heads)
+    for measure in (specialisation, redundancy):
+        found = measure(shares)
+        assert found.shape == (heads, 3)
+        assert ((found > -1e-9) & (found < 1 + 1e-9)).all()
+        assert np.allclose(measure(scale * shares[order]), found[order], atol=1e-6)
+    # with two heads each is as far from the other as from all others, and nearest to it
+    two = shares[:2]
+    assert np.allclose(specialisation(two), 1 - redundancy(two), atol=1e-9)
+    assert np.allclose(specialisation(two) ** 2, divergence(two), atol=1e-9)
+
+
 # -- planted truth ---------------------------------------------------------------------------------------------
 
 
@@ -325,9 +360,17 @@ def test_planted_alignment_is_found_and_none_where_none_was_planted() -> None:
     assert none["found"] <= 4 / 12  # binomial(12, 0.05) is above four once in two thousand
 
 
+@pytest.mark.parametrize("near", [1.0, 1e-2])
 @pytest.mark.parametrize("direction", ["atom_to_text", "text_to_atom"])
-def test_sites_are_read_from_structures_on_every_device(direction: str) -> None:
+def test_sites_are_read_from_structures_on_every_device(direction: str, near: float) -> None:
     identity, calls = batch_of(3)
+    # sites of an element read almost alike where elements do not: sums of squares that are near each other
+    w = calls[direction].weights.float()
+    by_atom = w if direction == "atom_to_text" else w.transpose(2, 3)
+    for atoms in (slice(0, 2), slice(2, 5)):
+        mean = by_atom[1, :, atoms].mean(1, keepdim=True)
+        by_atom[1, :, atoms] = mean + near * (by_atom[1, :, atoms] - mean)
+    calls[direction] = dataclasses.replace(calls[direction], weights=w)
     lattice = ((5.0, 0.0, 0.0), (0.0, 5.0, 0.0), (0.0, 0.0, 6.0))
     places = ((0.0, 0.0, 0.0), (0.5, 0.5, 0.5), (0.5, 0.5, 0.0), (0.5, 0.0, 0.5), (0.0, 0.5, 0.5))
     structure = Structure(lattice, places, ("Fe", "Fe", "O", "O", "O"))

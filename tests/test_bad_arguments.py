@@ -31,6 +31,7 @@ BAD: list[tuple[str, ...]] = [
     *(("demo", "--seeds", x) for x in ("0", "x", "100000000")),
     *(("demo", "--first-seed", x) for x in ("-1", "99999999999")),
     *(("demo", "--epochs", x) for x in ("-1", "0", "nan")),
+    *(("demo", "--probe", x) for x in ("", "knockout", "all,nothing")),
     ("demo", "--lang", "fr"), ("demo", "--text-model", ""),
     ("compare", "--checkpoint_full", "", *CHECKPOINTS[2:], "--root_dir", "EMPTY"),
     ("compare", *CHECKPOINTS[:2], "--checkpoint_no_middle", "NEW", "--root_dir", "EMPTY"),

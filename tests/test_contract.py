@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import builtins
+import functools
+import gc
+import locale
 import logging
+import multiprocessing
 import os
 import random
+import resource
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -20,6 +27,7 @@ import pytest
 import torch
 
 from crysmm_attn_plugin import catalogue
+from crysmm_attn_plugin.capture.rows import MetricContext
 from crysmm_attn_plugin.descriptors import AlarmKind, Command, Language, Metric
 from crysmm_attn_plugin.hooks import hookimpl
 from crysmm_attn_plugin.hooks.contract import isolation
@@ -196,6 +204,17 @@ def _handler(number: int, frame: Any) -> None:
     return None
 
 
+def _modes_left_on() -> None:
+    from torch.overrides import TorchFunctionMode
+
+    TorchFunctionMode().__enter__()
+
+
+def _close_the_descriptor() -> None:
+    sys.stdout.flush()
+    os.close(1)
+
+
 CHANGES = {
     "random": lambda: random.seed(3),
     "numpy": lambda: np.random.rand(3),
@@ -213,7 +232,41 @@ CHANGES = {
     "sigint": lambda: signal.signal(signal.SIGINT, _handler),
     "path": lambda: sys.path.insert(0, "/elsewhere"),
     "stdout": lambda: setattr(sys, "stdout", sys.stderr),
-}
+    "standard input": lambda: setattr(sys, "stdin", None),
+    "descriptor": _close_the_descriptor,
+    "redirected": lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), 1),
+    "argv": lambda: sys.argv.append("--mine"),
+    "import hooks": lambda: sys.meta_path.clear(),
+    "print": lambda: setattr(builtins, "print", len),
+    "excepthook": lambda: setattr(sys, "unraisablehook", print),
+    "recursion": lambda: sys.setrecursionlimit(333),
+    "collection": lambda: gc.set_threshold(1),
+    "trace": lambda: sys.settrace(lambda *a: None),
+    "profile": lambda: sys.setprofile(lambda *a: None),
+    "locale": lambda: locale.setlocale(locale.LC_ALL, "C"),
+    "umask": lambda: os.umask(0o777),
+    "limits": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (100, resource.getrlimit(resource.RLIMIT_NOFILE)[1])),
+    "processors": lambda: os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}),
+    "sockets": lambda: socket.setdefaulttimeout(1e-3),
+    "start method": lambda: multiprocessing.set_start_method("spawn", force=True),
+    "alarm": lambda: signal.setitimer(signal.ITIMER_REAL, 500),
+    "signal mask": lambda: signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM}),
+    "showwarning": lambda: setattr(warnings, "showwarning", print),
+    "logging": lambda: logging.disable(logging.CRITICAL),
+    "log level": lambda: logging.getLogger().setLevel(5),
+    "numpy prints": lambda: np.set_printoptions(precision=2),
+    "torch prints": lambda: torch.set_printoptions(precision=2),
+    "kernels": lambda: setattr(torch.backends.cudnn, "benchmark", True),
+    "matmul": lambda: torch.set_float32_matmul_precision("medium"),
+    "anomaly": lambda: torch.autograd.set_detect_anomaly(True),
+    "modes": _modes_left_on,
+}  # fmt: skip
+
+
+def _umask() -> int:
+    before = os.umask(0)
+    os.umask(before)
+    return before
 
 
 def _state() -> tuple[Any, ...]:
@@ -222,7 +275,13 @@ def _state() -> tuple[Any, ...]:
         random.getstate(), numpy[1].tolist(), numpy[2:], torch.get_rng_state().tolist(), torch.get_default_dtype(),  # type: ignore[union-attr]
         torch.get_default_device(), torch.is_grad_enabled(), torch.are_deterministic_algorithms_enabled(), np.geterr(),
         os.getcwd(), dict(os.environ), list(warnings.filters), signal.getsignal(signal.SIGTERM),
-        signal.getsignal(signal.SIGINT), list(sys.path), sys.stdout,
+        signal.getsignal(signal.SIGINT), list(sys.path), sys.stdout, sys.stdin, os.fstat(1)[1:3], list(sys.argv), list(sys.meta_path),
+        builtins.print, sys.unraisablehook, sys.getrecursionlimit(), gc.get_threshold(), sys.gettrace(), sys.getprofile(),
+        locale.setlocale(locale.LC_ALL), _umask(), resource.getrlimit(resource.RLIMIT_NOFILE), os.sched_getaffinity(0),
+        socket.getdefaulttimeout(), multiprocessing.get_start_method(allow_none=True), signal.getitimer(signal.ITIMER_REAL),
+        signal.pthread_sigmask(signal.SIG_BLOCK, ()), warnings.showwarning, logging.root.manager.disable, logging.root.level,
+        str(np.get_printoptions()), str(vars(torch._tensor_str.PRINT_OPTS)), torch.backends.cudnn.benchmark,
+        torch.get_float32_matmul_precision(), torch.is_anomaly_enabled(), torch._C._len_torch_function_stack(),
     )  # fmt: skip
 
 
@@ -243,6 +302,152 @@ def test_what_a_plugin_changes_is_put_back_and_told(
     told = [f.error for f in manager.failures["changing"]]
     assert sum(t.startswith("changed ") for t in told) == 1
     assert len(told) == 1 + raises
+
+
+def test_an_import_hook_that_a_library_adds_stays(
+    manager: PluginManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = SimpleNamespace(find_spec=lambda *a: None)
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    manager.register(plugin(attn_window_opened=lambda: sys.meta_path.append(hook)), "importing")
+    manager.hooks.window_opened(window=None)  # type: ignore[arg-type]
+    assert sys.meta_path[-1] is hook
+    assert manager.failures == {}
+
+
+def test_a_stream_that_a_plugin_closed_is_opened_again() -> None:
+    code = """
+        import sys
+        from types import SimpleNamespace
+        from crysmm_attn_plugin.hooks import hookimpl
+        from crysmm_attn_plugin.hooks.contract.manager import PluginManager
+        manager = PluginManager()
+        manager.register(SimpleNamespace(attn_window_opened=hookimpl(lambda: (sys.stdout.close(), sys.stderr.close()))), "p")
+        print("before", flush=True)
+        manager.hooks.window_opened(window=None)
+        print("after")
+        print(manager.failures["p"][0].error, file=sys.stderr)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "before\nafter\n"
+    assert "the standard streams" in done.stderr
+
+
+class _Graph:
+    """As much of a graph as holds data of nodes and edges."""
+
+    def __init__(self) -> None:
+        self.ndata, self.edata = {"z": torch.arange(4)}, {}
+
+    def batch_num_nodes(self) -> torch.Tensor:
+        return torch.tensor([2, 2])
+
+
+def _batch() -> dict[str, Any]:
+    return {
+        "x": torch.tensor([1.0, float("nan"), 3.0]), "y": np.arange(3.0), "ids": ["a", "b"],
+        "deep": ({"w": torch.ones(2)}, SimpleNamespace(v=torch.zeros(2))), "graph": _Graph(),
+    }  # fmt: skip
+
+
+TAMPERING = {
+    "tensor in place": lambda b: b["x"].zero_(),
+    "through numpy": lambda b: b["x"].numpy().fill(0),
+    "other data": lambda b: setattr(b["x"], "data", torch.zeros(7)),
+    "gradients": lambda b: b["x"].requires_grad_(),
+    "array": lambda b: b["y"].__setitem__(0, 9),
+    "list": lambda b: b["ids"].reverse(),
+    "key taken": lambda b: b.pop("ids"),
+    "key added": lambda b: b.update(z=1),
+    "value exchanged": lambda b: b.update(x=torch.ones(3)),
+    "nested": lambda b: b["deep"][0]["w"].mul_(2),
+    "attribute": lambda b: setattr(b["deep"][1], "v", None),
+    "graph": lambda b: b["graph"].ndata["z"].add_(1),
+}
+
+
+@pytest.mark.parametrize("change", TAMPERING)
+def test_a_batch_that_a_plugin_altered_is_put_back_and_told(manager: PluginManager, change: str) -> None:
+    batch, untouched = _batch(), _batch()
+    inputs = SimpleNamespace(batch=batch, given=[((batch["x"],), {})], tokenizer_calls=[])
+
+    def tampering(inputs: Any) -> None:
+        TAMPERING[change](inputs.batch)
+
+    manager.register(plugin(attn_identify_batch=tampering), "tampering")
+    manager.hooks.identify_batch(inputs=inputs, window=None)  # type: ignore[arg-type]
+    assert [f.error for f in manager.failures["tampering"]] == ["changed the batch; put back"]
+    assert list(batch) == list(untouched)
+    assert torch.equal(batch["x"].nan_to_num(-1), untouched["x"].nan_to_num(-1))
+    assert not batch["x"].requires_grad
+    assert batch["y"].tolist() == untouched["y"].tolist()
+    assert batch["ids"] == untouched["ids"]
+    assert torch.equal(batch["deep"][0]["w"], torch.ones(2))
+    assert torch.equal(batch["deep"][1].v, torch.zeros(2))
+    assert torch.equal(batch["graph"].ndata["z"], torch.arange(4))
+
+
+class _Remembering:
+    @functools.cached_property
+    def sizes(self) -> list[int]:
+        return [2, 2]
+
+
+def test_a_batch_that_is_only_read_is_not_told(manager: PluginManager) -> None:
+    meta = torch.ones(2, device="meta")
+    inputs = SimpleNamespace(batch={**_batch(), "r": _Remembering(), "m": meta}, given=[], tokenizer_calls=[])
+    manager.register(
+        plugin(attn_identify_batch=lambda inputs: print(inputs.batch, inputs.batch["r"].sizes)), "reading"
+    )
+    manager.hooks.identify_batch(inputs=inputs, window=None)  # type: ignore[arg-type]
+    assert manager.failures == {}
+
+
+def test_a_module_that_a_plugin_altered_is_put_back_or_told(manager: PluginManager) -> None:
+    model = torch.nn.Linear(2, 2).eval()
+    call = SimpleNamespace(name="m", module=model, args=(torch.ones(2),), kwargs={}, output=torch.zeros(2))
+
+    def altering(call: Any) -> None:
+        call.module.train()
+        call.output.add_(1)
+        with torch.no_grad():
+            call.module.weight.add_(1)
+
+    manager.register(plugin(attn_read_attention=altering), "altering")
+    manager.hooks.read_attention(call=call, window=None)  # type: ignore[arg-type]
+    assert not model.training
+    assert torch.equal(call.output, torch.zeros(2))
+    (told,) = manager.failures["altering"]
+    for words in ("the batch", "the mode of the model", "the weights of the model"):
+        assert words in told.error
+
+
+@pytest.mark.parametrize("as_metric", [False, True])
+def test_weights_altered_in_place_reach_no_other_plugin(manager: PluginManager, as_metric: bool) -> None:
+    def spoiling(weights: Any, query_mask: Any, key_mask: Any, context: Any) -> Any:
+        for value in (weights, query_mask, key_mask, context.categories["element"]):
+            value.zero_()
+        return None if as_metric else {}
+
+    if as_metric:
+        manager.register(
+            plugin(attn_metrics=lambda: [Metric("spoiling", {"en": "s"}, compute=spoiling)]), "spoiling"
+        )
+    else:
+        manager.register(plugin(attn_batch_metrics=spoiling), "spoiling")
+    manager.register(plugin(attn_batch_metrics=lambda weights: {"mine": weights.sum((2, 3))}), "mine")
+    handed = [torch.ones(1, 1, 2, 2), torch.ones(1, 2, dtype=torch.bool), torch.ones(1, 2, dtype=torch.bool)]
+    mask = torch.ones(1, 2, dtype=torch.bool)
+    identity = BatchIdentity(("a",), (("Na",),))
+    context = MetricContext("fine", "atom_to_text", True, False, identity, {"element": mask})
+    for _ in range(2):
+        found = manager.hooks.batch_metrics(
+            weights=handed[0], query_mask=handed[1], key_mask=handed[2], context=context
+        )
+        assert {"mine": torch.tensor([[4.0]])} in found
+    assert all(bool(value.all()) for value in (*handed, mask))
 
 
 def test_a_metric_of_a_descriptor_is_isolated_too(manager: PluginManager) -> None:

@@ -6,17 +6,17 @@ import re
 
 import numpy as np
 import pytest
-from ase.data import atomic_numbers, covalent_radii
 
-from crysmm_attn_plugin.demo.build_crystals import packing_fraction
 from crysmm_attn_plugin.demo.crystals import (
     DATA_FILE,
+    DEMO_PROPERTY,
     Crystal,
     load_demo_crystals,
     read_folder,
     to_cif,
     write_folder,
 )
+from crysmm_attn_plugin.demo.target import powder_lines, target_of
 from crysmm_attn_plugin.demo.wording import describe_crystal
 from crysmm_attn_plugin.errors import UsageError
 from crysmm_attn_plugin.records import Structure
@@ -64,22 +64,58 @@ def test_no_two_crystals_are_the_same_cell_of_the_same_elements() -> None:
     assert len(set(keys)) == len(keys)
 
 
-def test_the_target_is_the_packing_fraction_of_the_shipped_structure() -> None:
+def test_the_target_is_the_number_of_powder_lines_of_the_shipped_structure() -> None:
     for crystal in CRYSTALS[::10]:
-        radii = [covalent_radii[atomic_numbers[e]] for e in crystal.elements]
-        spheres = sum(4 / 3 * np.pi * r**3 for r in radii)
-        volume = abs(np.linalg.det(np.array(crystal.structure.lattice)))
-        assert crystal.target == pytest.approx(100 * spheres / volume, rel=1e-4)
-        assert packing_fraction(crystal.atoms()) == pytest.approx(crystal.target, rel=1e-4)
+        assert crystal.target == pytest.approx(target_of(crystal.structure), abs=6e-4)
+    assert all(0 < c.target < 10 for c in CRYSTALS)
 
 
-def test_no_text_states_its_target_or_the_word_for_it() -> None:
+@pytest.mark.parametrize(("name", "lattice", "angles"), [
+    # as tabulated for Cu K alpha: Swanson and Tatge, NBS Circular 539 I (gold, halite), Davey 1925 (iron)
+    ("Au_fcc", 4.0786, (38.184, 44.392, 64.576, 77.547, 81.721)),
+    ("Fe_bcc", 2.8664, (44.673, 65.021, 82.332)),
+    ("NaCl_halite", 5.6402, (27.33, 31.69, 45.45, 53.85, 56.47, 66.22, 73.06, 75.28, 83.97)),
+])  # fmt: skip
+def test_known_crystals_have_the_lines_of_their_powder_cards(name, lattice, angles) -> None:
+    crystal = next(c for c in CRYSTALS if c.id == name)
+    assert powder_lines(crystal.structure) == len(angles)
+    # the card's own angles follow from the lattice constant, so that these are the lines that are counted
+    spacing = lattice * 2 * np.sin(np.radians(np.array(angles) / 2)) / 1.5406
+    assert np.allclose(spacing**2, np.round(spacing**2), atol=0.02)
+
+
+def test_a_larger_cell_or_another_setting_of_the_same_crystal_has_the_same_lines() -> None:
+    turned = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
+    for crystal in CRYSTALS[3::80]:
+        lattice, coords = np.array(crystal.structure.lattice), np.array(crystal.structure.frac_coords)
+        double = np.concatenate([coords * [1, 0.5, 1], coords * [1, 0.5, 1] + [0, 0.5, 0]])
+        change = np.array([[1, 1, 0], [0, 1, 0], [0, 0, 1]])
+        same = [
+            ((lattice * np.array([[1], [2], [1]])), double, crystal.elements * 2),
+            (lattice @ turned, coords, crystal.elements),
+            (change @ lattice, coords @ np.linalg.inv(change) + 0.25, crystal.elements),
+        ]
+        for cell, places, elements in same:
+            other = Structure(tuple(map(tuple, cell)), tuple(map(tuple, places)), elements)
+            assert powder_lines(other) == powder_lines(crystal.structure), crystal.id
+
+
+def test_no_text_states_its_target_or_speaks_of_diffraction() -> None:
     for crystal in CRYSTALS:
-        numbers = {float(n) for n in re.findall(r"\d+\.\d+", crystal.text)}
-        for stated in (crystal.target, crystal.target / 100):
-            assert not any(abs(n - stated) < 1e-4 * stated for n in numbers), crystal.id
-        assert "packing" not in crystal.text
-        assert "density" not in crystal.text
+        numbers = {float(n) for n in re.findall(r"\d+\.\d{3,}", crystal.text)}
+        assert round(crystal.target, 3) not in numbers, crystal.id
+        for word in ("diffraction", "powder", "pattern", "line ", "lines", "reflection", "Bragg"):
+            assert word not in crystal.text, crystal.id
+
+
+def test_what_the_texts_state_does_not_fix_the_target() -> None:
+    """The same space group and number of atoms come with different targets."""
+    stated: dict[str, set[float]] = {}
+    for crystal in CRYSTALS:
+        group = re.search(r"number (\d+)\)", crystal.text)
+        assert group
+        stated.setdefault(f"{group.group(1)}/{len(crystal.elements)}", set()).add(crystal.target)
+    assert sum(len(values) > 1 for values in stated.values()) >= 10
 
 
 def test_every_text_speaks_of_symmetry_coordination_distances_and_its_elements() -> None:
@@ -110,8 +146,8 @@ def test_source_and_licences_are_in_the_data_file() -> None:
 
 def test_crystals_survive_writing_and_reading_as_cif(tmp_path) -> None:
     chosen = CRYSTALS[::9]
-    write_folder(chosen, tmp_path, property="packing_fraction")
-    back = read_folder(tmp_path, property="packing_fraction").crystals
+    write_folder(chosen, tmp_path, property=DEMO_PROPERTY)
+    back = read_folder(tmp_path, property=DEMO_PROPERTY).crystals
     assert [c.id for c in back] == [c.id for c in chosen]
     for ours, theirs in zip(chosen, back):
         assert theirs.elements == ours.elements
@@ -127,7 +163,7 @@ def test_crystals_survive_writing_and_reading_as_cif(tmp_path) -> None:
 def test_texts_with_commas_quotes_and_newlines_survive_the_table(tmp_path) -> None:
     awkward = Crystal("salt", _salt().structure, 'a, "b"\nÅ c', 1.5)
     write_folder([awkward], tmp_path)
-    assert read_folder(tmp_path, property="packing_fraction").crystals[0].text == awkward.text
+    assert read_folder(tmp_path, property=DEMO_PROPERTY).crystals[0].text == awkward.text
 
 
 def test_a_cif_lists_every_atom_in_node_order() -> None:
@@ -148,4 +184,4 @@ def test_a_cif_lists_every_atom_in_node_order() -> None:
 def test_a_broken_folder_is_refused_naming_the_place(tmp_path, spoil, words) -> None:
     spoil(write_folder([_salt()], tmp_path))
     with pytest.raises(UsageError, match=words):
-        read_folder(tmp_path, property="packing_fraction")
+        read_folder(tmp_path, property=DEMO_PROPERTY)

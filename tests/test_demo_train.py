@@ -11,7 +11,7 @@ import torch
 from demo_kit import SMALL, loaders, network, prepared
 
 from crysmm_attn_plugin.demo import train as host
-from crysmm_attn_plugin.demo.crystals import load_demo_crystals, read_folder, write_folder
+from crysmm_attn_plugin.demo.crystals import DEMO_PROPERTY, load_demo_crystals, read_folder, write_folder
 from crysmm_attn_plugin.demo.train import CHECKPOINTS, predict, train
 
 
@@ -90,7 +90,7 @@ def test_the_host_trains_on_a_folder_of_cif_files(tmp_path, capsys) -> None:
 
 def test_the_export_is_what_the_reader_reads(tmp_path) -> None:
     assert host.main(["--export", str(tmp_path)]) == 0
-    found = read_folder(tmp_path, property="packing_fraction")
+    found = read_folder(tmp_path, property=DEMO_PROPERTY)
     assert [c.id for c in found.crystals] == [c.id for c in load_demo_crystals().crystals]
 
 

@@ -90,6 +90,10 @@ def test_doctor_asks_a_plugin_that_identifies_batches(tmp_path: Path) -> None:
     told = command_line(tmp_path, "doctor", "--", sys.executable, "host.py", python_path=(site,))
     assert "ids: mine-0, mine-1, mine-2" in told.stdout, told.stdout + told.stderr
     assert "elements of the first: Si" in told.stdout
+    lines = told.stdout.splitlines()
+    assert "identity: told by namer (namer 1.0)" in lines
+    assert "plugin: namer (namer 1.0) implements attn_identify_batch; answered: attn_identify_batch" in lines
+    assert lines[1].startswith("host: known to no adapter")
 
 
 @pytest.mark.parametrize(

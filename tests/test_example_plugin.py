@@ -164,6 +164,29 @@ def test_doctor_names_its_host_and_loaders(host: Path, site: Path) -> None:
     # no name in the host tells its loaders apart: the adapter's seam does
     assert "bound to stream: val; not captured" in done.stdout
     assert "bound to stream: test; captured" in done.stdout
+    lines = done.stdout.splitlines()
+    assert "host: glass, entered at glass_train.fit (adapter of attn-everything-example 0.1.0)" in lines
+
+
+def test_the_flag_in_its_config_is_enough(host: Path, site: Path, tmp_path: Path) -> None:
+    """A plain Python, no launcher: the package announces where its host is entered."""
+    for name in ("glass_train.py", "main.py"):
+        shutil.copy(host / name, tmp_path)
+    main = (tmp_path / "main.py").read_text(encoding="utf-8")
+    table = {"out_dir": str(tmp_path / "flagged"), "arm": "full"}
+    asked = main.replace('"quantity"', f'"crysmm_attn": {table!r}, "quantity"')
+    (tmp_path / "asked.py").write_text(asked, encoding="utf-8")
+    env = {k: v for k, v in os.environ.items() if not k.startswith("CRYSMM_ATTN_")}
+    env |= {"PYTHONPATH": os.pathsep.join((str(ROOT), str(site)))}
+    for script, runs in (("main.py", 0), ("asked.py", 1)):
+        done = subprocess.run(
+            [sys.executable, script, "with", "0"], cwd=tmp_path, env=env, capture_output=True, text=True, check=True
+        )  # fmt: skip
+        assert done.stdout == "fitted\n"
+        assert ("crysmm-attn" in done.stderr) is bool(runs), done.stderr
+        found = list((tmp_path / "flagged").glob("full/*/run.json"))
+        assert len(found) == runs, done.stderr
+    assert json.loads(found[0].read_text(encoding="utf-8"))["host"] == "glass"
 
 
 def test_its_command_is_in_the_help_and_runs(host: Path, site: Path) -> None:

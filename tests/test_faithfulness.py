@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 
 import numpy as np
@@ -12,11 +13,16 @@ import torch
 from demo_kit import loaders, network, settle
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from resolve_numbers import unresolved
 
 import crysmm_attn_plugin as attn
 from crysmm_attn_plugin.demo.train import predict, to_device
 from crysmm_attn_plugin.descriptors import PartRequest
 from crysmm_attn_plugin.reports import faithfulness as part
+from crysmm_attn_plugin.reports import heads, paragraphs
+from crysmm_attn_plugin.reports.alignment_facts import every_use
+from crysmm_attn_plugin.reports.use_line import use_line, use_word
+from crysmm_attn_plugin.reports.wording import Wording
 from crysmm_attn_plugin.stats.interventions import faithfulness
 
 PROBE = ("knock_out", "uniform", "heads")
@@ -87,18 +93,66 @@ def test_the_report_says_whether_it_is_used_in_both_languages(probed, tmp_path) 
     (section,) = made.sections
     assert "weights alone cannot show use" in section.markdown["en"]
     assert "仅凭注意力权重" in section.markdown["zh"]
-    for arm in ("full", "no_middle"):
-        assert arm in section.html["en"]
-        main = made.numbers[arm]["contrasts"]
-        tested = made.numbers[arm]["tested_size"]
-        paired = next(
-            c["paired"]
-            for c in main
-            if (c["name"], c["measure"], c["size"]) == ("most_attended", "shift", tested)
+    result = comparison.result
+    again = type(result).from_dict(json.loads(json.dumps(result.to_dict())))
+    assert json.dumps(again.to_dict()) == json.dumps(result.to_dict())
+    assert [u.arm for u in result.use] == ["full", "no_middle"]
+    shown = re.findall(r"shifted predictions by (\d+\.\d+)", section.markdown["en"])
+    for use in result.use:
+        main = use.found.contrast("most_attended")
+        assert main is not None
+        assert any(abs(float(s) - main.paired.mean_a) < 10 ** -len(s.split(".")[1]) for s in shown)
+        assert use.claim == "checkpoints"
+    assert "In the checkpoint of the full model" in section.markdown["en"]
+    (pair,) = result.pairs
+    mine, other = (u.found.contrast("most_attended").paired.mean_difference for u in result.use)
+    assert pair.use.mean_difference == pytest.approx(mine - other, rel=1e-6)
+    for lang in ("en", "zh"):
+        assert any(
+            made_text in section.markdown[lang] for made_text in paragraphs.render_use(result, lang=lang)
         )
-        shown = re.findall(r"shifted predictions by (\d+\.\d+)", section.markdown["en"])
-        assert any(abs(float(s) - paired["mean_a"]) < 10 ** -len(s.split(".")[1]) for s in shown)
-    assert "full/no_middle" in made.numbers
+        line = use_line(result, pair, lang)
+        assert all(use_word(u, lang) in line for u in every_use(result, Wording(lang, "nature")))
+        text = paragraphs.render(result, lang=lang).alignment
+        assert all(whole in text for whole in paragraphs.render_use(result, lang=lang))
+        assert not unresolved(text, result.to_dict())
+
+
+def test_the_report_shows_what_each_head_reads_and_what_it_is_worth(probed, tmp_path) -> None:
+    comparison = attn.compare_runs(full=[probed[0] / "full"], no_middle=[probed[0] / "no_middle"])
+    made = heads.make(PartRequest(comparison, tmp_path, ("en", "zh")))
+    assert made is not None
+    (section,) = made.sections
+    for lang, words in (("en", "one training each"), ("zh", "仅一次训练")):
+        assert words in section.markdown[lang]
+        assert section.html[lang].count("<tr>") == 1 + 2 * 2
+    run = attn.open_run(probed[0] / "full")
+    rows = run.attention
+    mine = rows[
+        (rows["direction"] == "atom_to_text") & (rows["head"] >= 0) & rows["with_special_tokens"]
+        & ~rows["stopwords_removed"] & (rows["weights"] == "model")
+    ]  # fmt: skip
+    for head, read in enumerate(made.numbers["full"]["runs"][0]["reads"]):
+        assert sum(read.values()) == pytest.approx(1, abs=1e-4)
+        for name, share in read.items():
+            assert share == pytest.approx(mine[mine["head"] == head][f"mass_{name}"].mean(), abs=1e-5)
+    ablated = run.interventions.query("intervention == 'head'").groupby("head")["shift"].mean()
+    shown = re.findall(r"\| Full model \| (\d) \|.*\| (\d\.\d+) \(", section.markdown["en"])
+    assert [int(head) for head, _ in shown] == [0, 1]
+    for head, shift in shown:
+        assert float(shift) == pytest.approx(ablated[int(head)], abs=0.6 * 10 ** -len(shift.split(".")[1]))
+
+
+def test_heads_are_matched_as_sets_whatever_their_numbers(probed) -> None:
+    comparison = attn.compare_runs(full=[probed[0] / "full"], no_middle=[probed[0] / "no_middle"])
+    full, other = heads.heads_of(comparison)
+    turned = dataclasses.replace(full, shares=(full.shares[0][::-1],))
+    assert heads.distances(full, turned)[0] == pytest.approx(0, abs=1e-6)
+    assert heads.distances(full, other)[0] == pytest.approx(heads.distances(turned, other)[0])
+    both = dataclasses.replace(full, shares=(full.shares[0], other.shares[0]))
+    between, within = heads.distances(both, other)
+    assert within == pytest.approx(heads.distances(full, other)[0])
+    assert between < within
 
 
 def test_no_part_without_interventions(tmp_path) -> None:
@@ -134,13 +188,29 @@ def test_use_is_found_where_it_was_planted_and_denied_where_nothing_moves(seed) 
     assert faithfulness(_rows(rng, 6, 1.0, 0.2, 1.0), n_resamples=500).use == "unclear"
 
 
+def test_several_runs_are_samples_too() -> None:
+    rng = np.random.default_rng(3)
+    runs = [_rows(rng, 40, most, 0.2, 1.0) for most in (0.3, 1.5, 0.4, 2.0)]
+    alone = faithfulness(runs[0], n_resamples=500).contrast("most_attended")
+    every = faithfulness(runs, n_resamples=500)
+    found = every.contrast("most_attended")
+    assert alone is not None
+    assert found is not None
+    means = [faithfulness(r, n_resamples=500).contrast("most_attended").paired.mean_difference for r in runs]
+    assert found.paired.mean_difference == pytest.approx(np.mean(means))
+    assert found.paired.n_seeds_a == 4
+    assert found.paired.ci_high - found.paired.ci_low > np.ptp(means) / 2
+    effect = next(e for e in every.effects if (e.intervention, e.measure) == ("knock_out_most", "shift"))
+    assert effect.ci_high - effect.ci_low > np.ptp(means) / 2
+
+
 def test_random_words_that_matter_as_much_are_no_evidence_of_use() -> None:
     found = [
-        faithfulness(_rows(np.random.default_rng(s), 40, 0.5, 0.5, 0.5), n_resamples=500).use
+        faithfulness(_rows(np.random.default_rng(s), 40, 0.5, 0.5, 0.5), n_resamples=200).use
         for s in range(200)
     ]
     assert "not_used" not in found
     assert found.count("used") <= 14  # half of .05 of 200, and what chance adds
     assert dataclasses.is_dataclass(
-        faithfulness(_rows(np.random.default_rng(0), 40, 1, 1, 1), n_resamples=500)
+        faithfulness(_rows(np.random.default_rng(0), 40, 1, 1, 1), n_resamples=200)
     )

@@ -38,30 +38,63 @@ def browser() -> Iterator[Any]:
         running.close()
 
 
-@pytest.fixture
-def opened(browser: Any) -> Iterator[Open]:
-    """Opens a file without a network; at the end no error and no request may have been seen."""
-    contexts, complaints = [], []
+class Tabs:
+    """Tabs that one test leaves for the next, emptied of what was stored: a new one costs more than most tests."""
 
-    def request(one: Any) -> None:
-        if not one.url.startswith(("file:", "data:", "blob:")):
-            complaints.append(f"request: {one.url}")
+    def __init__(self, browser: Any) -> None:
+        self.browser, self.free, self.lent = browser, [], []
+        self.complaints: list[str] = []
 
-    def open(path: Path, *, width: int = 1360, height: int = 900, **options: Any) -> Any:
-        context = browser.new_context(viewport={"width": width, "height": height}, offline=True, **options)
-        contexts.append(context)
-        tab = context.new_page()
-        tab.on("console", lambda m: m.type == "error" and complaints.append(f"console: {m.text}"))
-        tab.on("pageerror", lambda e: complaints.append(f"error: {e}"))
-        tab.on("request", request)
+    def _new(self, options: dict[str, Any]) -> Any:
+        tab = self.browser.new_context(offline=True, **options).new_page()
+        tab.on("console", lambda m: m.type == "error" and self.complaints.append(f"console: {m.text}"))
+        tab.on("pageerror", lambda e: self.complaints.append(f"error: {e}"))
+        tab.on("request", self._request)
+        return tab
+
+    def _request(self, one: Any) -> None:
+        if not one.url.startswith(("file:", "data:", "blob:", "about:")):
+            self.complaints.append(f"request: {one.url}")
+
+    def lend(self, path: Path, width: int, height: int, scheme: str, options: dict[str, Any]) -> Any:
+        kept = next((entry for entry in self.free if entry[0] == options), None)
+        if kept:
+            self.free.remove(kept)
+        tab = kept[1] if kept else self._new(options)
+        self.lent.append((options, tab))
+        tab.set_viewport_size({"width": width, "height": height})
+        tab.emulate_media(media="screen", color_scheme=scheme)
         tab.goto(path.as_uri())
         tab.wait_for_selector("html[data-ready=true]", timeout=20_000)
         return tab
 
+    def take_back(self) -> None:
+        for options, tab in self.lent:
+            tab.mouse.move(0, 0)
+            tab.evaluate("localStorage.clear(), sessionStorage.clear()")
+            tab.goto("about:blank")
+            self.free.append((options, tab))
+        self.lent = []
+
+
+@pytest.fixture(scope="module")
+def tabs(browser: Any) -> Tabs:
+    return Tabs(browser)
+
+
+@pytest.fixture
+def opened(tabs: Tabs) -> Iterator[Open]:
+    """Opens a file without a network; at the end no error and no request may have been seen."""
+    tabs.complaints.clear()
+
+    def open(
+        path: Path, *, width: int = 1360, height: int = 900, color_scheme: str = "light", **options: Any
+    ) -> Any:
+        return tabs.lend(path, width, height, color_scheme, options)
+
     yield open
-    for context in contexts:
-        context.close()
-    assert complaints == []
+    tabs.take_back()
+    assert tabs.complaints == []
 
 
 @pytest.fixture(scope="module")

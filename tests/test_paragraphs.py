@@ -31,7 +31,7 @@ FORBIDDEN = re.compile(
 )
 #: Words that speak of the hypothesis or of architectures: four runs in each arm or none of them.
 HYPOTHESIS = re.compile(
-    r"hypothesis|consistent with|as trained here|middle fusion (?:improves|causes|concentrates|sharpens)|假设|按本文方式"
+    r"hypothesis|consistent with|as trained here|trained as here|middle fusion (?:improves|causes|concentrates|sharpens)|假设|按本文方式"
 )
 CLOSING = {
     "supported": ("consistent with the hypothesis", "与假设一致"),
@@ -65,7 +65,7 @@ def test_every_case_reads_whole_and_claims_no_more_than_its_runs_allow(word, axi
         if seeds >= 4 and word in CLOSING:
             assert CLOSING[word][lang == "zh"] in results
         if seeds < 4:
-            told = results + texts.get("robustness", "") + texts["caption"]
+            told = results + texts["alignment"] + texts.get("robustness", "") + texts["caption"]
             assert not HYPOTHESIS.search(told), HYPOTHESIS.search(told)
         if seeds >= 4 and word in ("contradicted", "partly_contradicted") and axis == "better":
             assert (
@@ -401,9 +401,10 @@ def test_warnings_are_told_in_the_readers_language():
 @pytest.mark.parametrize(("word", "axis", "seeds"), CASES)
 def test_the_headline_is_made_of_fields_too(word, axis, seeds):
     result = synthetic_result(word, axis, seeds=seeds)
+    fields = result.to_dict()
     for lang in LANGS:
         text = headline(result, result.pairs[0], lang)
-        assert not unresolved(text, result.to_dict()), text
+        assert not unresolved(text, fields), text
         assert not FORBIDDEN.search(text)
         if seeds < 4:
             assert not HYPOTHESIS.search(text)

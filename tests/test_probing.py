@@ -101,7 +101,7 @@ def test_what_cannot_be_asked_is_refused_in_a_sentence(net) -> None:
     with pytest.raises(CaptureError, match="one predicted number a crystal"):
         attn.probe(net, loader, forward=lambda n, b: forward(n, b).expand(3, -1))
     plain = nn.Linear(3, 1)
-    with pytest.raises(CaptureError, match="no attention between atoms and words was seen"):
+    with pytest.raises(CaptureError, match="no attention was seen in Linear"):
         attn.probe(plain, [torch.zeros(4, 3)], forward=lambda n, b: n(b).squeeze(-1))
 
 

@@ -148,6 +148,20 @@ def test_an_existing_sitecustomize_still_runs(tmp_path: Path) -> None:
     assert len(opened(tmp_path).samples) == 12
 
 
+@pytest.mark.parametrize("mode", ["capture", "flag", "probe"])
+def test_a_host_imports_every_library_before_us(mode: str) -> None:
+    """Its path and its settings of threads come first: nothing but Python's own and ours is loaded by being started."""
+    code = (
+        "import sys; before = set(sys.modules); from crysmm_attn_plugin.startup import _activate; "
+        f"_activate({mode!r}); print(*{{name.partition('.')[0] for name in set(sys.modules) - before}})"
+    )
+    env = {k: v for k, v in os.environ.items() if not k.startswith("CRYSMM_ATTN_")}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "crysmm_attn_plugin" in loaded
+    assert loaded - {"crysmm_attn_plugin"} <= sys.stdlib_module_names
+
+
 def test_a_broken_plugin_installation_leaves_the_host_running(tmp_path: Path) -> None:
     shadow = tmp_path / "shadow" / "pluggy"
     shadow.mkdir(parents=True)

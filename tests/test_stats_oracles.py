@@ -7,6 +7,8 @@ import math
 import numpy as np
 import pytest
 import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from crysmm_attn_plugin.metrics import attention_metrics
@@ -114,6 +116,21 @@ def test_sleep_agrees_with_statsmodels_and_scipy() -> None:
     assert found.p_t == pytest.approx(scipy_stats.ttest_rel(DRUG_1, DRUG_2).pvalue)
     moved = scipy_stats.wilcoxon(DRUG_1, DRUG_2)
     assert (found.w_statistic, found.p_wilcoxon) == (moved.statistic, pytest.approx(moved.pvalue))
+
+
+@given(
+    st.lists(st.integers(-4, 4), min_size=5, max_size=8).filter(
+        lambda d: len(set(map(abs, d))) < len(d) and any(d)
+    )
+)
+@example([1] * 8)
+@example([0, 0, 0, 0, 3])
+@settings(max_examples=12, deadline=None)
+def test_signed_ranks_with_ties_are_scipys_permutation_test(d: list[int]) -> None:
+    found = compare_paired(np.array(d, float), np.zeros(len(d)), n_resamples=99)
+    theirs = scipy_stats.wilcoxon(d)
+    assert found.w_statistic == theirs.statistic
+    assert found.p_wilcoxon == pytest.approx(theirs.pvalue, abs=1e-12)
 
 
 def test_sign_flip_is_scipys_permutation_test() -> None:

@@ -17,6 +17,7 @@ from store_kit import from_entropy, write_run
 from crysmm_attn_plugin.errors import PartialStoreError, StoreError
 from crysmm_attn_plugin.records import Checkpoint, Window, WindowOutcome
 from crysmm_attn_plugin.stats.panel import Cell, build_panel
+from crysmm_attn_plugin.store.files import write_bytes
 from crysmm_attn_plugin.store.means import MeanCell
 from crysmm_attn_plugin.store.reader import Run, open_run
 from crysmm_attn_plugin.store.shards import merge_shards
@@ -320,3 +321,39 @@ def test_writing_ten_times_the_crystals_takes_no_more_memory(tmp_path: Path) -> 
         )
         added[n] = float(done.stdout)
     assert added[40960] < added[4096] + 40, added
+
+
+@pytest.mark.parametrize("record", ["checkpoints", "windows"])
+@pytest.mark.parametrize("again", [False, True], ids=["new", "replaced"])
+def test_a_run_sealed_while_another_rank_writes_a_record_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record: str, again: bool
+) -> None:
+    path = stream(tmp_path, crystals(4)).path
+    writer = RunWriter(path.parent.parent, "full", run_id=path.name, rank=1)
+    window = Window("late", "d1", "test", "final", 3)
+
+    def write(n: int) -> None:
+        if record == "checkpoints":
+            writer.write_checkpoint(Checkpoint("d2", (f"{n}.pt",), "best_val", n))
+        else:
+            writer.write_outcome(WindowOutcome(window, "complete", n_crystals=n))
+
+    if again:
+        write(1)
+    placed = write_bytes
+
+    def sealed_before(target: Path, content: bytes) -> Path:
+        seal(path)
+        return placed(target, content)
+
+    monkeypatch.setattr("crysmm_attn_plugin.store.writer.write_bytes", sealed_before)
+    write(2)
+    run = open_run(path)
+    assert (run.state, run.reason, run.verify()) == ("complete", "", ())
+    if record == "windows":
+        assert [o.n_crystals for o in run.windows if o.window == window] == [2]
+    else:
+        assert [c.epoch for c in run.checkpoints if c.digest == "d2"] == [2]
+    monkeypatch.undo()
+    seal(path)
+    assert open_run(path).state == "complete"

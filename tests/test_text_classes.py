@@ -145,11 +145,25 @@ def test_bars_and_subscripts_survive_as_one_word(word):
     assert (word, "symmetry", ()) in words(f"It is {word}, not less.")
 
 
-@pytest.mark.parametrize("word", ["H₂O", "TiO$_2$", "Fe_2O_3", "Al<sub>2</sub>O<sub>3</sub>", "Ca(OH)2", "La1-xSrxMnO3", "[NH4]2SO4", "2H-MoS2"])  # fmt: skip
+@pytest.mark.parametrize("word", ["H₂O", "TiO$_2$", "Fe_2O_3", "Al<sub>2</sub>O<sub>3</sub>", "Ca(OH)2", "La1-xSrxMnO3", "[NH4]2SO4", "2H-MoS2", "YBa~2~Cu~3~O~7-x~", "Bi2Te3-xSex", "YBa$_2$Cu$_3$O$_{7-\\delta}$", "Pb(1-x)Ba(x)Zr(0.65)Ti(0.35)O3", "La<sub>1-x</sub>Sr<sub>x</sub>MnO<sub>3</sub>"])  # fmt: skip
 def test_a_formula_in_any_typesetting_is_one_word_taken_apart(word):
     (found,) = [w for w in words(f"It is {word}, not less.") if w[0] == word]
     assert found[1] == ELEMENT
     assert len(found[2]) > 1
+
+
+@pytest.mark.parametrize(
+    ("word", "kind"),
+    [("Na(1)-Cl(2)", "bond"), ("Te(1)–Te(1)", "bond"), ("K-Bi", "bond"), ("Cu3Ti-like", "formula"), ("NaCl-type", "formula")],
+)  # fmt: skip
+def test_a_bond_has_an_element_on_either_side(word, kind):
+    found = words_in(f"Both {word} lengths are 2.82 Å.")
+    read = classify(found, frozenset())
+    assert [w.kind for (_, _, form), w in zip(found, read) if form.text == word] == [kind]
+
+
+def test_a_charge_between_carets_is_the_ions():
+    assert ("Mg^2+^", ELEMENT, ("Mg",)) in words("It holds Mg^2+^, not less.")
 
 
 @pytest.mark.parametrize("word", ["Face", "Pace", "Iced", "Bad", "Fade", "Cab"])

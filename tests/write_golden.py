@@ -33,6 +33,7 @@ def text(word: str, axis: str) -> str:
         parts += [
             headline(result, result.pairs[0], lang),
             rendered.results,
+            rendered.alignment,
             rendered.robustness,
             rendered.caption,
             rendered.limitations,

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from crysmm_attn_plugin.capture.batch_words import PLAIN, BatchWords, CrystalWords
-from crysmm_attn_plugin.capture.read_what import ROUNDING
 from crysmm_attn_plugin.metrics.blocks import ALIKE
 from crysmm_attn_plugin.metrics.padded import NAN
 
@@ -211,11 +210,16 @@ def _blocks(
     of_element = _between(masks.elements, c)
     total = torch.einsum("bsa,bha->bhs", masks.elements.to(c.dtype), c.square().sum(-1))
     k = (sizes > 0).sum(-1)[:, None]
-    found = {"element_blocks": _adjusted(of_element.sum(-1), total.sum(-1), squares, k, n_atoms, ALIKE)}
+    found = {"element_blocks": _adjusted(of_element.sum(-1), total.sum(-1), squares, k, n_atoms)}
     judged = (masks.chance > 0)[:, None].to(c.dtype)
-    within = (total - of_element) * judged
+    dealt = masks.elements.to(c.dtype)
+    means = torch.einsum("bsa,bhad->bhsd", dealt / sizes.clamp(min=1)[..., None], c)
+    around = c - torch.einsum(
+        "bsa,bhsd->bhad", dealt, means
+    )  # no difference of sums that are near each other
+    within = torch.einsum("bsa,bha->bhs", dealt, around.square().sum(-1)) * judged
     chance = (within * masks.chance[:, None]).sum(-1)
-    share = _between(masks.sites, c).sum(-1) - (of_element * judged).sum(-1)
+    share = _between(masks.sites, around).sum(-1)
     spread = within.sum(-1)
     defined = (judged.sum(-1) > 0) & (spread > ALIKE * squares)
     found["site_blocks"] = torch.where(defined, (share - chance) / (spread - chance), NAN)
@@ -223,7 +227,7 @@ def _blocks(
     classes = masks.classes * on_tokens[:, None]
     between = _between(classes, d.transpose(2, 3)).sum(-1)
     k = (classes.sum(-1) > 0).sum(-1)[:, None]
-    found["word_blocks"] = _adjusted(between, d.square().sum((2, 3)), squares, k, n_tokens, ROUNDING)
+    found["word_blocks"] = _adjusted(between, d.square().sum((2, 3)), squares, k, n_tokens)
     return found
 
 
@@ -239,11 +243,10 @@ def _adjusted(
     squares: torch.Tensor,
     k: torch.Tensor,
     n: torch.Tensor,
-    alike: float,
 ) -> torch.Tensor:
     """As ``metrics.blocks.adjusted``."""
     chance = (k - 1) / (n - 1)
-    defined = (k > 1) & (k < n) & (total > alike * squares)
+    defined = (k > 1) & (k < n) & (total > ALIKE * squares)
     return torch.where(defined, (between / total - chance) / (1 - chance), NAN)
 
 

@@ -20,8 +20,6 @@ WORDS_READ = (
 )  # fmt: skip
 #: Columns of ``CrystalWords.columns`` before those of single symbols.
 BEFORE_SYMBOLS = 2 + len(PLAIN) + 3
-#: Variance below this share of the squares is rounding: here sums of squares are taken in single precision.
-ROUNDING = 1e-5
 
 
 def words_read(
@@ -106,12 +104,14 @@ def blocks_where_words_are_read(known: CrystalWords, shares: np.ndarray, wanted:
         offsets = [0, *np.cumsum(ends)]
         held = _held(known)
         between = np.empty((n_maps, len(ends)), shares.dtype)
+        apart = shares - ((1 / np.maximum(ends, 1)) @ known.segments).astype(
+            shares.dtype
+        )  # every row has this mean
         for i, end in enumerate(known.ends):
-            sums = shares[..., offsets[i] : offsets[i + 1]] @ known.classes[:end]
+            sums = apart[..., offsets[i] : offsets[i + 1]] @ known.classes[:end]
             between[:, i] = (np.square(sums) / np.maximum(held[i], 1)).sum((0, 2))
-        between -= flat_rows
-        squares = np.einsum("amk,amk->mk", shares, shares) @ known.segments.T
-        _words_into(found, wanted, between, squares - flat_rows, squares, held, ends)
+        total = np.einsum("amk,amk->mk", apart, apart) @ known.segments.T
+        _words_into(found, wanted, between, total, total + flat_rows, held, ends)
     return found
 
 
@@ -149,13 +149,13 @@ def words_read_by(known: CrystalWords, cells: np.ndarray, wanted: Sequence[str])
     _atom_blocks(known, apart, known.inside, ends / atoms, wanted, found)
     if "word_blocks" in wanted:
         held = _held(known)
-        flat = apart.reshape(-1, tokens)
+        flat = apart.reshape(-1, tokens).astype(float)  # sums that are near each other are taken apart
         of_class = (
             np.square(flat @ known.classes).reshape(atoms, n_maps, -1).sum(0)
         )  # a class is in a scope or out of it
         between = of_class @ ((held > 0) / np.maximum(held, 1)).T
         mean = np.square(flat @ known.inside).reshape(atoms, n_maps, -1).sum(0) / np.maximum(ends, 1)
-        squares = np.einsum("amk,amk->mk", apart, apart) @ known.inside
+        squares = np.square(flat).reshape(atoms, n_maps, -1).sum(0) @ known.inside
         between -= mean
         _words_into(found, wanted, between, squares - mean, squares + ends / atoms, held, ends)
     return found
@@ -205,9 +205,11 @@ def _atom_blocks(
         return
     on_site = np.eye(int(sites.max()) + 1, dtype=centred.dtype)[sites] * judged[known.atoms][:, None]
     on_site = on_site[:, on_site.any(0)]
-    within = (total - of_element)[judged]
+    # around the mean of each element: what is left over of larger sums says nothing
+    flat = flat - (dealt / sizes) @ (dealt.T @ flat)
+    within = ((dealt.T @ np.square(flat)).reshape(-1, n_maps, keys) @ segments)[judged]
     chance = (within * ((k - 1) / np.maximum(sizes - 1, 1))[judged][:, None, None]).sum(0)
-    share = between(on_site, on_site.sum(0)).sum(0) - of_element[judged].sum(0)
+    share = between(on_site, on_site.sum(0)).sum(0)
     spread = within.sum(0)
     value = np.where(spread > ALIKE * (every + of_mean), (share - chance) / (spread - chance), np.nan)
     found[..., wanted.index("site_blocks")] = value.T
@@ -229,5 +231,4 @@ def _words_into(
 ) -> None:
     """Fill in ``word_blocks`` from (maps, scopes) sums of squares and the (scopes, classes) sizes of the classes."""
     value = adjusted(between, total, squares, (held > 0).sum(1), ends)
-    value[total <= ROUNDING * squares] = np.nan
     found[..., wanted.index("word_blocks")] = value.T

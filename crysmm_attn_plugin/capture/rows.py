@@ -110,8 +110,8 @@ def reduce_call(
         "atom_to_text": (words.atom_counts(), words.token_counts()),
         "text_to_atom": (words.token_counts(), words.atom_counts()),
     }.get(call.direction, (None, None))
-    query_mask = _real(call.query_mask, counts[0], weights.shape[0], weights.shape[2], weights.device)
-    key_mask = _real(call.key_mask, counts[1], weights.shape[0], weights.shape[3], weights.device)
+    query_mask = real_mask(call.query_mask, counts[0], weights.shape[0], weights.shape[2], weights.device)
+    key_mask = real_mask(call.key_mask, counts[1], weights.shape[0], weights.shape[3], weights.device)
     call = replace(call, weights=weights, query_mask=query_mask, key_mask=key_mask)
     heads = (*range(weights.shape[1]), *([HEAD_MEAN_FIRST] if head_mean else []))
     scopes = SCOPES if call.direction and words.any_known else SCOPES[:1]
@@ -146,7 +146,7 @@ def reduce_call(
     return Reduced(block, query_mask, key_mask, found.padding)
 
 
-def _real(
+def real_mask(
     given: torch.Tensor | None,
     counts: Sequence[int | None] | None,
     batch: int,

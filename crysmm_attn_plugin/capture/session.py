@@ -9,6 +9,7 @@ import sys
 import time
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -194,6 +195,7 @@ class Capture:
             current.tokenizers,
             BASELINE_CRYSTALS if self.settings.reinitialised else 0,
             self._asker(current),
+            lambda: self._read_late(current),
         )
         if self.settings.probe:
             current.probe = HostProbe(options_of(self.settings.probe))
@@ -215,6 +217,12 @@ class Capture:
         if not current.skipped:
             for read in reader.take():
                 self._take(current, read)
+
+    def _read_late(self, current: Pass) -> None:
+        """The model has seen a batch after the loop was over; host and model may be gone when the process ends."""
+        self._guard(lambda: self._read_on(current))
+        if current is self._pass and current.reader.finished:
+            self.close_window("complete")
 
     def _take(self, current: Pass, read: Any) -> None:
         if current.open is not None:
@@ -317,6 +325,7 @@ class Capture:
             return
         for read in current.reader.take(last=True):
             self._take(current, read)
+        current.open.settle()
 
     def _write(self, opened: OpenWindow, outcome: WindowOutcome) -> WindowOutcome:
         if outcome.state in ("empty", "failed"):
@@ -480,6 +489,8 @@ class Capture:
         if opened is None:
             return
         # what cannot be true is believed nowhere; after any other fault, what was read before it stands
+        with suppress(Exception):
+            opened.settle()
         untrue = isinstance(error, (IdentityError, CaptureError))
         gathered = opened.gathered.n_crystals if opened.gathered.n_blocks else 0
         state: WindowState = "partial" if gathered and not untrue else "failed"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,8 +13,9 @@ import torch
 from crysmm_attn_plugin.capture.accumulator import Accumulator, RowGroup
 from crysmm_attn_plugin.capture.alarms import window_alarms
 from crysmm_attn_plugin.capture.batch_words import BatchWords
+from crysmm_attn_plugin.capture.joining import TOGETHER, Joining, joined
 from crysmm_attn_plugin.capture.maps import MapKeeper
-from crysmm_attn_plugin.capture.rows import reduce_call
+from crysmm_attn_plugin.capture.rows import Reduced, reduce_call
 from crysmm_attn_plugin.hooks.contract.manager import PluginManager
 from crysmm_attn_plugin.hooks.reading.deciding import ReadBatch
 from crysmm_attn_plugin.hooks.reading.explain import why_nothing
@@ -23,6 +25,15 @@ from crysmm_attn_plugin.settings import Settings
 from crysmm_attn_plugin.store.writer import RunWriter
 
 log = logging.getLogger("crysmm_attn")
+
+
+@dataclass(frozen=True)
+class _Reduction:
+    """Numbers of one batch: of its calls, of the same with fresh projections, and what was seen of its words."""
+
+    calls: list[tuple[AttentionCall, Reduced]]
+    baseline: list[Reduced]
+    unaligned: list[float]
 
 
 class OpenWindow:
@@ -54,6 +65,8 @@ class OpenWindow:
         )
         self._asks_plugins = manager.hooks.reads_batches
         self._settings, self._manager, self._on_raw = settings, manager, on_raw
+        # interventions name crystals that have been written, and a plugin's batch is the host's
+        self._joining = Joining(1 if settings.probe or self._asks_plugins else TOGETHER)
         self._without_mask: set[str] = set()
         self._started = time.perf_counter()
         self.modules: dict[str, None] = {}
@@ -61,42 +74,69 @@ class OpenWindow:
         self.by_elimination = False
         self.unaligned: list[float] = []
 
-    @torch.no_grad()
     def add(self, read: ReadBatch) -> None:
-        """Reduce one batch and let its weights go."""
-        blocks, padding = [], []
-        words = BatchWords(read.identity)
-        plugin_metrics = self._plugin_metrics if self._asks_plugins else None
+        """Take one batch; small ones are reduced together."""
         for call in read.calls:
+            self.modules.setdefault(call.module)
             if self._on_raw is not None:
                 self._on_raw(call, read.identity)
-            self.modules.setdefault(call.module)
-            if call.direction and call.direction not in self._settings.directions:
-                continue
-            reduced = reduce_call(
-                call,
-                read.identity,
-                words=words,
-                plugin_metrics=plugin_metrics,
-                wanted=frozenset(self._settings.metrics),
-                on_fault=self._metric_left_out,
+        self._reduce_groups(self._joining.put(read))
+
+    def settle(self) -> None:
+        """Reduce what still waits for others."""
+        self._reduce_groups(self._joining.rest())
+
+    def _reduce_groups(self, groups: Sequence[Sequence[ReadBatch]]) -> None:
+        for group in groups:
+            for read in self._put_together(group):
+                self._keep(*read)
+
+    def _put_together(self, group: Sequence[ReadBatch]) -> Iterator[tuple[ReadBatch, _Reduction]]:
+        if len(group) > 1:
+            try:
+                whole = joined(group)
+                found = self._reduce(whole)
+            except Exception:  # one batch's fault is to cost that batch alone
+                log.debug("batches are reduced one by one", exc_info=True)
+            else:
+                yield whole, found
+                return
+        for read in group:
+            yield read, self._reduce(read)
+
+    @torch.no_grad()
+    def _reduce(self, read: ReadBatch) -> _Reduction:
+        wanted = frozenset(self._settings.metrics)
+        words = BatchWords(read.identity)
+        plugin_metrics = self._plugin_metrics if self._asks_plugins else None
+        calls = [
+            (call, reduce_call(
+                call, read.identity, words=words, plugin_metrics=plugin_metrics, wanted=wanted, on_fault=self._metric_left_out
+            ))
+            for call in read.calls
+            if self._asked_for(call)
+        ]  # fmt: skip
+        baseline = [
+            reduce_call(
+                call, read.identity, words=words, weights_name="reinitialised", wanted=wanted, head_mean=False
             )
-            blocks += reduced.blocks
-            padding.append(reduced.padding)
+            for call in read.baseline
+            if self._asked_for(call)
+        ]
+        return _Reduction(calls, baseline, words.unaligned)
+
+    def _keep(self, read: ReadBatch, found: _Reduction) -> None:
+        """Take a batch's numbers and let its weights go."""
+        reductions = [reduced for _, reduced in found.calls]
+        for call, reduced in found.calls:
             self.gathered.keeper.add(call, read.identity.ids, reduced.query_mask, reduced.key_mask)
-        for call in read.baseline:
-            if not call.direction or call.direction in self._settings.directions:
-                blocks += reduce_call(
-                    call,
-                    read.identity,
-                    words=words,
-                    weights_name="reinitialised",
-                    wanted=frozenset(self._settings.metrics),
-                    head_mean=False,
-                ).blocks
         self._without_mask |= read.without_mask
-        self.unaligned += words.unaligned
-        self.gathered.add(read.identity, blocks, read.prediction, padding)
+        self.unaligned += found.unaligned
+        blocks = [block for reduced in (*reductions, *found.baseline) for block in reduced.blocks]
+        self.gathered.add(read.identity, blocks, read.prediction, [reduced.padding for reduced in reductions])
+
+    def _asked_for(self, call: AttentionCall) -> bool:
+        return not call.direction or call.direction in self._settings.directions
 
     def add_interventions(self, columns: Mapping[str, list[Any]]) -> None:
         """Take rows of interventions on crystals that have been added."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from crysmm_attn_plugin.catalogue import known_languages
 from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
+from crysmm_attn_plugin.settings import INTERVENTIONS
 
 #: Longest name of a file that common file systems take, in bytes.
 LONGEST_NAME = 255
@@ -121,3 +122,10 @@ def languages(value: str) -> str:
     if not set(asked) <= set(known_languages()):
         get_plugin_manager()
     return ",".join(choice(code, known_languages(), "language") for code in asked)
+
+
+def interventions(value: str) -> tuple[str, ...]:
+    """Interventions on the attention, separated by commas, or ``all``."""
+    known = (*INTERVENTIONS, "all")
+    asked = tuple(choice(w, known, "intervention") for w in words(value))
+    return INTERVENTIONS if "all" in asked else asked

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from crysmm_attn_plugin.stats.results import ComparisonResult, MetricResult
 
 #: What ``--quick`` changes in the host's configuration.
-QUICK = {"max_crystals": 160, "epochs": 10, "max_neighbors": 6}
+QUICK = {"max_crystals": 160, "epochs": 10, "max_neighbors": 6, "batch_size": 16}
 FULL = {"epochs": 30}
 
 #: Shown under ``--help``.
@@ -43,6 +43,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--first-seed", type=arguments.seed, default=0, help="seed of the first (default: 0)")
     parser.add_argument("--text-model", help="offline (default), a hub id or a folder")
     parser.add_argument("--epochs", type=arguments.whole(1, 100_000), help="training epochs")
+    parser.add_argument(
+        "--probe",
+        type=arguments.interventions,
+        default=(),
+        metavar="WORDS",
+        help="interventions in extra passes: all, or some of knock_out, uniform, ... (see docs)",
+    )
     parser.add_argument(
         "--lang", type=arguments.languages, default="en,zh", help="languages of the report (default: en,zh)"
     )
@@ -69,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     seeds = range(args.first_seed, args.first_seed + args.seeds)
     bars = _Bars(sys.stderr)
     try:
-        runs = run_study(out, config_from(values), seeds=seeds, progress=bars.progress())
+        runs = run_study(out, config_from(values), seeds=seeds, progress=bars.progress(), probe=args.probe)
     finally:
         bars.close()
     trained = time.perf_counter() - started

@@ -13,6 +13,8 @@ from crysmm_attn_plugin.cli import split_host_command
 from crysmm_attn_plugin.commands.arguments import number
 from crysmm_attn_plugin.commands.launch import host_environment, launch
 
+#: The hook that tells who is in a batch.
+IDENTIFY = "attn_identify_batch"
 #: Shown under ``--help``.
 EXAMPLES = ("crysmm-attn doctor -- python train.py --config config.json",)
 
@@ -43,13 +45,13 @@ def run(args: argparse.Namespace) -> int:
     if found is None:
         print(_never(done.code, args.time_limit))
         return 3
-    for line in found["loops"]:
-        print(f"loop: {line}")
+    for line in (*_host(found), *(f"loop: {line}" for line in found["loops"])):
+        print(line)
     if found.get("model"):
         print(f"model: {found['model']}")
     for line in found.get("maps", ()):
         print(f"attention: {line}")
-    for line in _identity(found):
+    for line in (*_identity(found), *_plugins(found)):
         print(line)
     problems = [str(p).rstrip(".") for p in found.get("problems", ())]
     if "problems" not in found:
@@ -63,13 +65,40 @@ def run(args: argparse.Namespace) -> int:
     return 3 if problems or not found.get("ids") else 0
 
 
+def _host(found: dict[str, Any]) -> list[str]:
+    """Which host it is, and whose adapter says so."""
+    host = found.get("host")
+    if not host:
+        return ["host: known to no adapter; its loops are told apart by their names and by what runs in them"]
+    at = f", entered at {host['at']}" if host["at"] else ""
+    return [f"host: {host['name']}{at} (adapter of {host['source']})"]
+
+
+def _plugins(found: dict[str, Any]) -> list[str]:
+    """What each plugin adds, and which hooks it answered in these batches."""
+    lines = []
+    for plugin in found.get("plugins", ()):
+        if plugin["error"]:
+            lines.append(f"plugin: {plugin['name']} ({plugin['source']}) is left out: {plugin['error']}")
+            continue
+        answered = ", ".join(plugin["answered"]) or "none"
+        lines.append(
+            f"plugin: {plugin['name']} ({plugin['source']}) implements {', '.join(plugin['hooks'])}; answered: {answered}"
+        )
+    return lines
+
+
 def _identity(found: dict[str, Any]) -> list[str]:
     """What is known of the crystals, and what is not, which costs no more than the numbers that need it."""
     ids = found.get("ids")
     if not ids:
         return []
     marked = " (places: neither the data set nor the batch names its crystals)" if ids[0][:1] in "#~" else ""
-    lines = [f"ids: {', '.join(ids)}{marked}"]
+    by = [f"{p['name']} ({p['source']})" for p in found.get("plugins", ()) if IDENTIFY in p["answered"]]
+    lines = [
+        f"identity: told by {' and '.join(by)}" if by else "identity: read from the data set and the batch"
+    ]
+    lines.append(f"ids: {', '.join(ids)}{marked}")
     for what, without in (("elements", "no numbers by element"), ("tokens", "no numbers of words")):
         values = found.get(what)
         lines.append(

@@ -31,7 +31,8 @@ from typing import Any
 import numpy as np
 from jarvis.core.atoms import Atoms
 
-from crysmm_attn_plugin.demo.crystals import DATA_FILE, DEMO_PROPERTY, structure_of
+from crysmm_attn_plugin.demo.crystals import DATA_FILE, DEMO_PROPERTY, DEMO_UNIT, structure_of
+from crysmm_attn_plugin.demo.target import TARGET_NOTICE, target_of
 from crysmm_attn_plugin.demo.wording import describe_crystal
 
 MAX_ATOMS = 40
@@ -42,10 +43,8 @@ licence, Copyright 2011-2012 MIT and The Regents of the University of California
 National Laboratory). Please cite M. J. Mehl et al., Comput. Mater. Sci. 136, S1-S828 (2017),
 doi:10.1016/j.commatsci.2017.01.017; each entry names its own reference. (2) Lattice constants of the elements
 from ase.data.reference_states, ASE {ase} (LGPL-2.1-or-later).
-Radii: B. Cordero et al., Dalton Trans. 2832-2838 (2008), doi:10.1039/b801115j, from ase.data.covalent_radii.
 Descriptions: wording of this project over jarvis.core.atoms.Atoms.describe, jarvis-tools {jarvis}.
-Target: packing fraction, sum over the atoms of the volume of a sphere of the covalent radius, in percent of
-the cell volume."""
+{target}"""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -83,7 +82,7 @@ def main(argv: list[str] | None = None) -> int:
                 "lattice": structure.lattice,
                 "frac_coords": structure.frac_coords,
                 "text": describe_crystal(atoms, name=entry["name"]),
-                "target": round(packing_fraction(atoms), 3),
+                "target": round(target_of(structure), 3),
                 "source": entry["source"],
                 "reference": entry["reference"],
             }
@@ -91,8 +90,9 @@ def main(argv: list[str] | None = None) -> int:
         print(f"{len(kept):4d} {crystal_id}", file=sys.stderr)
     record = {
         "property": DEMO_PROPERTY,
-        "unit": "%",
+        "unit": DEMO_UNIT,
         "notice": NOTICE.format(
+            target=TARGET_NOTICE,
             pymatgen=_version_of(Path(args.prototypes)),
             ase=metadata.version("ase"),
             jarvis=metadata.version("jarvis-tools"),
@@ -103,14 +103,6 @@ def main(argv: list[str] | None = None) -> int:
     Path(args.out).write_bytes(gzip.compress(text.encode(), 9, mtime=0))
     print(f"{len(kept)} crystals, {Path(args.out).stat().st_size / 1e3:.0f} kB; left out: {dict(left_out)}")
     return 0
-
-
-def packing_fraction(atoms: Atoms) -> float:
-    """Volume of the atoms' covalent spheres in percent of the cell; overlaps are counted twice."""
-    from ase.data import atomic_numbers, covalent_radii
-
-    radii = np.array([covalent_radii[atomic_numbers[e]] for e in atoms.elements])
-    return float(100 * (4 / 3 * np.pi * radii**3).sum() / atoms.volume)
 
 
 def _prototypes(path: Path) -> Iterator[dict[str, Any]]:

@@ -32,7 +32,9 @@ DATA_FILE = "crystals.json.gz"
 #: Columns of ``description.csv``, in the order the hosts read them.
 CSV_COLUMNS = ("id", "composition", "target", "description", "file name")
 #: Name of the shipped target as a property folder.
-DEMO_PROPERTY = "packing_fraction"
+DEMO_PROPERTY = "powder_lines"
+#: Its unit: one more octave is twice as many lines.
+DEMO_UNIT = "octaves"
 
 
 @dataclass(frozen=True)

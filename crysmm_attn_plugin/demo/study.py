@@ -97,6 +97,7 @@ def run_study(
     seeds: Sequence[int] = (0,),
     arms: Mapping[str, tuple[int, ...]] | None = None,
     progress: Progress | None = None,
+    probe: Sequence[str] = (),
 ) -> list[StudyRun]:
     """Train, test and capture every arm for every seed; complete ones on disk are used again.
 
@@ -106,6 +107,7 @@ def run_study(
         seeds: One training of each arm per seed; the split is the same for all.
         arms: Arm name -> ALIGNN layers with middle fusion; ``ARMS`` when None.
         progress: See ``Progress``.
+        probe: Interventions made in extra passes over the test crystals, see ``settings.Settings.probe``.
 
     Returns:
         One entry per arm and seed, arms together.
@@ -126,7 +128,7 @@ def run_study(
                 random_seed=seed,
                 output_dir=str(root / TRAINING / arm / f"seed{seed}"),
             )
-            digest = config_digest(arm_config)
+            digest = config_digest(arm_config, probe=probe)
             done = _completed(root, arm, seed, digest)
             if done is not None:
                 found.append(done)
@@ -134,13 +136,13 @@ def run_study(
                     progress.reused(arm, seed)
                 continue
             data = data or prepare(arm_config, progress=progress.prepared)
-            found.append(_train_one(root, arm, seed, arm_config, digest, data, progress))
+            found.append(_train_one(root, arm, seed, arm_config, digest, data, progress, probe))
     order = list(arms or ARMS)
     return sorted(found, key=lambda run: (order.index(run.arm), run.seed))
 
 
-def config_digest(config: HostConfig) -> str:
-    """Hex digest of everything that decides a training's numbers: settings, crystals, versions."""
+def config_digest(config: HostConfig, *, probe: Sequence[str] = ()) -> str:
+    """Hex digest of everything that decides a training's numbers: settings, crystals, versions, interventions."""
     from importlib import metadata
 
     from crysmm_attn_plugin.demo.train import load_crystals
@@ -150,7 +152,8 @@ def config_digest(config: HostConfig) -> str:
         del values[name]
     crystals = [asdict(c) for c in load_crystals(config).crystals]
     versions = {name: metadata.version(name) for name in ("torch", "dgl", "alignn")} | {"self": __version__}
-    text = json.dumps([values, crystals, versions], sort_keys=True)
+    asked = [sorted(set(probe))] if probe else []
+    text = json.dumps([values, crystals, versions, *asked], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -175,10 +178,13 @@ def _train_one(
     digest: str,
     data: PreparedData,
     progress: Progress,
+    probe: Sequence[str],
 ) -> StudyRun:
     run_id = _free_run_id(root / RUNS / arm, f"seed{seed}-{digest[:8]}")
     capture: dict[str, Any] = {"enabled": True, "arm": arm, "out_dir": str(root / RUNS), "strict": True}
     capture["report"] = {"auto": False}
+    if probe:
+        capture["probe"] = list(probe)
     if progress.started is not None:
         progress.started(arm, seed, config.epochs)
 

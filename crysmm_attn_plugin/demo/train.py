@@ -26,6 +26,7 @@ from torch.utils.data import DataLoader
 
 from crysmm_attn_plugin.demo.config import HostConfig, config_from, load_config
 from crysmm_attn_plugin.demo.crystals import (
+    DEMO_UNIT,
     Crystal,
     CrystalSet,
     load_demo_crystals,
@@ -259,6 +260,8 @@ def evaluate_checkpoints(
 ) -> dict[str, float]:
     """The final test loops: each checkpoint's weights over the test crystals, predictions to a table.
 
+    Interventions, where asked for, are made for the best validation checkpoint alone, which stands for the run.
+
     Returns:
         Checkpoint name -> mean absolute error on the test crystals.
     """
@@ -270,9 +273,8 @@ def evaluate_checkpoints(
         for split in ("test", *(s for s in settings.splits if s in ("val", "train"))):
             loader = getattr(loaders, split)
             epoch = stored["epoch"]
-            with capture(
-                net, loader, config, path, split=split, epoch=epoch, settings=settings, run_id=run_id
-            ):
+            asked = settings if which == "best_val" else dataclasses.replace(settings, probe=())
+            with capture(net, loader, config, path, split=split, epoch=epoch, settings=asked, run_id=run_id):
                 ids, targets, predictions = predict(net, loader, config.device)
             _write_predictions(out / f"predictions_{which}_{split}.csv", ids, targets, predictions)
             if split == "test":
@@ -312,7 +314,7 @@ def capture(
             "host_seed": config.random_seed,
             "property": config.property_name,
             "dataset": config.dataset if config.root_dir else "demo crystals",
-            "unit": "" if config.root_dir else "%",
+            "unit": "" if config.root_dir else DEMO_UNIT,
         },
     )
 

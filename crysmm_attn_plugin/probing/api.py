@@ -16,13 +16,15 @@ from torch.utils.data import DataLoader
 from crysmm_attn_plugin.errors import CaptureError, UsageError
 from crysmm_attn_plugin.hooks.contract.manager import PluginManager, get_plugin_manager
 from crysmm_attn_plugin.hooks.reading.deciding import ReadBatch
+from crysmm_attn_plugin.hooks.reading.explain import why_nothing
 from crysmm_attn_plugin.hooks.reading.facts import facts_of
 from crysmm_attn_plugin.hooks.reading.loops import listen
 from crysmm_attn_plugin.hooks.reading.reader import PassReader
 from crysmm_attn_plugin.probing.prober import ProbeOptions, Prober
 from crysmm_attn_plugin.probing.replay import copied_inputs, copied_model, random_states_kept
 from crysmm_attn_plugin.settings import INTERVENTIONS
-from crysmm_attn_plugin.stats.interventions import Contrast, Effect, Faithfulness, Use, faithfulness
+from crysmm_attn_plugin.stats.interventions import faithfulness
+from crysmm_attn_plugin.stats.use_results import Contrast, Effect, Faithfulness, Use
 
 __all__ = ["ProbeResult", "probe"]
 
@@ -214,7 +216,10 @@ def _probed(
         for read in reader.take(last=last):
             if on_read is not None:
                 on_read(read)
-            prober.add(read, reader.decisions.chosen, partial(_again, call, waiting.pop(0)), twin)
+            again = partial(_again, call, waiting.pop(0))
+            prober.add(
+                read, reader.decisions.chosen, again, twin, lambda: why_nothing(reader, reader.n_yielded)
+            )
 
     reader = PassReader(batches, lambda inputs: facts_of(inputs, manager, window), twin)
     with ExitStack() as stack:
@@ -234,7 +239,11 @@ def _probed(
         reader.close()
         take(last=True)
     if not prober.n_crystals:
-        raise CaptureError("there is no batch to probe." if not reader.n_yielded else _nothing(reader))
+        raise CaptureError(
+            f"interventions are not made: {why_nothing(reader, reader.n_yielded)}."
+            if reader.n_yielded
+            else "there is no batch to probe."
+        )
     effects = pd.DataFrame(prober.taken())
     return ProbeResult(
         effects, prober.costs, prober.missing(list(effects["intervention"].unique())), options.direction
@@ -243,9 +252,3 @@ def _probed(
 
 def _again(call: Callable[[nn.Module, Any], Any], batch: Any, model: nn.Module) -> Any:
     return call(model, copied_inputs(batch))
-
-
-def _nothing(reader: PassReader) -> str:
-    from crysmm_attn_plugin.hooks.reading.explain import why_nothing
-
-    return f"no attention could be changed: {why_nothing(reader, reader.n_yielded)}."

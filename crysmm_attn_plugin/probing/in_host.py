@@ -17,6 +17,7 @@ from crysmm_attn_plugin.errors import CaptureError
 from crysmm_attn_plugin.hooks import busy
 from crysmm_attn_plugin.hooks.reading import calls as outermost
 from crysmm_attn_plugin.hooks.reading.deciding import ReadBatch
+from crysmm_attn_plugin.hooks.reading.explain import why_nothing
 from crysmm_attn_plugin.hooks.reading.frames import has_parameters
 from crysmm_attn_plugin.hooks.reading.outputs import is_loss
 from crysmm_attn_plugin.hooks.reading.reader import PassReader
@@ -127,10 +128,16 @@ class HostProbe:
             try:
                 if not self._waiting or self._twin is None:
                     raise CaptureError(
-                        "interventions are not made: a batch was read that the model was not called on."
+                        "interventions are not made: the host fetches batches before it calls its model."
                     )
                 inputs = self._waiting.pop(0)
-                self._prober.add(read, reader.decisions.chosen, _caller(inputs), self._twin)
+                self._prober.add(
+                    read,
+                    reader.decisions.chosen,
+                    _caller(inputs),
+                    self._twin,
+                    lambda: why_nothing(reader, reader.n_yielded),
+                )
             except Exception as error:
                 self.refuse(error)
         return self._prober.taken()

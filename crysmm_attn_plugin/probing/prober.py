@@ -77,6 +77,7 @@ class Prober:
         chosen: Mapping[Site, Reading | str],
         call: Callable[[nn.Module], Any],
         model: nn.Module,
+        why_nothing: Callable[[], str],
     ) -> None:
         """Probe one batch.
 
@@ -85,13 +86,14 @@ class Prober:
             chosen: What each of its attentions was taken for.
             call: Calls a model on the batch.
             model: The copy that is called.
+            why_nothing: Says why a batch has no attention that was read.
 
         Raises:
             CaptureError: When the batch cannot be called again, or not with the same predictions.
         """
         calls = [(i, c) for i, c in enumerate(read.calls) if c.direction == self.options.direction]
         if not calls:
-            raise CaptureError(nothing_to_change(read, self.options.direction))
+            raise CaptureError(nothing_to_change(read, self.options.direction, why_nothing))
         with random_states_kept(), torch.no_grad():
             self._add(read, chosen, call, model, calls)
         self.n_crystals += len(read.identity)
@@ -147,7 +149,7 @@ class Prober:
             worst = int(np.nanargmax(np.abs(own - plain)))
             raise CaptureError(
                 f"the model gave {own[worst]:.6g} for crystal {read.identity.ids[worst]!r} and {plain[worst]:.6g} when it "
-                f"{what}: its passes cannot be repeated (dropout, a state of its own, inputs that it changes), so "
+                f"{what}: its passes cannot be repeated (dropout, a state of its own, other weights, inputs that it changes), so "
                 "interventions would measure that."
             )
 
@@ -223,12 +225,12 @@ def change_of(intervention: Intervention, numbers: set[int]) -> Callable[..., to
     return change
 
 
-def nothing_to_change(read: ReadBatch, direction: str) -> str:
+def nothing_to_change(read: ReadBatch, direction: str, why_nothing: Callable[[], str]) -> str:
     """Why there is no attention to intervene on."""
-    there = sorted({c.direction or "unnamed" for c in read.calls})
+    there = sorted({c.direction or "undirected" for c in read.calls})
     if not there:
-        return (
-            "no attention between atoms and words was seen that could be changed: the model has none, or a fused kernel "
-            "forms it without its weights."
-        )
-    return f"no {direction} attention was seen that could be changed; there is {', '.join(there)}."
+        return f"interventions are not made: {why_nothing()}."
+    return (
+        f"interventions are not made: no {direction} attention was seen that could be changed; there is {', '.join(there)} "
+        "attention only."
+    )

@@ -124,7 +124,8 @@ class Replay:
         if found is None or found.numel() != self._n or not found.is_floating_point():
             shape = "no tensor" if found is None else f"a tensor of shape {tuple(found.shape)}"
             raise CaptureError(
-                f"interventions are measured on one predicted number a crystal; for {self._n} crystals the model gave {shape}."
+                f"interventions are measured on one predicted number a crystal; for {self._n} crystals a call of the model gave "
+                f"{shape}."
             )
         values = found.detach().reshape(-1).double().cpu().numpy()
         self.seconds = time.perf_counter() - started

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from importlib import metadata
@@ -39,6 +40,7 @@ from crysmm_attn_plugin.stats.results import (
     PerformanceResult,
 )
 from crysmm_attn_plugin.stats.specification import specification_curve
+from crysmm_attn_plugin.stats.use import arm_uses, pair_use, probed_tables
 from crysmm_attn_plugin.stats.verdict import scenario, verdict
 from crysmm_attn_plugin.store.reader import Run
 
@@ -105,7 +107,15 @@ def compare(
     if others and baseline is not None and n >= SMALLEST_N:
         tested = [p.match for p in places if "same_weights" not in p.reasons]
         results |= metric_results(panel, tested, baseline, choices) if tested else {}
-    pairs = tuple(_pair(panel, place, str(baseline), results[place.match.arm], choices) for place in places)
+    probed = probed_tables(panel, split)
+    uses = arm_uses(panel, probed, places, choices)
+    pairs = tuple(
+        dataclasses.replace(
+            _pair(panel, place, str(baseline), results[place.match.arm], choices),
+            use=pair_use(probed, place.match.arm, str(baseline), uses, choices),
+        )
+        for place in places
+    )
     samples = _samples_frame(panel)
     first = next(iter(panel.arms.values()))[0]
     lead = others[0] if others else next(iter(arms))
@@ -144,6 +154,7 @@ def compare(
         ),
         changed_defaults=changed_defaults(choices, before=before),
         baseline_known=baseline_known,
+        use=uses,
     )
     return result, samples
 

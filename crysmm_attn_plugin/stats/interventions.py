@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from crysmm_attn_plugin.stats.checks import SMALLEST_N
 from crysmm_attn_plugin.stats.paired import compare_paired
-from crysmm_attn_plugin.stats.results import PairedResult
+from crysmm_attn_plugin.stats.result_parts import PairedResult
+from crysmm_attn_plugin.stats.use_results import Contrast, Effect, Faithfulness, Use
 
 MEASURES = ("shift", "error_change")
 #: (name, what is looked at, what it is set against: another intervention of the same size).
@@ -26,114 +25,67 @@ PATTERN = ("uniform", "swap")
 #: A mean shift of the prediction below this share of the predictions' standard deviation is none worth a word.
 NEGLIGIBLE = 0.01
 
-Use = Literal["used", "not_used", "unclear"]
-
-
-@dataclass(frozen=True)
-class Effect:
-    """Mean over crystals of one measure under one intervention.
-
-    Attributes:
-        intervention, size, measure: Which.
-        module, call, head: Of one ablated head; "", -1, -1 otherwise.
-        n: Crystals.
-        mean, ci_low, ci_high: In the target's unit.
-    """
-
-    intervention: str
-    size: int
-    measure: str
-    module: str
-    call: int
-    head: int
-    n: int
-    mean: float
-    ci_low: float
-    ci_high: float
-
-
-@dataclass(frozen=True)
-class Contrast:
-    """What an intervention does beyond the same done to random words.
-
-    Attributes:
-        name: Of ``CONTRASTS``.
-        intervention, control: What is compared.
-        measure: ``shift`` or ``error_change``.
-        size: Words that were hidden or kept.
-        paired: intervention - control over the same crystals; random draws are averaged within a crystal first.
-    """
-
-    name: str
-    intervention: str
-    control: str
-    measure: str
-    size: int
-    paired: PairedResult
-
-
-@dataclass(frozen=True)
-class Faithfulness:
-    """What interventions say of one pass.
-
-    Attributes:
-        effects: Every intervention's mean effects, heads apart.
-        heads: Effects of each ablated head.
-        contrasts: Against random words.
-        n_crystals: Crystals with any intervention.
-        spread: Standard deviation of the predictions, which shifts are measured against.
-        use: ``used``: hiding the most attended words shifts predictions more than hiding random ones. ``not_used``: neither
-            that, nor even or swapped attention, shifts them by as much as ``NEGLIGIBLE`` of their spread. Else ``unclear``.
-        tested_size: Size at which ``use`` was decided: the middle one of those probed.
-    """
-
-    effects: tuple[Effect, ...]
-    heads: tuple[Effect, ...]
-    contrasts: tuple[Contrast, ...]
-    n_crystals: int
-    spread: float
-    use: Use
-    tested_size: int
-
 
 def faithfulness(
-    rows: pd.DataFrame, *, alpha: float = 0.05, n_resamples: int = 2000, seed: int = 0
+    rows: pd.DataFrame | Sequence[pd.DataFrame],
+    *,
+    alpha: float = 0.05,
+    n_resamples: int = 2000,
+    seed: int = 0,
 ) -> Faithfulness:
-    """Summarise the table ``interventions`` of one checkpoint, split and direction.
+    """Summarise the table ``interventions`` of one arm's checkpoints, of one split and direction.
 
     Args:
-        rows: Columns of ``store.schema.INTERVENTIONS``.
+        rows: Columns of ``store.schema.INTERVENTIONS``: one checkpoint's, or each training run's. With several runs every
+            interval takes crystals and runs as samples.
         alpha: Level of intervals and tests.
-        n_resamples: Resamples and sign flips.
+        n_resamples: Resamples and sign flips, with one run.
         seed: Of both.
     """
+    runs = (rows,) if isinstance(rows, pd.DataFrame) else tuple(rows)
     options = {"alpha": alpha, "n_resamples": n_resamples, "seed": seed}
-    effects: list[Effect] = []
-    heads: list[Effect] = []
-    keys = ["intervention", "size", "module", "call", "head"]
-    for measure in MEASURES:
-        for _, part in rows.groupby(keys, sort=False):
-            first = part.iloc[0]
-            found = _effect(part, measure, options)
-            if found is None:
-                continue
-            name, size = str(first["intervention"]), int(first["size"])
-            of_head = name == "head"
-            module, call, head = (
-                (str(first["module"]), int(first["call"]), int(first["head"])) if of_head else ("", -1, -1)
-            )
-            (heads if of_head else effects).append(Effect(name, size, measure, module, call, head, *found))
+    asked = list(dict.fromkeys(zip(runs[0]["intervention"], runs[0]["size"])))
+    effects = tuple(
+        Effect(str(name), int(size), measure, "", -1, -1, *found)
+        for measure in MEASURES
+        for name, size in asked
+        if name != "head" and (found := _effect(runs, str(name), int(size), measure, options)) is not None
+    )
     contrasts = tuple(
         c
         for measure in MEASURES
         for name, intervention, control in CONTRASTS
-        for c in _contrasts(rows, name, intervention, control, measure, options)
+        for c in _contrasts(runs, name, intervention, control, measure, options)
     )
-    predictions = rows.drop_duplicates("id")["prediction"].to_numpy(float)
-    spread = float(np.std(predictions, ddof=1)) if len(predictions) > 1 else math.nan
+    predictions = pd.concat(
+        [run.drop_duplicates("id").set_index("id")["prediction"] for run in runs], axis=1, join="inner"
+    ).mean(axis=1)
+    spread = float(predictions.std()) if len(predictions) > 1 else math.nan
     size = _tested(contrasts)
     use = _use(effects, contrasts, size, spread, alpha)
-    return Faithfulness(tuple(effects), tuple(heads), contrasts, len(predictions), spread, use, size)
+    heads = _heads(runs[0], options)
+    return Faithfulness(effects, heads, contrasts, len(predictions), spread, use, size)
+
+
+def beyond_random(
+    first: Sequence[pd.DataFrame],
+    second: Sequence[pd.DataFrame],
+    size: int,
+    *,
+    alpha: float,
+    seed: int,
+    paired_seeds: bool = False,
+) -> PairedResult | None:
+    """Shift beyond random words, first - second arm, over the crystals that every run of both was probed on."""  # fmt: skip
+    sides = [
+        [per_crystal(r, "knock_out_most", size, "shift") - per_crystal(r, "knock_out_random", size, "shift") for r in runs]
+        for runs in (first, second)
+    ]  # fmt: skip
+    ids = _shared([s.dropna() for side in sides for s in side])
+    if len(ids) < 2:
+        return None
+    a, b = (np.array([s[ids].to_numpy(float) for s in side]) for side in sides)
+    return _paired(a, b, {"alpha": alpha, "n_resamples": 2000, "seed": seed}, paired_seeds=paired_seeds)
 
 
 def per_crystal(rows: pd.DataFrame, intervention: str, size: int | None, measure: str) -> pd.Series:
@@ -144,19 +96,44 @@ def per_crystal(rows: pd.DataFrame, intervention: str, size: int | None, measure
     return means[np.isfinite(means.to_numpy(float))]
 
 
+def _shared(series: Sequence[pd.Series]) -> list[str]:
+    return sorted(set.intersection(*(set(s.index) for s in series)))
+
+
+def _values(
+    runs: Sequence[pd.DataFrame], interventions: Sequence[str], size: int, measure: str
+) -> list[np.ndarray]:
+    """(runs, crystals) of each intervention over the crystals that all of them have; one run gives (crystals,)."""
+    found = [[per_crystal(run, name, size, measure) for run in runs] for name in interventions]
+    ids = _shared([s for side in found for s in side])
+    arrays = [np.array([s[ids].to_numpy(float) for s in side]) for side in found]
+    return arrays if len(runs) > 1 else [a[0] for a in arrays]
+
+
 def _effect(
-    part: pd.DataFrame, measure: str, options: dict[str, float | int]
+    runs: Sequence[pd.DataFrame], name: str, size: int, measure: str, options: dict[str, float | int]
 ) -> tuple[int, float, float, float] | None:
-    means = part.groupby("id", sort=True)[measure].mean().to_numpy(float)
-    means = means[np.isfinite(means)]
-    if len(means) < 2:
+    (values,) = _values(runs, [name], size, measure)
+    if values.shape[-1] < 2:
         return None
-    found = _paired(means, np.zeros_like(means), options)
+    found = _paired(values, np.zeros_like(values), options, paired_seeds=len(runs) > 1)
     return found.n, found.mean_difference, found.ci_low, found.ci_high
 
 
+def _heads(rows: pd.DataFrame, options: dict[str, float | int]) -> tuple[Effect, ...]:
+    ablated = rows[rows["intervention"] == "head"]
+    found = []
+    for measure in MEASURES:
+        for _, part in ablated.groupby(["module", "call", "head"], sort=False):
+            first, effect = part.iloc[0], _effect([part], "head", 0, measure, options)
+            if effect is not None:
+                module, call, head = str(first["module"]), int(first["call"]), int(first["head"])
+                found.append(Effect("head", 0, measure, module, call, head, *effect))
+    return tuple(found)
+
+
 def _contrasts(
-    rows: pd.DataFrame,
+    runs: Sequence[pd.DataFrame],
     name: str,
     intervention: str,
     control: str,
@@ -164,23 +141,26 @@ def _contrasts(
     options: dict[str, float | int],
 ) -> list[Contrast]:
     found = []
-    sizes = sorted(int(s) for s in rows.loc[rows["intervention"] == intervention, "size"].unique())
+    first = runs[0]
+    sizes = sorted(int(s) for s in first.loc[first["intervention"] == intervention, "size"].unique())
     for size in sizes:
-        a, b = (per_crystal(rows, which, size, measure) for which in (intervention, control))
-        both = a.index.intersection(b.index)
-        if len(both) > 1:
-            paired = _paired(a[both].to_numpy(float), b[both].to_numpy(float), options)
+        a, b = _values(runs, [intervention, control], size, measure)
+        if a.shape[-1] > 1:
+            paired = _paired(a, b, options, paired_seeds=len(runs) > 1)
             found.append(Contrast(name, intervention, control, measure, size, paired))
     return found
 
 
-def _paired(a: np.ndarray, b: np.ndarray, options: dict[str, float | int]) -> PairedResult:
+def _paired(
+    a: np.ndarray, b: np.ndarray, options: dict[str, float | int], *, paired_seeds: bool = False
+) -> PairedResult:
     return compare_paired(
         a,
         b,
         alpha=float(options["alpha"]),
         n_resamples=int(options["n_resamples"]),
         seed=int(options["seed"]),
+        paired_seeds=paired_seeds,
     )
 
 

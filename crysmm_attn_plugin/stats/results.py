@@ -61,6 +61,7 @@ from crysmm_attn_plugin.stats.result_parts import (
 from crysmm_attn_plugin.stats.result_parts import (
     Verdict as Verdict,
 )
+from crysmm_attn_plugin.stats.use_results import ArmUse as ArmUse
 
 RESULT_SCHEMA_VERSION = 1
 
@@ -119,6 +120,8 @@ class PairComparison:
     collapsed_runs: tuple[str, ...] = ()
     specification_test: SpecificationTest | None = None
     paired_seeds: bool = False
+    #: shift of the predictions beyond random words where the most attended are hidden, arm - baseline
+    use: PairedResult | None = None
 
     def primary(
         self, direction: str = "atom_to_text", scope: str = "with_special"
@@ -261,6 +264,8 @@ class ComparisonResult:
     baseline_known: bool = True
     #: metrics of plugins as ``Metric.to_dict`` gives them, so that they can be named where the plugin is not installed
     descriptors: Mapping[str, Any] = field(default_factory=dict)
+    #: arms whose passes were probed by interventions
+    use: tuple[ArmUse, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, JSON-ready (NaN becomes null)."""

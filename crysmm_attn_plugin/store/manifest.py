@@ -18,8 +18,13 @@ _EMPTY = f"xxh3:{0:032x}"
 
 def write_manifest(root: Path, content: Mapping[str, Any]) -> Path:
     """Write the manifest, the digest of everything else in it last."""
+    return write_bytes(root / MANIFEST, manifest_bytes(content))
+
+
+def manifest_bytes(content: Mapping[str, Any]) -> bytes:
+    """A manifest's bytes, signed."""
     unsigned = json_bytes({"schema_version": SCHEMA_VERSION, **content, "digest": _EMPTY})
-    return write_bytes(root / MANIFEST, _with_digest(unsigned, digest_of(unsigned)))
+    return _with_digest(unsigned, digest_of(unsigned))
 
 
 def read_manifest(root: Path) -> tuple[dict[str, Any], str]:

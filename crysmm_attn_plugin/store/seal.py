@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,13 +33,43 @@ def seal(run_dir: str | os.PathLike[str], *, state: str = "complete", reason: st
     listing = read_listing(root)
     if not listing.journals and not listing.sealed:  # written by other hands: taken as it lies there
         listing.files = {e.path: [e] for e in unlisted(root, set())}
+    pending = _leave_pending(root, listing)
     reasons = [reason] if reason else []
     reasons += [f"{path} {what}" for path, what in listing.damage.items()]
     entries = [_settled(root, listing, path, reasons) for path in sorted(listing.files)]
-    reasons += window_reasons(Files(root, listing))
+    reasons += window_reasons(Files(root, listing), but=pending)
     if reasons:
         state = "partial"
     return write_manifest(root, manifest_content(listing, entries, state, reasons))
+
+
+def _leave_pending(root: Path, listing: Listing) -> set[str]:
+    """Leave to the journals what another process is writing at this moment; returns the paths of those records.
+
+    A record is named in its process's journal before it is renamed into place, so only the last line of a journal can
+    speak of one that does not stand yet. Such a line is not sealed: it counts like every line that is added later.
+    """
+    files, pending = Files(root, listing), set()
+    for number, journal in enumerate(listing.journals):
+        last = journal.records[-1] if journal.records else {}
+        path = last.get("path")
+        if last.get("do") != "json" or journal.damage or path not in listing.files:
+            continue
+        newest = listing.latest(path)
+        if newest.digest != last.get("digest"):
+            continue
+        try:
+            files.content(newest)
+        except Flaw:
+            start = journal.content.rindex(b"\n", 0, journal.content.rindex(b"\n")) + 1
+            listing.journals[number] = replace(
+                journal, content=journal.content[:start], records=journal.records[:-1]
+            )
+            pending.add(path)
+            listing.files[path].pop()
+            if not listing.files[path]:
+                del listing.files[path]
+    return pending
 
 
 def manifest_content(
@@ -58,10 +89,10 @@ def manifest_content(
     }
 
 
-def window_reasons(files: Files) -> list[str]:
-    """A sentence for each window that ended otherwise than complete or empty."""
+def window_reasons(files: Files, *, but: Collection[str] = ()) -> list[str]:
+    """A sentence for each window that ended otherwise than complete or empty, ``but`` for the records of these paths."""
     reasons = []
-    for path in sorted(p for p in files.listing.files if p.startswith("windows/")):
+    for path in sorted(p for p in files.listing.files if p.startswith("windows/") and p not in but):
         try:
             record = files.record(path)
             if record["state"] not in ("complete", "empty"):

@@ -92,7 +92,8 @@ class Files:
         try:
             found = os.stat(real)
         except (OSError, ValueError):
-            raise Flaw("is in the manifest but not on disk" if self.listing.sealed else "is gone") from None
+            named = self.listing.sealed and entry.text is None  # a journal holds a record's text
+            raise Flaw("is in the manifest but not on disk" if named else "is gone") from None
         if not stat.S_ISREG(found.st_mode):
             raise Flaw("is not a file")
         if entry.bytes is not None and found.st_size != entry.bytes:

@@ -12,12 +12,17 @@ ElementSpan = tuple[int, int, str]
 
 _SYMBOL = "(?:" + "|".join(sorted((*ELEMENTS, "D"), key=len, reverse=True)) + ")"
 _FIGURES = "[0-9₀-₉⁰¹²³⁴-⁹]"
-_COUNT = (
-    f"(?:1?[-−–][xyδ](?![a-z])|{_FIGURES}*(?:\\.[0-9]+)?(?:[xyδ](?![a-z]))?"
-    "|\\$?_\\{?[0-9]+(?:\\.[0-9]+)?\\}?\\$?|<sub>[0-9.]+</sub>)"
+#: A number of atoms, or one with a variable in it (``7-x``, ``0.5x``), as it stands between marks of a subscript.
+_AMOUNT = "(?:[0-9]+(?:\\.[0-9]+)?)?(?:[-−–+]?(?:[0-9]+(?:\\.[0-9]+)?)?(?:[xyzδ]|\\\\delta))?"
+#: Subscripts of LaTeX, HTML and CIF files (``O~7-x~``), and amounts in parentheses that no site label has (``Ti(0.35)``).
+_MARKED = (
+    f"\\$?_\\{{?(?=[0-9xyzδ\\\\]){_AMOUNT}\\}}?\\$?|<sub>(?:<i>)?(?=[0-9xyzδ]){_AMOUNT}(?:</i>)?</sub>"
+    f"|~(?:<i>)?(?=[0-9xyzδ]){_AMOUNT}(?:</i>)?~|\\((?:[0-9]+[-−–][xyzδ]|[xyzδ]|[0-9]*\\.[0-9]+)\\)"
 )
-_COUNT = f"(?:\\$?_\\{{?[0-9]+(?:\\.[0-9]+)?\\}}?\\$?|<sub>[0-9.]+</sub>|{_COUNT})"
-_CHARGE = "(?:[+⁺⁻−]|-(?![\\w(])|\\^?\\{?[0-9]?[+-]\\}?(?![\\w(]))?"
+_COUNT = (
+    f"(?:{_MARKED}|(?:[0-9]+(?:\\.[0-9]+)?)?[-−–][xyδ](?![a-z])|{_FIGURES}*(?:\\.[0-9]+)?(?:[xyδ](?![a-z]))?)"
+)
+_CHARGE = "(?:[+⁺⁻−]|-(?![\\w(])|\\^?\\{?[0-9]?[+-]\\}?\\^?(?![\\w(]))?"
 _SITE = "(?:\\((?:[0-9]+|[IVX]+)(?:,[0-9]+)*\\))?"
 _GROUP = f"(?:{_SYMBOL}{_COUNT})+"
 
@@ -67,8 +72,10 @@ def _one_formula(text: str) -> tuple[ElementSpan, ...]:
 def kind_of(text: str, spans: tuple[ElementSpan, ...]) -> str:
     """How a word names its elements: ``bond``, ``site``, ``symbol`` or ``formula``."""
     if not _one_formula(text) and _HYPHENATED.fullmatch(text):
+        # both sides of a bond name an element; "Cu3Ti-like" and "TlF-II" have one side that does
+        sides = {len(re.findall("[-–]", text[:start])) for start, _, _ in spans}
         named = spans[-1][1] == len(text) or not _PHASE_NAME.search(text)
-        return "bond" if len(spans) > 1 and named and not _POLYTYPE.match(text) else "formula"
+        return "bond" if len(sides) > 1 and named and not _POLYTYPE.match(text) else "formula"
     if len(spans) > 1 or text in _MOLECULES:
         return "formula"
     if _SITE_LABEL.fullmatch(text):

@@ -10,8 +10,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from crysmm_attn_plugin.announced import OWN, announced
+from crysmm_attn_plugin.descriptors import HostSeams
+from crysmm_attn_plugin.hooks.bootstrap import seams as wrap
+from crysmm_attn_plugin.hooks.hosts.built_in import built_in_adapters
+
 if TYPE_CHECKING:
-    from crysmm_attn_plugin.descriptors import HostSeams
+    from crysmm_attn_plugin.hooks.contract.manager import PluginManager
     from crysmm_attn_plugin.hooks.contract.protocols import HostAdapter
 
 #: Module names of every adapter's seams, separated by commas: the launcher knows the plugins, its host need not load them.
@@ -19,19 +24,20 @@ VARIABLE = "CRYSMM_ATTN_INTERNAL_SEAMS"
 
 
 def seam_modules() -> tuple[str, ...]:
-    """Modules at which a host is entered: those of every plugin under the launcher, else the built-in adapters'."""
+    """Modules at which a host is entered: under the launcher those it names, else built-in adapters' and announced ones."""
     told = os.environ.get(VARIABLE)
     if told:
         return tuple(told.split(","))
-    return modules_of(built_in_adapters())
+    return tuple(dict.fromkeys((*modules_of(built_in_adapters()), *_announced())))
 
 
-def built_in_adapters() -> tuple[HostAdapter, ...]:
-    """The project's own adapters, without loading any plugin: a process may turn out not to be captured at all."""
-    from crysmm_attn_plugin.hooks.hosts.alignn import AlignnAdapter
-    from crysmm_attn_plugin.hooks.hosts.crysmmnet import CrysMMNetAdapter
-
-    return CrysMMNetAdapter(), AlignnAdapter()
+def _announced() -> dict[str, set[str]]:
+    """Modules that other packages announce, with these packages."""
+    found: dict[str, set[str]] = {}
+    for module, _, distribution in announced():
+        if distribution != OWN:
+            found.setdefault(module, set()).add(distribution)
+    return found
 
 
 def modules_of(adapters: tuple[HostAdapter, ...]) -> tuple[str, ...]:
@@ -46,8 +52,6 @@ def modules_of(adapters: tuple[HostAdapter, ...]) -> tuple[str, ...]:
 
 def seams_of(adapter: HostAdapter) -> HostSeams | None:
     """An adapter's seams; None for one that only tests checkpoints."""
-    from crysmm_attn_plugin.descriptors import HostSeams
-
     seams = getattr(adapter, "seams", None)
     return seams if isinstance(seams, HostSeams) else None
 
@@ -57,16 +61,16 @@ class KnownHosts:
 
     def __init__(self) -> None:
         self.entered: HostAdapter | None = None
+        #: module.function at which it was entered
+        self.entered_at = ""
+        # a process that turns out not to be captured has loaded a plugin only where one announced the module it met
+        self._ask_plugins = bool(os.environ.get(VARIABLE))
         self.splits: tuple[str, ...] = ("train", "val", "test")
 
     def adapters(self) -> tuple[HostAdapter, ...]:
-        """Adapters of every plugin under the launcher, else the built-in ones; the one whose seam was met first."""
-        found = built_in_adapters()
-        if os.environ.get(VARIABLE):
-            from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
-
-            found = get_plugin_manager().hooks.host_adapters()
-        return tuple(sorted(found, key=lambda a: a is not self.entered))
+        """Adapters of every plugin where one may know the host, else the built-in ones; the one whose seam was met first."""
+        found = _manager().hooks.host_adapters() if self._ask_plugins else built_in_adapters()
+        return tuple(sorted(found, key=lambda a: self.entered is None or a.name != self.entered.name))
 
     def enter(
         self, module: ModuleType, training: Callable[[Any, Any], None], loaders: Callable[[Any], None]
@@ -81,8 +85,7 @@ class KnownHosts:
         Returns:
             What undoes it.
         """
-        from crysmm_attn_plugin.hooks.bootstrap import seams as wrap
-
+        self._ask_plugins = self._ask_plugins or module.__name__ in _announced()
         undos: list[Callable[[], None]] = []
         for adapter in self.adapters():
             seams = seams_of(adapter)
@@ -92,20 +95,30 @@ class KnownHosts:
                 names = (seams.config_argument, seams.loaders_argument)
                 undos.append(
                     wrap.watch_training_function(
-                        module, seams.training_function, names, self._told(adapter, training)
+                        module,
+                        seams.training_function,
+                        names,
+                        self._told(adapter, module, seams.training_function, training),
                     )
                 )
             if module.__name__ in seams.loader_modules and _has(module, seams.loader_function):
                 undos.append(
-                    wrap.watch_loader_function(module, seams.loader_function, self._told(adapter, loaders))
+                    wrap.watch_loader_function(
+                        module,
+                        seams.loader_function,
+                        self._told(adapter, module, seams.loader_function, loaders),
+                    )
                 )
         return undos
 
-    def _told(self, adapter: HostAdapter, action: Callable[..., None]) -> Callable[..., None]:
+    def _told(
+        self, adapter: HostAdapter, module: ModuleType, function: str, action: Callable[..., None]
+    ) -> Callable[..., None]:
         def tell(*values: Any) -> None:
             seams = seams_of(adapter)
             if seams is not None:
                 self.entered, self.splits = adapter, seams.splits
+                self.entered_at = self.entered_at or f"{module.__name__}.{function}"
             action(*values)
 
         return tell
@@ -133,14 +146,10 @@ class KnownHosts:
 
     def property_of(self, config: Mapping[str, Any]) -> str:
         """The property a host trains on."""
-        from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
-
         for adapter in self.adapters():
             seams = seams_of(adapter)
             if seams is not None and seams.property_of is not None:
-                found = get_plugin_manager().on_account(
-                    adapter.name, "property_of", partial(seams.property_of, config)
-                )
+                found = _manager().on_account(adapter.name, "property_of", partial(seams.property_of, config))
                 if found:
                     return str(found)
         return ""
@@ -149,9 +158,28 @@ class KnownHosts:
         """Which host this is: the adapter whose seam was met, else one whose modules were imported, else the script."""
         if self.entered is not None:
             return self.entered.name
-        if "models.alignn" in sys.modules:
-            return "crysmmnet"
-        return "alignn" if "alignn.train" in sys.modules else Path(sys.argv[0] or "python").name
+        for adapter in self.adapters():
+            seams = seams_of(adapter)
+            if seams is not None and any(name in sys.modules for name in seams.model_modules):
+                return adapter.name
+        return Path(sys.argv[0] or "python").name
+
+    def told(self) -> dict[str, str]:
+        """Which host this is, where it was entered, and whose adapter knows it, for ``doctor``; empty when none does."""
+        name = self.name()
+        if self.entered is None and all(a.name != name for a in self.adapters()):
+            return {}
+        from crysmm_attn_plugin.catalogue import HOSTS
+
+        owner = HOSTS.owner(name) or ""
+        return {"name": name, "at": self.entered_at, "source": _manager().source_of(owner)}
+
+
+def _manager() -> PluginManager:
+    """The plugins, loaded late: pluggy and numpy are the host's to import first, from its own path and as it set them up."""
+    from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
+
+    return get_plugin_manager()
 
 
 def _has(module: ModuleType, name: str) -> bool:

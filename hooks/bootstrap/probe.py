@@ -9,10 +9,17 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crysmm_attn_plugin.capture.passes import Pass
+from crysmm_attn_plugin.errors import AttnError
+from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
+from crysmm_attn_plugin.hooks.reading.explain import left_out, why_nothing
+from crysmm_attn_plugin.hooks.reading.facts import facts_of
+from crysmm_attn_plugin.hooks.reading.loops import asking_frame, weakly
+from crysmm_attn_plugin.hooks.reading.reader import PassReader
+
 if TYPE_CHECKING:
     from crysmm_attn_plugin.hooks.bootstrap.process import HostProcess
     from crysmm_attn_plugin.hooks.reading.deciding import ReadBatch
-from crysmm_attn_plugin.hooks.reading.reader import PassReader
 
 PREFIX = "CRYSMM_ATTN_INTERNAL_"
 #: Batches looked at in each loop.
@@ -81,7 +88,12 @@ class Probes:
         if not folder:
             return
         best = max(self.loops, key=lambda p: (p.reads, p.is_test, bool(p.found)), default=None)
-        values = {**(best.found if best and best.found else {}), "loops": [p.described for p in self.loops]}
+        values = {
+            **(best.found if best and best.found else {}),
+            "loops": [p.described for p in self.loops],
+            "host": self.process.host.told(),
+            "plugins": get_plugin_manager().answers(),
+        }
         path = Path(folder) / f"probe-{os.getpid()}.json"
         path.write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")
 
@@ -102,12 +114,6 @@ class Probe:
     """
 
     def __init__(self, loader: Any, split: str | None, words: str, named: bool) -> None:
-        from crysmm_attn_plugin.capture.passes import Pass
-        from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
-        from crysmm_attn_plugin.hooks.reading.facts import facts_of
-        from crysmm_attn_plugin.hooks.reading.loops import weakly
-        from crysmm_attn_plugin.hooks.reading.reader import PassReader
-
         self.split, self.words, self.named = split, words, named
         self.found: dict[str, Any] | None = None
         self.reads = self.trains = False
@@ -144,8 +150,6 @@ class Probe:
 
     def yielded(self, batch: Any, positions: tuple[int, ...] | None) -> None:
         """A batch is handed to the host."""
-        from crysmm_attn_plugin.hooks.reading.loops import asking_frame
-
         self.reader.yielded(batch, positions, asking_frame())
 
     def over(self, *, last: bool = False) -> None:
@@ -157,9 +161,6 @@ class Probe:
             self._pass.let_go()
 
     def _look(self) -> dict[str, Any]:
-        from crysmm_attn_plugin.errors import AttnError
-        from crysmm_attn_plugin.hooks.reading.explain import left_out, why_nothing
-
         reader = self.reader
         found: dict[str, Any] = {
             "model": ", ".join(type(m).__name__ for m in reader.naming.roots),

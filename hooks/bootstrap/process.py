@@ -17,6 +17,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from crysmm_attn_plugin.errors import AttnError, CaptureError
+from crysmm_attn_plugin.hooks.bootstrap import seams
 from crysmm_attn_plugin.hooks.bootstrap.imports import AfterImport
 from crysmm_attn_plugin.hooks.bootstrap.known_hosts import KnownHosts, seam_modules
 from crysmm_attn_plugin.hooks.bootstrap.loop_names import LoopNames
@@ -62,7 +64,7 @@ class HostProcess:
         self._loops: LoopNames | None = None
         self._undo: list[Callable[[], None]] = []
         self._finder: AfterImport | None = None
-        self._host = KnownHosts()
+        self.host = KnownHosts()
         self._record: OutputRecord | None = None
         self.seen_loaders: list[str] = []
         self.probing: Probes | None = None
@@ -85,8 +87,6 @@ class HostProcess:
     # -- seams, as libraries come in -----------------------------------------------------------------------
 
     def _torch(self, torch: ModuleType) -> None:
-        from crysmm_attn_plugin.hooks.bootstrap import seams
-
         if self.mode == "flag" and not self._asked():
             return
         from torch.utils.data import DataLoader
@@ -101,13 +101,11 @@ class HostProcess:
         self._undo.append(seams.watch_steps(self._stepped))
 
     def _pydantic(self, pydantic: ModuleType) -> None:
-        from crysmm_attn_plugin.hooks.bootstrap import seams
-
         self._undo.append(seams.take_key_before_validation(pydantic, self._guarded(self._take_key)))
 
     def _seam_module(self, module: ModuleType) -> None:
         training, loaders = self._guarded(self._training), self._guarded(self._loaders)
-        self._undo += self._host.enter(module, training, loaders)
+        self._undo += self.host.enter(module, training, loaders)
 
     def _asked(self) -> bool:
         """Whether the host's config, the environment or ``crysmm_attn.toml`` asked for capture."""
@@ -124,21 +122,19 @@ class HostProcess:
         return listening(self)
 
     def _training(self, config: Any, loaders: Any) -> None:
-        from crysmm_attn_plugin.hooks.bootstrap.seams import KEY, plain_config
-
-        values = plain_config(config)
+        values = seams.plain_config(config)
         if values is not None:
-            if KEY in values:
-                self._take_key(values.pop(KEY))
+            if seams.KEY in values:
+                self._take_key(values.pop(seams.KEY))
             self._host_config = values
         if loaders:
             self._loaders(loaders)
 
     def _loaders(self, loaders: Any) -> None:
         if isinstance(loaders, Mapping):
-            loaders = [loaders.get(s) for s in self._host.splits]
+            loaders = [loaders.get(s) for s in self.host.splits]
         if isinstance(loaders, (tuple, list)):
-            for loader, split in zip(loaders, self._host.splits):
+            for loader, split in zip(loaders, self.host.splits):
                 if loader is not None:
                     self.loops.tell(loader, split)
 
@@ -158,8 +154,6 @@ class HostProcess:
         try:
             return action()
         except Exception as error:
-            from crysmm_attn_plugin.errors import CaptureError
-
             if isinstance(error, CaptureError):  # strict
                 raise
             self._broken = sentence = f"capture ended, the host goes on: {type(error).__name__}: {error}"
@@ -238,7 +232,6 @@ class HostProcess:
         """Settings of this process; None when they are wrong, which is said once: the host is not to end by them."""
         if self._settings is None and not self._failed:
             from crysmm_attn_plugin.capture.session import silence_if_unconfigured
-            from crysmm_attn_plugin.errors import AttnError
             from crysmm_attn_plugin.hooks.contract.manager import load_settings
 
             silence_if_unconfigured()
@@ -301,16 +294,16 @@ class HostProcess:
         if "multiprocessing.util" in sys.modules:  # its children leave without running exit handlers
             sys.modules["multiprocessing.util"].Finalize(None, self.finish, exitpriority=10)
         config = self._host_config or {}
-        settings = settings.replaced(arm=settings.arm or self._host.arm(config))
+        settings = settings.replaced(arm=settings.arm or self.host.arm(config))
         get_plugin_manager().configure(settings.plugins)
         self.capture = Capture(
             settings,
             info={
-                "host": self._host.name(),
+                "host": self.host.name(),
                 "host_config": config,
-                "switch": self._host.switch(config),
+                "switch": self.host.switch(config),
                 "host_seed": config.get("random_seed"),
-                "property": self._host.property_of(config),
+                "property": self.host.property_of(config),
                 "dataset": str(config.get("dataset") or ""),
             },
             split_of=self.split_of,
@@ -374,7 +367,6 @@ class HostProcess:
 
 
 def _enabled_elsewhere() -> bool:
-    from crysmm_attn_plugin.errors import AttnError
     from crysmm_attn_plugin.hooks.contract.manager import load_settings
 
     try:

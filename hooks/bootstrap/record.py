@@ -6,6 +6,10 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+
+from crysmm_attn_plugin.hooks.reading import calls
+
 
 class OutputRecord:
     """Digests every output of an outermost module call while ``listening``, bit by bit, in order.
@@ -19,8 +23,6 @@ class OutputRecord:
 
     def listen(self, on: bool) -> None:
         """Take what is put out from now on, or no more."""
-        from crysmm_attn_plugin.hooks.reading import calls
-
         if on:
             calls.start(self)
         else:
@@ -39,8 +41,6 @@ class OutputRecord:
         self._add(output)
 
     def _add(self, value: Any) -> None:
-        import torch
-
         if isinstance(value, torch.Tensor):
             data = value.detach().cpu().contiguous()
             self._digest.update(f"{data.dtype}{tuple(data.shape)}".encode())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from crysmm_attn_plugin.catalogue import ALARMS, BY_NAME, HOSTS, LANGUAGES, PARTS, TRACKERS
+from crysmm_attn_plugin.hooks.contract import handed
 
 if TYPE_CHECKING:
     import torch
@@ -98,7 +99,7 @@ class Hooks:
                 continue
 
             def made(compute: Any = compute) -> Any:
-                return compute(weights, query_mask, key_mask, context)
+                return compute(*map(handed.copied, (weights, query_mask, key_mask, context)))
 
             value = self._on_account(owner, f"metric {metric.name}", made)
             if value is not None:

@@ -6,6 +6,7 @@ Each implementation is wrapped once, when its plugin is registered; pluggy's own
 from __future__ import annotations
 
 import functools
+import inspect
 import signal
 import threading
 import time
@@ -14,12 +15,13 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from crysmm_attn_plugin.hooks.contract import state
+from crysmm_attn_plugin.hooks.contract import handed, state
+from crysmm_attn_plugin.hooks.contract.streams import Streams
 
 #: (hook, what went wrong)
 Told = Callable[[str, str], None]
-#: (hook, seconds)
-Timed = Callable[[str, float], None]
+#: (hook, seconds, whether there was an answer)
+Called = Callable[[str, float, bool], None]
 #: (hook, value) -> (value to use, what is wrong with it or "")
 Checked = Callable[[str, Any], "tuple[Any, str]"]
 
@@ -71,14 +73,18 @@ def sentence(error: BaseException) -> str:
 
 
 @contextmanager
-def protected(told: Callable[[str], None], *, trusted: bool = False) -> Iterator[None]:
+def protected(
+    told: Callable[[str], None], *, trusted: bool = False, kept: handed.Kept | None = None
+) -> Iterator[None]:
     """Run a plugin's code: what it raises is told and stops here, but for a Ctrl-C; what it changes is put back.
 
     Args:
         told: Called with what went wrong.
         trusted: The project's own code: its state is not compared.
+        kept: The host's objects that it is handed.
     """
     before = None if trusted else state.snapshot()
+    streams = None if trusted else Streams()
     interrupts = Interrupts()
     try:
         with interrupts:
@@ -90,7 +96,9 @@ def protected(told: Callable[[str], None], *, trusted: bool = False) -> Iterator
     except BaseException as error:  # SystemExit too: a plugin does not end a host
         told(sentence(error))
     finally:
-        changed = state.put_back(before) if before is not None else []
+        changed = [] if streams is None else streams.put_back()
+        changed += state.put_back(before) if before is not None else []
+        changed += kept.put_back() if kept is not None else []
         if interrupts.replaced:
             changed.append("the handler of SIGINT")
         if changed:
@@ -104,7 +112,7 @@ def isolate(
     told: Told,
     checked: Checked,
     trusted: bool = False,
-    timed: Timed | None = None,
+    called: Called | None = None,
 ) -> Callable[..., Any]:
     """An implementation that never raises on a plugin's behalf; None where it failed.
 
@@ -114,23 +122,46 @@ def isolate(
         told: Called with what went wrong.
         checked: Looks at what it returned.
         trusted: See ``protected``.
-        timed: Called with the seconds that each call took.
+        called: Told of each call: the seconds it took, and whether it answered.
     """
+
+    names = _arguments_of(function)
 
     @functools.wraps(function)
     def call(*args: Any) -> Any:
         value = None
         started = time.perf_counter()
-        with protected(functools.partial(told, hook), trusted=trusted):
-            value = function(*args)
+        kept = _kept(hook, names, args, trusted)
+        with protected(functools.partial(told, hook), trusted=trusted, kept=kept):
+            value = function(*_handed(hook, args, trusted, kept))
             value, wrong = checked(hook, value)
             if wrong:
                 told(hook, wrong)
-        if timed is not None:
-            timed(hook, time.perf_counter() - started)
+        if called is not None:
+            called(hook, time.perf_counter() - started, value is not None)
         return value
 
     return call
+
+
+def _arguments_of(function: Callable[..., Any]) -> tuple[str, ...]:
+    """Names of the arguments that a hook function asks for, in order."""
+    try:
+        return tuple(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return ()
+
+
+def _handed(hook: str, args: tuple[Any, ...], trusted: bool, kept: handed.Kept | None) -> tuple[Any, ...]:
+    """The arguments as a plugin gets them; a fault of making them is told, and the plugin not called."""
+    if kept is not None:
+        kept.look()
+    return tuple(map(handed.copied, args)) if hook in handed.COPIED and not trusted else args
+
+
+def _kept(hook: str, names: tuple[str, ...], args: tuple[Any, ...], trusted: bool) -> handed.Kept | None:
+    """What of a host's objects is to be compared afterwards."""
+    return handed.Kept(hook, dict(zip(names, args))) if hook in handed.LIVE and not trusted else None
 
 
 def isolate_wrapper(
@@ -147,12 +178,15 @@ def isolate_wrapper(
         trusted: See ``protected``.
     """
 
+    names = _arguments_of(function)
+
     @functools.wraps(function)
     def wrapped(*args: Any) -> Generator[Any, Any, Any]:
         inner: Generator[Any, Any, Any] | None = None
         fault = functools.partial(told, hook)
-        with protected(fault, trusted=trusted):
-            inner = function(*args)
+        kept = _kept(hook, names, args, trusted)
+        with protected(fault, trusted=trusted, kept=kept):
+            inner = function(*_handed(hook, args, trusted, kept))
             try:
                 next(inner)
             except StopIteration:
@@ -167,7 +201,10 @@ def isolate_wrapper(
         if inner is None:
             return result
         value, finished = result, False
-        with protected(fault, trusted=trusted):
+        kept = _kept(hook, names, args, trusted)
+        with protected(fault, trusted=trusted, kept=kept):
+            if kept is not None:
+                kept.look()
             try:
                 inner.send(result)
             except StopIteration as stop:

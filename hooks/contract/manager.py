@@ -12,16 +12,13 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
-import pluggy
-
-from crysmm_attn_plugin import catalogue, settings
+from crysmm_attn_plugin import __version__, catalogue, settings
 from crysmm_attn_plugin.descriptors import NAME
 from crysmm_attn_plugin.errors import PluginError, UsageError
 from crysmm_attn_plugin.hooks.contract import isolation
-from crysmm_attn_plugin.hooks.contract.checks import checked
 from crysmm_attn_plugin.hooks.contract.facade import Hooks
+from crysmm_attn_plugin.hooks.contract.isolated import IsolatedPlugins
 from crysmm_attn_plugin.hooks.contract.loading import Found, find_plugins, of_others
-from crysmm_attn_plugin.hooks.contract.specs import GROUP, AttnSpecs
 from crysmm_attn_plugin.settings import Settings
 
 log = logging.getLogger("crysmm_attn")
@@ -65,59 +62,6 @@ class Failure:
     count: int = 1
 
 
-class IsolatedPlugins(pluggy.PluginManager):
-    """pluggy's manager, with every implementation wrapped once when its plugin is registered.
-
-    Args:
-        told: (plugin, hook, what went wrong).
-        collect: (plugin, name): called when a plugin was registered, to keep what it hands over.
-        timed: (plugin, hook, seconds).
-    """
-
-    def __init__(
-        self,
-        told: Callable[[str, str, str], None],
-        collect: Callable[[Any, str], None],
-        timed: Callable[[str, str, float], None],
-    ) -> None:
-        super().__init__(GROUP)
-        self._told, self._collect, self._timed = told, collect, timed
-        self.add_hookspecs(AttnSpecs)
-
-    def register(self, plugin: Any, name: str | None = None) -> str | None:
-        """As pluggy's; the implementations are isolated."""
-        registered = super().register(plugin, name)
-        if registered is None:
-            return None
-        told = functools.partial(self._told, registered)
-        timed = functools.partial(self._timed, registered)
-        trusted = registered in BUILT_IN
-        for caller in self.get_hookcallers(plugin) or ():
-            for impl in caller.get_hookimpls():
-                if impl.plugin is not plugin:
-                    continue
-                if impl.wrapper or impl.hookwrapper:
-                    many = not (caller.spec and caller.spec.opts.get("firstresult"))
-                    made = isolation.isolate_wrapper(
-                        impl.function, caller.name, told=told, many=many, old_style=impl.hookwrapper, trusted=trusted
-                    )  # fmt: skip
-                else:
-                    made = isolation.isolate(
-                        impl.function, caller.name, told=told, checked=checked, trusted=trusted, timed=timed
-                    )
-                object.__setattr__(impl, "function", made)
-        self._collect(plugin, registered)
-        return registered
-
-    def unregister(self, plugin: Any = None, name: str | None = None) -> Any:
-        """As pluggy's; what the plugin handed over is forgotten."""
-        gone = name or self.get_name(plugin)
-        found = super().unregister(plugin, name)
-        if gone is not None:
-            catalogue.forget(gone)
-        return found
-
-
 @dataclass
 class PluginManager:
     """Loads plugins, keeps what they hand over, and remembers what went wrong.
@@ -126,6 +70,7 @@ class PluginManager:
         loaded: Every plugin that was met, loaded or not.
         failures: Plugin -> what it did wrong.
         timings: (plugin, hook) -> (calls, seconds), when timing was asked for.
+        answered: Hook -> plugins that gave an answer when it was called, which may be none of those that implement it.
         on_failure: Called with hook, plugin and sentence of each failure, besides the log.
     """
 
@@ -133,6 +78,7 @@ class PluginManager:
     loaded: list[LoadedPlugin] = field(default_factory=list)
     failures: dict[str, list[Failure]] = field(default_factory=dict)
     timings: dict[tuple[str, str], tuple[int, float]] = field(default_factory=dict)
+    answered: dict[str, set[str]] = field(default_factory=dict)
     on_failure: Callable[[str, str, str], None] | None = None
     disabled: set[str] = field(default_factory=set)
     load_seconds: dict[str, float] = field(default_factory=dict)
@@ -140,7 +86,7 @@ class PluginManager:
     _notes: dict[str, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.pm = IsolatedPlugins(self._failed, self._collect, self._timed)
+        self.pm = IsolatedPlugins(self._failed, self._collect, self._called, trusted=frozenset(BUILT_IN))
         self.hooks = Hooks(self.pm.hook, self._on_account)
 
     # -- loading -------------------------------------------------------------------------------------------
@@ -277,7 +223,9 @@ class PluginManager:
             self._told.add(text)
             log.warning(text)
 
-    def _timed(self, plugin: str, hook: str, seconds: float) -> None:
+    def _called(self, plugin: str, hook: str, seconds: float, answered: bool) -> None:
+        if answered:
+            self.answered.setdefault(hook, set()).add(plugin)
         if not self.timing:
             return
         calls, total = self.timings.get((plugin, hook), (0, 0.0))
@@ -323,6 +271,25 @@ class PluginManager:
             for p in self.loaded
             if p.name not in BUILT_IN or p.error or self.failures.get(p.name)
         ]
+
+    def answers(self) -> list[dict[str, Any]]:
+        """Third-party plugins with the hooks they implement and those they answered so far, for ``doctor``."""
+        return [
+            {
+                "name": p.name,
+                "source": p.source,
+                "hooks": list(p.hooks),
+                "answered": sorted(h for h, names in self.answered.items() if p.name in names),
+                "error": p.error,
+            }
+            for p in self.loaded
+            if p.name not in BUILT_IN
+        ]
+
+    def source_of(self, plugin: str) -> str:
+        """Distribution and version that a plugin comes from; this project's own for the built-in ones."""
+        found = next((p.source for p in self.loaded if p.name == plugin and not p.error), "")
+        return found or f"crysmm-attn {__version__}"
 
     def _seconds_of(self, plugin: str) -> dict[str, dict[str, float]]:
         return {

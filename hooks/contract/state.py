@@ -1,15 +1,27 @@
-"""The process's state that a host's numbers depend on, compared around a plugin's code and put back."""
+"""The process's state that a host depends on, compared around a plugin's code and put back; numbers' own in ``numeric``."""
 
 from __future__ import annotations
 
+import builtins
+import gc
+import locale
+import logging
 import os
 import random
+import re
 import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
+
+from crysmm_attn_plugin.hooks.contract import numeric
+from crysmm_attn_plugin.hooks.contract.aspect import Aspect, not_same, unequal
+
+try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None  # type: ignore[assignment]
 
 #: Signals whose handlers are looked at; SIGINT is the interrupt watch's (see isolation.py).
 SIGNALS = tuple(
@@ -17,20 +29,21 @@ SIGNALS = tuple(
     for name in ("SIGTERM", "SIGHUP", "SIGALRM", "SIGUSR1", "SIGUSR2", "SIGCHLD", "SIGPIPE", "SIGQUIT")
     if hasattr(signal, name)
 )
-
-
-class Aspect(NamedTuple):
-    """One kind of state: its name, how to read it, how to tell two readings apart, how to put one back."""
-
-    name: str
-    read: Callable[[], Any]
-    differ: Callable[[Any, Any], bool]
-    restore: Callable[[Any], None]
+_LIMITS = tuple(
+    getattr(resource, name) for name in ("RLIMIT_AS", "RLIMIT_FSIZE", "RLIMIT_NOFILE", "RLIMIT_CPU") if hasattr(resource, name)
+)  # fmt: skip
+_STATUS = "/proc/self/status"
 
 
 def snapshot() -> list[tuple[Aspect, Any]]:
     """Every aspect as it is now; of numpy and torch only what is loaded."""
-    return [(aspect, aspect.read()) for aspect in _aspects()]
+    found = []
+    for aspect in _aspects():
+        try:
+            found.append((aspect, aspect.read()))
+        except Exception:  # what cannot be read on this system or by this version cannot be compared
+            continue
+    return found
 
 
 def put_back(before: list[tuple[Aspect, Any]]) -> list[str]:
@@ -41,7 +54,7 @@ def put_back(before: list[tuple[Aspect, Any]]) -> list[str]:
             if aspect.differ(value, aspect.read()):
                 aspect.restore(value)
                 changed.append(aspect.name)
-        except (OSError, RuntimeError, TypeError, ValueError) as error:
+        except Exception as error:
             changed.append(f"{aspect.name} (which could not be put back: {error})")
     return changed
 
@@ -49,26 +62,11 @@ def put_back(before: list[tuple[Aspect, Any]]) -> list[str]:
 def _aspects() -> list[Aspect]:
     found = list(_PLAIN)
     if threading.current_thread() is threading.main_thread():
-        found.append(_HANDLERS)
-    numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
-    if numpy is not None and hasattr(numpy, "random"):
-        found += _NUMPY
-    if torch is not None and hasattr(torch, "get_rng_state"):  # not while it is being imported
-        found += _TORCH
-        if torch.cuda.is_initialized():
-            found.append(_CUDA)
-    return found
+        found += _OF_MAIN_THREAD
+    return found + numeric.aspects()
 
 
-def _unequal(a: Any, b: Any) -> bool:
-    return bool(a != b)
-
-
-def _not_same(a: Any, b: Any) -> bool:
-    return a is not b
-
-
-# -- Python ----------------------------------------------------------------------------------------------------
+# -- folders, variables, warnings ------------------------------------------------------------------------------
 
 
 def _cwd() -> str | None:
@@ -91,27 +89,127 @@ def _set_environ(before: dict[str, str]) -> None:
             os.environ[name] = value
 
 
-def _set_filters(before: list[Any]) -> None:
-    warnings.filters[:] = before  # type: ignore[index]
+def _warnings() -> tuple[Any, ...]:
+    return list(warnings.filters), warnings.showwarning, warnings.formatwarning
+
+
+def _set_warnings(before: tuple[Any, ...]) -> None:
+    warnings.filters[:], warnings.showwarning, warnings.formatwarning = before  # type: ignore[index]
     mutated = getattr(warnings, "_filters_mutated", None)
     if mutated is not None:
         mutated()
 
 
-def _set_path(before: list[str]) -> None:
-    sys.path[:] = before
+def _logging() -> tuple[Any, ...]:
+    return logging.root.level, list(logging.root.handlers), logging.root.manager.disable
 
 
-def _streams() -> tuple[Any, Any, Any]:
-    return sys.stdout, sys.stderr, sys.excepthook
+def _set_logging(before: tuple[Any, ...]) -> None:
+    logging.root.level, logging.root.handlers[:], logging.root.manager.disable = before
+    logging.root.manager._clear_cache()  # type: ignore[attr-defined]
 
 
-def _set_streams(before: tuple[Any, Any, Any]) -> None:
-    sys.stdout, sys.stderr, sys.excepthook = before
+def _umask() -> int | None:
+    """Without setting it, which other threads would see; None where the system does not say."""
+    try:
+        with open(_STATUS, "rb", buffering=0) as status:
+            found = re.search(rb"^Umask:\s*([0-7]+)", status.read(512), re.M)
+    except OSError:
+        return None
+    return int(found[1], 8) if found else None
 
 
-def _other_streams(a: tuple[Any, ...], b: tuple[Any, ...]) -> bool:
+def _set_umask(before: int | None) -> None:
+    if before is not None:
+        os.umask(before)
+
+
+def _limits() -> list[tuple[int, int]]:
+    return [resource.getrlimit(limit) for limit in _LIMITS]
+
+
+def _set_limits(before: list[tuple[int, int]]) -> None:
+    for limit, value in zip(_LIMITS, before):
+        if resource.getrlimit(limit) != value:
+            resource.setrlimit(limit, value)
+
+
+def _processors() -> Any:
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+
+
+# -- the interpreter -------------------------------------------------------------------------------------------
+
+
+def _paths() -> tuple[list[Any], ...]:
+    return list(sys.path), list(sys.argv), list(sys.meta_path), list(sys.path_hooks)
+
+
+def _other_paths(a: tuple[list[Any], ...], b: tuple[list[Any], ...]) -> bool:
+    """An import hook that a library adds when it is imported is there for whoever imports it next: no change."""
+    return a[:2] != b[:2] or any(_without_new(x, y) != x for x, y in zip(a[2:], b[2:]))
+
+
+def _without_new(before: list[Any], now: list[Any]) -> list[Any]:
+    return [hook for hook in now if hook in before]
+
+
+def _set_paths(before: tuple[list[Any], ...]) -> None:
+    sys.path[:], sys.argv[:] = before[:2]
+    now: tuple[list[Any], ...] = (sys.meta_path, sys.path_hooks)
+    for hooks, old in zip(now, before[2:]):
+        if _without_new(old, hooks) != old:
+            hooks[:] = [*(hook for hook in hooks if hook not in old), *old]
+
+
+def _callables() -> tuple[Any, ...]:
+    return (
+        sys.excepthook, sys.displayhook, sys.unraisablehook, threading.excepthook, builtins.print, builtins.open,
+        builtins.input, builtins.__import__,
+    )  # fmt: skip
+
+
+def _set_callables(before: tuple[Any, ...]) -> None:
+    (
+        sys.excepthook, sys.displayhook, sys.unraisablehook, threading.excepthook, builtins.print, builtins.open,
+        builtins.input, builtins.__import__,
+    ) = before  # fmt: skip
+
+
+def _any_not_same(a: tuple[Any, ...], b: tuple[Any, ...]) -> bool:
     return any(x is not y for x, y in zip(a, b))
+
+
+def _interpreter() -> tuple[Any, ...]:
+    return sys.getrecursionlimit(), sys.getswitchinterval(), gc.isenabled(), gc.get_threshold()
+
+
+def _set_interpreter(before: tuple[Any, ...]) -> None:
+    sys.setrecursionlimit(before[0])
+    sys.setswitchinterval(before[1])
+    (gc.enable if before[2] else gc.disable)()
+    gc.set_threshold(*before[3])
+
+
+def _socket_timeout() -> Any:
+    socket = sys.modules.get("socket")
+    return socket.getdefaulttimeout() if socket is not None else None
+
+
+def _set_socket_timeout(before: Any) -> None:
+    sys.modules["socket"].setdefaulttimeout(before)
+
+
+def _start_method() -> Any:
+    multiprocessing = sys.modules.get("multiprocessing")
+    return multiprocessing.get_start_method(allow_none=True) if multiprocessing is not None else None
+
+
+def _set_start_method(before: Any) -> None:
+    sys.modules["multiprocessing"].set_start_method(before, force=True)
+
+
+# -- signals ---------------------------------------------------------------------------------------------------
 
 
 def _handlers() -> dict[int, Any]:
@@ -124,105 +222,44 @@ def _set_handlers(before: dict[int, Any]) -> None:
             signal.signal(number, handler)
 
 
+def _timer() -> tuple[float, float]:
+    return signal.getitimer(signal.ITIMER_REAL)
+
+
+def _other_timer(a: tuple[float, float], b: tuple[float, float]) -> bool:
+    """A timer that ran goes on running; one that began, ended early or was set anew is a plugin's doing."""
+    return (a[0] > 0) != (b[0] > 0) or a[1] != b[1] or b[0] > a[0]
+
+
+def _mask() -> Any:
+    return signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def _set_mask(before: Any) -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 _PLAIN = (
-    Aspect("the state of random", random.getstate, _unequal, random.setstate),
-    Aspect("the working directory", _cwd, _unequal, _set_cwd),
-    Aspect("the environment", lambda: dict(os.environ), _unequal, _set_environ),
-    Aspect("the warning filters", lambda: list(warnings.filters), _unequal, _set_filters),
-    Aspect("sys.path", lambda: list(sys.path), _unequal, _set_path),
-    Aspect("the standard streams", _streams, _other_streams, _set_streams),
-)
-_HANDLERS = Aspect("signal handlers", _handlers, _unequal, _set_handlers)
-
-
-# -- numpy and torch, where the host has them ------------------------------------------------------------------
-
-
-def _numpy_differs(a: Any, b: Any) -> bool:
-    return a[0] != b[0] or a[2:] != b[2:] or bool((a[1] != b[1]).any())
-
-
-def _torch() -> Any:
-    return sys.modules["torch"]
-
-
-def _rng_differs(a: Any, b: Any) -> bool:
-    return not _torch().equal(a, b)
-
-
-def _device() -> str:
-    return str(_torch().get_default_device())
-
-
-def _set_device(before: str) -> None:
-    # None takes the mode away, which naming the CPU would leave in place
-    _torch().set_default_device(None if before == "cpu" else before)
-
-
-def _deterministic() -> tuple[bool, bool]:
-    torch = _torch()
-    return torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-
-
-def _set_deterministic(before: tuple[bool, bool]) -> None:
-    _torch().use_deterministic_algorithms(before[0], warn_only=before[1])
-
-
-def _cuda_states() -> list[Any]:
-    torch = _torch()
-    return [g.get_state() for g in torch.cuda.default_generators]
-
-
-def _set_cuda_states(before: list[Any]) -> None:
-    for generator, value in zip(_torch().cuda.default_generators, before):
-        generator.set_state(value)
-
-
-_NUMPY = (
-    Aspect(
-        "numpy's random state",
-        lambda: sys.modules["numpy"].random.get_state(),
-        _numpy_differs,
-        lambda value: sys.modules["numpy"].random.set_state(value),
-    ),
-    Aspect(
-        "numpy's error handling",
-        lambda: sys.modules["numpy"].geterr(),
-        _unequal,
-        lambda value: sys.modules["numpy"].seterr(**value),
-    ),
-)
-_TORCH = (
-    Aspect(
-        "torch's random state",
-        lambda: _torch().get_rng_state(),
-        _rng_differs,
-        lambda value: _torch().set_rng_state(value),
-    ),
-    Aspect(
-        "torch's default dtype",
-        lambda: _torch().get_default_dtype(),
-        _not_same,
-        lambda value: _torch().set_default_dtype(value),
-    ),
-    Aspect(
-        "torch's grad mode",
-        lambda: _torch().is_grad_enabled(),
-        _unequal,
-        lambda value: _torch().set_grad_enabled(value),
-    ),
-    Aspect(
-        "torch's number of threads",
-        lambda: _torch().get_num_threads(),
-        _unequal,
-        lambda value: _torch().set_num_threads(value),
-    ),
-    Aspect("torch's default device", _device, _unequal, _set_device),
-    Aspect("torch's deterministic mode", _deterministic, _unequal, _set_deterministic),
-)
-_CUDA = Aspect(
-    "the random state of CUDA",
-    _cuda_states,
-    lambda a, b: any(not _torch().equal(x, y) for x, y in zip(a, b)),
-    _set_cuda_states,
-)
+    Aspect("the state of random", random.getstate, unequal, random.setstate),
+    Aspect("the working directory", _cwd, unequal, _set_cwd),
+    Aspect("the environment", lambda: dict(os.environ), unequal, _set_environ),
+    Aspect("the warning filters", _warnings, unequal, _set_warnings),
+    Aspect("the root logger", _logging, unequal, _set_logging),
+    Aspect("sys.path, sys.argv or the import hooks", _paths, _other_paths, _set_paths),
+    Aspect("hooks of sys or built-in functions", _callables, _any_not_same, _set_callables),
+    Aspect("the interpreter's limits or garbage collection", _interpreter, unequal, _set_interpreter),
+    Aspect("the trace function", sys.gettrace, not_same, sys.settrace),
+    Aspect("the profile function", sys.getprofile, not_same, sys.setprofile),
+    Aspect("the locale", lambda: locale.setlocale(locale.LC_ALL), unequal, lambda value: locale.setlocale(locale.LC_ALL, value)),
+    Aspect("the umask", _umask, unequal, _set_umask),
+    Aspect("the process's limits", _limits, unequal, _set_limits),
+    Aspect("the processors it may use", _processors, unequal, lambda value: os.sched_setaffinity(0, value)),
+    Aspect("the default timeout of sockets", _socket_timeout, unequal, _set_socket_timeout),
+    Aspect("the start method of processes", _start_method, unequal, _set_start_method),
+)  # fmt: skip
+_OF_MAIN_THREAD = [Aspect("signal handlers", _handlers, unequal, _set_handlers)]
+if hasattr(signal, "pthread_sigmask"):
+    _OF_MAIN_THREAD += [
+        Aspect("an alarm", _timer, _other_timer, lambda value: signal.setitimer(signal.ITIMER_REAL, *value)),
+        Aspect("the signal mask", _mask, unequal, _set_mask),
+    ]

@@ -28,7 +28,7 @@ class AlignnAdapter:
         loader_modules=("alignn.data",),
         loader_function="get_train_val_loaders",
         splits=("train", "val", "test"),
-        source_marks=("def train_dgl",),
+        model_modules=("alignn.train",),
         switch="use_middle_fusion",
         arms={True: "full", False: "no_middle"},
         property_of=property_of,

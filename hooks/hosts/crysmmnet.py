@@ -54,7 +54,7 @@ class CrysMMNetAdapter:
         loader_modules=("data",),
         loader_function="get_train_val_loaders",
         splits=("train", "val", "test"),
-        source_marks=("def train_dgl",),
+        model_modules=("models.alignn",),
         switch="use_middle_fusion",
         arms={True: "full", False: "no_middle"},
         property_of=property_of,

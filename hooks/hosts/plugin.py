@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 from crysmm_attn_plugin.hooks.contract.protocols import HostAdapter
 from crysmm_attn_plugin.hooks.contract.specs import hookimpl
-from crysmm_attn_plugin.hooks.hosts.alignn import AlignnAdapter
-from crysmm_attn_plugin.hooks.hosts.crysmmnet import CrysMMNetAdapter
+from crysmm_attn_plugin.hooks.hosts.built_in import built_in_adapters
 
 
 @hookimpl
 def attn_host_adapters() -> Sequence[HostAdapter]:
     """Hosts whose seams are known, and whose checkpoints ``crysmm-attn compare`` can test."""
-    return [CrysMMNetAdapter(), AlignnAdapter()]
+    return built_in_adapters()

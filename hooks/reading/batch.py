@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,11 +14,54 @@ DEPTH = 4
 WIDTH = 256
 
 
+#: Numbers in a tensor beyond which it says nothing of who is in a batch, and is not copied.
+LARGEST = 2**22
+#: Node data of a graph that say which element an atom is.
+NODE_ELEMENTS = ("atomic_number", "atomic_numbers", "Z", "z", "atom_features")
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What is kept of a batched graph: atoms of each crystal, None where it does not say, and its data of elements."""
+
+    counts: list[int] | None
+    ndata: Mapping[str, torch.Tensor] | None
+
+
+class Snapshot:
+    """A batch as the loader yielded it: a model may write to its tensors, or exchange them, before anybody looks.
+
+    Args:
+        batch: The batch; its leaves are copied.
+    """
+
+    def __init__(self, batch: Any) -> None:
+        self.leaves = [(name, _copy(leaf)) for name, leaf in leaves(batch)]
+        graph = first_graph(batch)
+        self.graph = None if graph is None else Graph(graph_counts(graph), _elements_of(graph))
+
+
+def _copy(leaf: Any) -> Any:
+    if isinstance(leaf, torch.Tensor):
+        return leaf.detach().clone() if leaf.numel() <= LARGEST and leaf.layout == torch.strided else leaf
+    if isinstance(leaf, (list, tuple)):
+        return [_copy(v) if isinstance(v, torch.Tensor) else v for v in leaf]
+    return leaf.copy() if _array(leaf) and leaf.size <= LARGEST else leaf
+
+
+def _elements_of(graph: Any) -> Mapping[str, torch.Tensor] | None:
+    nodes = getattr(graph, "ndata", None)
+    return None if nodes is None else {key: _copy(nodes[key]) for key in NODE_ELEMENTS if key in nodes}
+
+
 def leaves(value: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
     """Tensors, arrays, and lists of plain values in a batch, each with the name it stands under.
 
-    Looked into are mappings, tuples, lists, named tuples, graph batches with fields (PyG and its like) and plain objects.
+    Items of the same fields are one column a field. Looked into are mappings, tuples, lists, named tuples, graph batches with fields (PyG and its like) and plain objects.
     """
+    if isinstance(value, Snapshot):
+        yield from value.leaves
+        return
     if value is None or depth > DEPTH:
         return
     if isinstance(value, torch.Tensor) or _array(value):
@@ -26,10 +70,9 @@ def leaves(value: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, An
     if isinstance(value, (list, tuple)) and value and all(isinstance(v, (str, int, float)) for v in value):
         yield name, value
         return
-    if isinstance(value, (list, tuple)) and value and all(isinstance(v, Mapping) for v in value):
-        for key in value[0]:  # items as they are: one column a field
-            if all(key in v for v in value):
-                yield str(key), [v[key] for v in value]
+    if _items(value):
+        for key in value[0]:  # one column a field
+            yield str(key), [v[key] for v in value]
         return
     if isinstance(value, (str, bytes, int, float, bool)):
         return
@@ -75,6 +118,8 @@ def texts_in(value: Any, n: int | None = None) -> list[str] | None:
 
 def first_graph(value: Any, depth: int = 0) -> Any:
     """The first graph batch (DGL, or anything with per-graph node counts) in a batch, or None."""
+    if isinstance(value, Snapshot):
+        return value.graph
     if value is None or isinstance(value, (torch.Tensor, str, bytes, int, float)):
         return None
     if hasattr(value, "batch_num_nodes") or (_has(value, "ptr") and _has(value, "num_graphs")):
@@ -90,12 +135,30 @@ def first_graph(value: Any, depth: int = 0) -> Any:
 
 def graph_counts(graph: Any) -> list[int] | None:
     """Atoms of each crystal of a batched graph."""
+    if isinstance(graph, Graph):
+        return graph.counts
     if hasattr(graph, "batch_num_nodes"):
         # a method in DGL; in alignn's DGL-free graphs a tensor, or None where the batch is one crystal
         counts = graph.batch_num_nodes() if callable(graph.batch_num_nodes) else graph.batch_num_nodes
         return [int(graph.num_nodes)] if counts is None else [int(n) for n in counts.tolist()]
     pointer = getattr(graph, "ptr", None)
     return None if pointer is None else [int(n) for n in (pointer[1:] - pointer[:-1]).tolist()]
+
+
+def _items(value: Any) -> bool:
+    """Whether these are the items of a batch as the data set gave them: mappings of the same fields, one a crystal.
+
+    A tuple may as well be a batch of several parts (or a call's arguments); items tell themselves by a field of one value.
+    """
+    if not isinstance(value, (list, tuple)) or not value or not all(isinstance(v, Mapping) for v in value):
+        return False
+    if any(v.keys() != value[0].keys() for v in value):
+        return False
+    single = any(
+        isinstance(x, (str, int, float)) or (isinstance(x, torch.Tensor) and not x.ndim)
+        for x in value[0].values()
+    )
+    return isinstance(value, list) or (len(value) > 1 and single)
 
 
 def _has(value: Any, name: str) -> bool:

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from crysmm_attn_plugin.errors import CaptureError
+from crysmm_attn_plugin.hooks.reading.atoms import NUMBER_NAMES
+from crysmm_attn_plugin.hooks.reading.explain import clause
+from crysmm_attn_plugin.hooks.reading.order import order_of
 from crysmm_attn_plugin.hooks.reading.projections import Projections, find_projections
 from crysmm_attn_plugin.hooks.reading.sites import OTHER, Facts, Map, Reading, Site, maps_of, real_positions
 from crysmm_attn_plugin.hooks.reading.watch import Seen
@@ -78,12 +81,16 @@ class Decisions:
         chosen: Site -> its reading, or why it is left out; empty until it is decided.
         lengths: (queries, keys) of the maps of each site.
         missing: Calls that were expected and not seen.
+        exchanged: The model was seen to look up the batch's crystals in another order.
+        inside: Fields of the batch of which it looked up a crystal's entries in another order.
     """
 
     def __init__(self) -> None:
         self.chosen: dict[Site, Reading | str] = {}
         self.lengths: dict[Site, set[tuple[int, int]]] = {}
         self.missing = 0
+        self.exchanged = False
+        self.inside: set[str] = set()
         self._parts: dict[Site, list[Site]] = {}
         self._waiting: list[Waiting] = []
         self._bytes = 0
@@ -145,8 +152,8 @@ class Decisions:
                 choice = Reading(site.layout, OTHER, OTHER) if site.layout is not None else "layout"
             if isinstance(choice, Reading) and not site.finite:
                 choice = "diverged"
-            if isinstance(choice, Reading) and not self._padding_told(site, choice, waiting):
-                choice = "no_mask"
+            if isinstance(choice, Reading):
+                choice = self._doubt(site, choice, waiting) or choice
             self.chosen[site] = choice
             if isinstance(choice, Reading):
                 site.alive = [choice]
@@ -186,11 +193,25 @@ class Decisions:
 
     # -- padding that nobody counts ----------------------------------------------------------------------------
 
-    def _padding_told(self, site: Site, reading: Reading, waiting: Sequence[Waiting]) -> bool:
+    def _doubt(self, site: Site, reading: Reading, waiting: Sequence[Waiting]) -> str:
+        """Why the maps are not to be believed although their lengths are right: ``order``, ``inside``, ``no_mask``; or empty."""
+        in_order = False
         for one in waiting:
             for found in maps_of(reading, one.items[site], one.facts) or () if site in one.items else ():
                 self._look(site, reading, found, one.facts)
-        return all(u.told(site.biggest > 1) for (s, _), u in self._unknown.items() if s is site)
+                told = _order(reading, found, one.facts)
+                if told is False:
+                    return "order"
+                in_order |= bool(told)
+        if self.inside and (
+            any(one.facts.tokens.counts is not None for one in waiting)
+            or any(name.lower() in NUMBER_NAMES for name in self.inside)
+        ):
+            return "inside"
+        if self.exchanged and not in_order and site.biggest > 1:
+            return "order"
+        told_apart = (u.told(site.biggest > 1) for (s, _), u in self._unknown.items() if s is site)
+        return "" if all(told_apart) else "no_mask"
 
     def _look(self, site: Site, reading: Reading, found: Map, facts: Facts) -> None:
         for of_keys, label, shown, length in _sides(reading, found):
@@ -246,6 +267,8 @@ class Decisions:
                 _, _, queries, keys = found.weights.shape
                 self.lengths.setdefault(site, set()).add((queries, keys))
                 self._look(site, reading, found, one.facts)
+                if _order(reading, found, one.facts) is False:
+                    raise CaptureError(f"{site.module} {clause('order')}; its numbers are not kept")
                 query_mask, key_mask = (
                     self._mask(site, of_keys, label, shown, length, found, one.facts)
                     for of_keys, label, shown, length in _sides(reading, found)
@@ -284,3 +307,9 @@ def _sides(
         (False, reading.queries, found.query_mask, found.weights.shape[2]),
         (True, reading.keys, found.key_mask, found.weights.shape[3]),
     )
+
+
+def _order(reading: Reading, found: Map, facts: Facts) -> bool | None:
+    """Whether the masks of a map count the crystals in the batch's order; None when they do not tell."""
+    told = [order_of(shown, label, facts) for _, label, shown, _ in _sides(reading, found)]
+    return False if False in told else True in told or None

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
+from crysmm_attn_plugin.hooks.reading.batch import NODE_ELEMENTS
 from crysmm_attn_plugin.text.elements import ELEMENTS
 
 #: Stands for an element that cannot be told.
@@ -79,7 +80,7 @@ def _candidates(graph: Any) -> list[tuple[str, ...]] | None:
     nodes = getattr(graph, "ndata", None)
     if nodes is None:
         return None
-    for key in ("atomic_number", "atomic_numbers", "Z", "z"):
+    for key in NODE_ELEMENTS[:-1]:
         if key in nodes:
             return [(ELEMENTS[int(z) - 1],) for z in nodes[key].flatten().tolist()]
     if "atom_features" in nodes and nodes["atom_features"].shape[-1] == 92:

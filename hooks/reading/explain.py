@@ -21,6 +21,10 @@ _WHY = {
     "ambiguous": "fits atoms and tokens alike, because they are equally many in every batch, so it stays undirected",
     "layout": "is laid out in a way that does not add up to the batch's crystals",
     "diverged": "is not a number (NaN): the model has diverged",
+    "order": "is formed on the crystals in another order than the batch's (the model sorts or shuffles them inside), so nobody "
+    "can tell whose row is whose",
+    "inside": "is formed on atoms or words in another order than the batch's (the model sorts or reverses them inside), so "
+    "labels would stand at the wrong entries",
     "no_mask": "masks nothing although its lengths vary and nobody knows them, so padding cannot be told from data",
 }
 
@@ -48,10 +52,15 @@ def why_nothing(reader: PassReader, loader_batches: int) -> str:
     if not reader.n_batches and not reader.naming.outer_names:
         return UNSEEN
     reasons = [(s, c) for s, c in reader.decisions.chosen.items() if isinstance(c, str)]
-    for kind in ("diverged", "no_mask", "layout", "ambiguous"):
+    for kind in ("diverged", "order", "inside", "no_mask", "layout", "ambiguous"):
         for site, why in reasons:
             if why == kind:
                 return left_out(site, why)
+    if reader.n_unmatched and not reader.n_batches:
+        return (
+            "the host fetched its batches before it called the model, and what the model was given is in none of them, so "
+            "nobody can tell whose attention it is; iterate the loader without fetching ahead"
+        )
     models = reader.naming.outer
     names = ", ".join(reader.naming.outer_names) or "the script"
     for model in models:

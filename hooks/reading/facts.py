@@ -32,7 +32,7 @@ def facts_of(inputs: BatchInputs, manager: PluginManager, window: Any) -> tuple[
             else [int(c) for c in found.n_atoms if c is not None]
         )
         known = found.elements if any(e is not None for e in found.elements) else None
-        atoms = atoms_of(inputs.batch, len(found), known, found.ids, texts_in(inputs.batch))
+        atoms = atoms_of(inputs.yielded, len(found), known, found.ids, texts_in(inputs.yielded))
         atoms = Atoms(counts or atoms.counts, found.elements, atoms.widths)
         tokens = _token_side(inputs, identity.tokens)
     else:
@@ -48,10 +48,10 @@ def facts_of(inputs: BatchInputs, manager: PluginManager, window: Any) -> tuple[
             identity.atom_counts,
         )
     if not tokens.known:
-        texts = texts_in(inputs.batch, len(identity)) or _texts_of(inputs)
-        tokens = Side(None, frozenset(_id_widths(inputs.batch, len(identity), atoms, texts)))
+        texts = texts_in(inputs.yielded, len(identity)) or _texts_of(inputs)
+        tokens = Side(None, frozenset(_id_widths(inputs.yielded, len(identity), atoms, texts)))
     side = Side(atoms.counts, frozenset(atoms.widths))
-    return identity, Facts(len(identity), side, tokens, _masks(inputs.batch, len(identity)))
+    return identity, Facts(len(identity), side, tokens, _masks(inputs.yielded, len(identity)))
 
 
 def _masks(batch: Any, n: int) -> dict[str, torch.Tensor]:
@@ -129,9 +129,9 @@ def _labels(inputs: BatchInputs, n: int) -> tuple[TokenLabels, ...] | None:
             found.append(own(place))
         else:
             return tuple(found)
-    texts = texts_in(inputs.batch, n) or _texts_of(inputs)
+    texts = texts_in(inputs.yielded, n) or _texts_of(inputs)
     return find_tokens(
-        inputs.batch,
+        inputs.yielded,
         n,
         texts,
         calls=inputs.tokenizer_calls,
@@ -168,7 +168,7 @@ def _token_side(inputs: BatchInputs, labels: tuple[TokenLabels, ...] | None) -> 
         return Side()
     counts = [len(t.tokens) for t in labels]
     widths.add(max(counts))
-    for _, leaf in leaves(inputs.batch):
+    for _, leaf in leaves(inputs.yielded):
         if (
             isinstance(leaf, torch.Tensor)
             and leaf.ndim == 2

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import inspect
 import sys
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 from torch import nn
 
 #: Frames looked at on the way out, at most.
 DEPTH = 400
+#: See ``mark_of``.
+Mark = tuple[int, CodeType | None]
 _SNAPSHOTS = sys.version_info < (3, 13)
 
 
@@ -87,12 +89,17 @@ def owner_of(frame: FrameType | None) -> tuple[nn.Module | None, tuple[tuple[str
     return owner, tuple(lines), generated
 
 
-def root_of(frame: FrameType | None, stop: int) -> nn.Module | None:
+def mark_of(frame: FrameType | None) -> Mark:
+    """What tells a frame from others later on: the memory of one that has ended is soon another's, of other code."""
+    return (0, None) if frame is None else (id(frame), frame.f_code)
+
+
+def root_of(frame: FrameType | None, stop: Mark) -> nn.Module | None:
     """The outermost module whose code runs at or above ``frame``.
 
     Args:
         frame: Where to begin.
-        stop: ``id`` of the frame that asked the loader for the batch: nothing above it is the host's forward.
+        stop: Mark of the frame that asked the loader for the batch: nothing above it is the host's forward.
     """
     found = None
     for _ in range(DEPTH):
@@ -101,7 +108,7 @@ def root_of(frame: FrameType | None, stop: int) -> nn.Module | None:
         module = first_argument(frame)
         if isinstance(module, nn.Module):
             found = module
-        if id(frame) == stop:
+        if id(frame) == stop[0] and frame.f_code is stop[1]:
             break
         frame = frame.f_back
     return found

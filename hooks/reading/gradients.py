@@ -10,6 +10,7 @@ from torch import nn
 
 from crysmm_attn_plugin.hooks.digests import unwrapped_name
 from crysmm_attn_plugin.hooks.reading.batch import tensors_in
+from crysmm_attn_plugin.hooks.reading.frames import mark_of
 from crysmm_attn_plugin.hooks.reading.naming import Naming
 from crysmm_attn_plugin.hooks.reading.sites import Site
 from crysmm_attn_plugin.hooks.reading.watch import Lines, Seen, Watch, watched
@@ -29,7 +30,7 @@ class GradientWatch:
     def __init__(self) -> None:
         self._watch = Watch(self)
         self._steps = 0
-        self._stop_frame = 0
+        self._stop_frame = mark_of(None)
         self._naming = Naming(None)
         self.seen_keys: set[Key] = set()
         self.reached: set[Key] = set()
@@ -40,7 +41,7 @@ class GradientWatch:
 
     def begin(self, frame: Any = None) -> None:
         """A training batch is handed out."""
-        self._stop_frame = id(frame)
+        self._stop_frame = mark_of(frame)
         if not self.done:
             self._watch.start()
 

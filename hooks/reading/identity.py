@@ -14,7 +14,14 @@ import numpy as np
 
 from crysmm_attn_plugin.errors import IdentityError
 from crysmm_attn_plugin.hooks.reading.atoms import Atoms, Elements, atoms_of
-from crysmm_attn_plugin.hooks.reading.batch import first_graph, graph_counts, leaves, tensors_in, texts_in
+from crysmm_attn_plugin.hooks.reading.batch import (
+    Snapshot,
+    first_graph,
+    graph_counts,
+    leaves,
+    tensors_in,
+    texts_in,
+)
 from crysmm_attn_plugin.hooks.reading.elements import symbols
 from crysmm_attn_plugin.hooks.reading.records import (
     ELEMENT_NAMES,
@@ -42,6 +49,7 @@ class BatchInputs:
         tokenizers: Tokenizers of the host that are known.
         given: Arguments of the first outermost module calls.
         lengths: Of the axes of the attention formed on it.
+        yielded: The batch's contents as they were when the loader yielded it.
     """
 
     batch: Any
@@ -52,23 +60,27 @@ class BatchInputs:
     tokenizers: list[Any] = field(default_factory=list)
     given: list[Any] = field(default_factory=list)
     lengths: set[int] = field(default_factory=set)
+    yielded: Snapshot = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.yielded = Snapshot(self.batch)
 
 
 def size_of(inputs: BatchInputs) -> int | None:
     """How many crystals a batch holds: its positions, its graph, its texts, else what its tensors agree on."""
     if inputs.positions is not None:
         return len(inputs.positions)
-    graph = first_graph(inputs.batch)
+    graph = first_graph(inputs.yielded)
     counts = graph_counts(graph) if graph is not None else None
     if counts is not None:
         return len(counts)
-    for name, leaf in leaves(inputs.batch):
+    for name, leaf in leaves(inputs.yielded):
         if name.lower() in ID_NAMES and hasattr(leaf, "__len__"):
             return len(leaf)
-    texts = texts_in(inputs.batch)
+    texts = texts_in(inputs.yielded)
     if texts is not None:
         return len(texts)
-    lengths = {int(t.shape[0]) for t in tensors_in(inputs.batch) if t.ndim}
+    lengths = {int(t.shape[0]) for t in tensors_in(inputs.yielded) if t.ndim}
     return lengths.pop() if len(lengths) == 1 else None
 
 
@@ -93,14 +105,14 @@ def identify(inputs: BatchInputs) -> tuple[BatchIdentity, Atoms]:
         if all(e is None for e in known):
             known = None
     firm = places is None or not any(_only_recorded(*p) for p in places)
-    atoms = atoms_of(inputs.batch, n, known, ids, texts_in(inputs.batch, n), firm)
+    atoms = atoms_of(inputs.yielded, n, known, ids, texts_in(inputs.yielded, n), firm)
     if structures is not None:  # a structure of other atoms is not that of the graph
         structures = tuple(
             s if s is not None and e is not None and symbols(s.elements) == e else None
             for s, e in zip(structures, atoms.elements or (None,) * n)
         )
-    targets = _targets(places, inputs.batch, ids)
-    _check_texts(places, inputs.batch, ids)
+    targets = _targets(places, inputs.yielded, ids)
+    _check_texts(places, inputs.yielded, ids)
     elements = atoms.elements if atoms.elements is not None else (None,) * n
     if structures is not None and all(s is None for s in structures):
         structures = None
@@ -116,7 +128,7 @@ def _ids(inputs: BatchInputs, places: list[tuple[Any, int]] | None, n: int) -> t
         found = [_id_at(dataset, position) for dataset, position in places]
         if all(i is not None for i in found):
             return tuple(_named(i) for i in found)
-    in_batch = _ids_in_batch(inputs.batch, n)
+    in_batch = _ids_in_batch(inputs.yielded, n)
     if in_batch is not None:
         return in_batch
     if inputs.positions is not None:

@@ -17,6 +17,8 @@ from typing import Any, Protocol
 from torch.utils.data import DataLoader
 from torch.utils.data import dataloader as torch_loader
 
+from crysmm_attn_plugin.hooks.reading import collating
+
 Positions = tuple[int, ...] | None
 
 
@@ -48,6 +50,7 @@ class Loop:
         self._loader: Any = loader
         self._listeners = listeners
         self.positions: deque[Positions] = deque()
+        self.workers: Any = None
         self._waiting = False
         self._ended = False
 
@@ -87,6 +90,8 @@ _listeners: list[LoaderListener] = []
 _loops: weakref.WeakKeyDictionary[Any, Loop] = weakref.WeakKeyDictionary()
 #: Indices taken by iterators that are being made, before anybody knows whose loop they are of.
 _taken: weakref.WeakKeyDictionary[Any, deque[Positions]] = weakref.WeakKeyDictionary()
+#: What the workers of an iterator tell by, for as long as they live.
+_workers: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 _making = 0
 _iterator_class: Any = torch_loader._BaseDataLoaderIter
 _iter: Any = DataLoader.__iter__
@@ -106,13 +111,17 @@ def _watched_iter(self: Any) -> Any:
         _loops.pop(reused, None)
         _taken[reused] = deque()
     _making += 1
+    workers = collating.shared(self) if reused is None else _workers.get(reused)
     try:
         iterator = _iter(self)
     finally:
         _making -= 1
+    if workers is not None:
+        _workers[iterator] = workers
     positions = _taken.pop(iterator, None)
     if told or _outer:
         loop = Loop(self, told)
+        loop.workers = workers
         if positions:
             loop.positions.extend(positions)
         _loops[iterator] = loop
@@ -136,6 +145,7 @@ def _watched_next(self: Any) -> Any:
     if loop is None:
         return _next(self)
     loop.asked()
+    collating.forget()
     try:
         batch = _next(self)
     except StopIteration:
@@ -144,7 +154,7 @@ def _watched_next(self: Any) -> Any:
     except BaseException:
         loop.ended(complete=False)
         raise
-    positions = loop.positions.popleft() if loop.positions else None
+    positions = collating.arranged(loop.positions.popleft() if loop.positions else None, loop.workers)
     if not getattr(self, "_in_order", True):  # batches come as workers finish them
         positions = None
     if _outer:
@@ -159,6 +169,7 @@ def _place() -> None:
     DataLoader.__iter__ = _watched_iter  # type: ignore[method-assign]
     _iterator_class.__next__ = _watched_next
     _iterator_class._next_index = _watched_index
+    collating.place()
 
 
 def _put_back() -> None:
@@ -169,6 +180,7 @@ def _put_back() -> None:
     ):
         if vars(owner).get(name) is ours:
             setattr(owner, name, original)
+    collating.put_back()
     _loops.clear()
     _taken.clear()
 

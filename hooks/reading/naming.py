@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from crysmm_attn_plugin.hooks.digests import unwrapped_name
-from crysmm_attn_plugin.hooks.reading.frames import has_parameters, root_of
+from crysmm_attn_plugin.hooks.reading.frames import Mark, has_parameters, root_of
 
 
 class Naming:
@@ -37,12 +37,12 @@ class Naming:
         if id(module) not in self._outer and has_parameters(module):
             self._outer[id(module)] = weakref.ref(module)
 
-    def name(self, owner: nn.Module | None, stop: int) -> str:
+    def name(self, owner: nn.Module | None, stop: Mark) -> str:
         """Qualified name of a module within its root, wrapper prefixes removed.
 
         Args:
             owner: The module; None where a script forms attention outside any.
-            stop: ``id`` of the frame that asked for the batch.
+            stop: Mark of the frame that asked for the batch.
         """
         if owner is None:
             return "script"
@@ -61,7 +61,7 @@ class Naming:
         for full, module in root.named_modules():
             self._names.setdefault(id(module), unwrapped_name(full) or type(module).__name__)
 
-    def _root(self, owner: nn.Module, stop: int) -> nn.Module:
+    def _root(self, owner: nn.Module, stop: Mark) -> nn.Module:
         named = self._model() if self._model is not None else None
         if named is not None and any(m is owner for m in named.modules()):
             return named

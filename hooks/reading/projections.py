@@ -16,12 +16,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from crysmm_attn_plugin.hooks import busy
+from crysmm_attn_plugin.hooks.reading import layers
+
 #: Linear layers remembered, and bytes of an input beyond which it is not kept.
 REMEMBERED, LARGEST_INPUT = 16, 64 * 2**20
 #: Largest difference of log weights that single precision explains, relative to their spread.
 CLOSE = 1e-3
-_linear = F.linear
-_watchers: tuple[LinearWatch, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -33,16 +34,6 @@ class Layer:
     bias: torch.Tensor | None
 
 
-def _watched(*args: Any, **kwargs: Any) -> Any:
-    result = _linear(*args, **kwargs)
-    if torch.compiler.is_compiling() or not _watchers:
-        return result
-    given = dict(zip(("input", "weight", "bias"), args)) | kwargs
-    for watcher in _watchers:
-        watcher.saw(given)
-    return result
-
-
 class LinearWatch:
     """Remembers the last linear layers, between ``start`` and ``stop``."""
 
@@ -50,28 +41,21 @@ class LinearWatch:
         self._last: deque[Layer] = deque(maxlen=REMEMBERED)
 
     def start(self) -> None:
-        global _watchers
         self._last.clear()
-        if self not in _watchers:
-            _watchers = (*_watchers, self)
-        if F.linear is _linear:
-            from torch.jit import _builtins
-
-            register: Any = _builtins._register_builtin
-            register(_watched, "aten::linear")
-            F.linear = _watched
+        layers.start(self)
 
     def stop(self) -> None:
-        global _watchers
         self._last.clear()
-        _watchers = tuple(w for w in _watchers if w is not self)
-        if not _watchers and F.linear is _watched:
-            F.linear = _linear
+        layers.stop(self)
 
-    def saw(self, given: dict[str, Any]) -> None:
-        value, weight = given.get("input"), given.get("weight")
-        if type(value) is torch.Tensor and isinstance(weight, torch.Tensor) and value.ndim in (2, 3):
-            self._last.append(Layer(value.detach(), weight.detach(), given.get("bias")))
+    def went_through(self, value: Any, weight: Any, bias: Any, *, linear: bool) -> None:
+        if (
+            linear
+            and type(value) is torch.Tensor
+            and isinstance(weight, torch.Tensor)
+            and value.ndim in (2, 3)
+        ):
+            self._last.append(Layer(value.detach(), weight.detach(), bias))
 
     def of(self, owner: nn.Module | None) -> tuple[Layer, ...]:
         """The remembered layers whose weights are the owner's."""
@@ -185,7 +169,8 @@ def _scores(
     for value, weight, bias in ((q, q_weight, q_bias), (k, k_weight, k_bias)):
         if value.shape[-1] != weight.shape[1]:
             return None
-        out = _linear(value.float(), weight.float(), None if bias is None else bias.detach().float())
+        with busy.working():
+            out = F.linear(value.float(), weight.float(), None if bias is None else bias.detach().float())
         projected.append(out.unflatten(-1, (heads, -1)).transpose(1, 2))
     return projected[0] @ projected[1].transpose(-1, -2)
 

@@ -14,10 +14,13 @@ import torch
 from torch import nn
 
 from crysmm_attn_plugin.errors import IdentityError
+from crysmm_attn_plugin.hooks import busy
 from crysmm_attn_plugin.hooks.reading import calls as outermost
 from crysmm_attn_plugin.hooks.reading.deciding import Decisions, ReadBatch, Waiting
+from crysmm_attn_plugin.hooks.reading.frames import mark_of
 from crysmm_attn_plugin.hooks.reading.identity import BatchInputs
 from crysmm_attn_plugin.hooks.reading.naming import Naming
+from crysmm_attn_plugin.hooks.reading.order import OrderWatch
 from crysmm_attn_plugin.hooks.reading.outputs import (
     ModuleCall,
     OuterCall,
@@ -35,6 +38,8 @@ from crysmm_attn_plugin.records import BatchIdentity
 KEPT_AHEAD = 64
 #: Outermost calls of a batch whose arguments are looked at for token ids.
 GIVEN = 4
+#: Batches at the beginning of a pass for which it is watched whether the model exchanges what they hold.
+ORDER_BATCHES = 8
 
 Identify = Callable[[BatchInputs], tuple[BatchIdentity, Facts]]
 
@@ -65,6 +70,7 @@ class PassReader:
         tokenizers: Sees tokenizer calls, those of the data set and the collate function included.
         baseline_crystals: Crystals for which the same attention with fresh projections is wanted.
         read_attention: Asked for the weights of outermost calls of a batch in which no attention was seen.
+        ready: Called when the model has seen a batch after the loop was over, for loops that fetch ahead.
 
     Attributes:
         sites: Every place where attention was formed, in order.
@@ -84,6 +90,7 @@ class PassReader:
         tokenizers: TokenizerWatch | None = None,
         baseline_crystals: int = 0,
         read_attention: Callable[[ModuleCall], torch.Tensor | None] | None = None,
+        ready: Callable[[], None] = lambda: None,
     ) -> None:
         self._dataset = getattr(loader, "dataset", None)
         self._collate = getattr(loader, "collate_fn", None)
@@ -95,14 +102,16 @@ class PassReader:
         self._tokenizers.start()
         self._watch = Watch(self)
         self._linears = LinearWatch()
+        self._order = OrderWatch()
         self._baseline_crystals = baseline_crystals
         self._read_attention = read_attention
+        self._ready = ready
         self._inputs: Any = ((), {})
         self._queue: list[BatchInputs] = []
         self._group: Group | None = None
         self._error: Exception | None = None
         self._known: dict[tuple[str, Lines, int], Site] = {}
-        self._stop_frame = 0
+        self._stop_frame = mark_of(None)
         self._outer_number = 0
         self._usual_calls = 0
         self._ahead = False
@@ -114,6 +123,7 @@ class PassReader:
         self.n_without_attention = 0
         self.gradients: bool | None = None
         self.n_hidden = 0
+        self.n_unmatched = 0
         self.ids_from = ""
         self.elements_unknown = 0
         self.n_without_prediction = 0
@@ -123,8 +133,13 @@ class PassReader:
     def yielded(self, batch: Any, positions: tuple[int, ...] | None, frame: Any = None) -> None:
         """A batch is handed to the host; ``frame`` is the one that asked for it."""
         self.n_yielded += 1
-        self._stop_frame = id(frame)
-        inputs = BatchInputs(batch, positions, self._dataset)
+        self._stop_frame = mark_of(frame)
+        try:
+            with busy.working(), torch.no_grad():
+                inputs = BatchInputs(batch, positions, self._dataset)
+        except Exception as error:
+            self.fault(error)
+            return
         self._queue.append(inputs)
         if len(self._queue) > 1:
             self._ahead = True
@@ -178,11 +193,14 @@ class PassReader:
         outermost.start(self)
         if self.n_crystals < self._baseline_crystals:
             self._linears.start()
+        if self.n_batches < ORDER_BATCHES and self._group is not None:
+            self._order.start([i.batch for i in (self._queue if self._ahead else self._queue[-1:])])
 
     def _stop(self) -> None:
         self._watch.stop()
         outermost.stop(self)
         self._linears.stop()
+        self._order.stop()
 
     # -- told while a batch is at work -----------------------------------------------------------------------
 
@@ -237,6 +255,7 @@ class PassReader:
             self._group = Group(None) if self._queue else None
             if self._group is None:
                 self._stop()
+            self._ready()
 
     def call_raised(self, module: nn.Module) -> None:
         group = self._group
@@ -296,6 +315,7 @@ class PassReader:
                 self._queue.remove(group.inputs)
             return
         if group.empty or (self._ahead and group.inputs is None):
+            self.n_unmatched += bool(group.items)
             return  # nothing was called: the host fetches ahead, or skips this batch
         inputs = group.inputs
         assert inputs is not None
@@ -325,6 +345,8 @@ class PassReader:
                     items[part] = of_part
             prediction = prediction_of(group.outer, {id(r) for r in self.naming.roots}, facts.n)
             self._note_identity(identity, prediction)
+            self.decisions.exchanged |= self._order.exchanged
+            self.decisions.inside = self._order.inside
             self.decisions.add(Waiting(identity, facts, items, prediction), self.sites)
 
     def _known_tokenizers(self) -> list[Any]:

@@ -37,21 +37,30 @@ def locate(dataset: Any, position: int) -> tuple[Any, int]:
 
 
 def stored(dataset: Any, position: int, names: tuple[str, ...]) -> Any:
-    """What a data set says at a position in an attribute or a table ``df`` under one of these names, or None."""
+    """What a data set says at a position in an attribute or a table ``df`` under one of these names, or None.
+
+    Only what has an entry for each item counts: a longer one is of the whole file, of which the items are a part.
+    """
     for name in names:
         values = getattr(dataset, name, None)
-        if (
-            values is not None
-            and not callable(values)
-            and hasattr(values, "__len__")
-            and position < len(values)
-        ):
+        if values is not None and not callable(values) and each_item(dataset, values, position):
             return at(values, position)
     frame = getattr(dataset, "df", None)
+    if frame is None or not each_item(dataset, frame, position):
+        return None
     for column in getattr(frame, "columns", ()):
         if str(column).lower() in names:
             return frame[column].iloc[position]  # type: ignore[index]
     return None
+
+
+def each_item(dataset: Any, values: Any, position: int) -> bool:
+    """Whether ``values`` has one entry for each item of the data set, as far as its length is known."""
+    try:
+        n, count = len(dataset), len(values)
+    except Exception:  # whatever a host's own __len__ raises
+        return hasattr(values, "__len__") and position < len(values)
+    return position < count == n
 
 
 def recorded(dataset: Any, position: int, names: tuple[str, ...]) -> Any:

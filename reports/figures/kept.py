@@ -78,15 +78,35 @@ class Kept:
         write_json(folder / FILE, {k: v for k, v in self.entries.items() if k in names})
 
 
-def digest_of(result: Any, samples: pd.DataFrame, job: Job) -> str:
-    """Digest of everything a figure depends on: numbers, maps, language, and the program that draws it."""
-    values = {k: v for k, v in plain(result).items() if k not in _ASIDE}
-    about = {k: plain(v) for k, v in job.about.items() if k != "maps"}
-    text = json.dumps([job.kind, job.lang, job.title, job.description, about, values], sort_keys=True)
-    digest = hashlib.sha256(text.encode())
-    if job.kind != "heatmap":
+@dataclass(frozen=True)
+class Data:
+    """Digests of what the figures of one report share, taken once.
+
+    Attributes:
+        result: Of the numbers.
+        samples: Of the rows of crystals.
+    """
+
+    result: bytes
+    samples: bytes
+
+    @classmethod
+    def of(cls, result: Any, samples: pd.DataFrame) -> Data:
+        """Digests of a comparison's result and of its crystals."""
+        values = {k: v for k, v in plain(result).items() if k not in _ASIDE}
+        numbers = hashlib.sha256(json.dumps(values, sort_keys=True).encode())
         hashed = pd.util.hash_pandas_object(samples, index=False).to_numpy()
-        digest.update("\0".join(map(str, samples.columns)).encode() + hashed.tobytes())
+        rows = hashlib.sha256("\0".join(map(str, samples.columns)).encode() + hashed.tobytes())
+        return cls(numbers.digest(), rows.digest())
+
+
+def digest_of(data: Data, job: Job) -> str:
+    """Digest of everything a figure depends on: numbers, maps, language, and the program that draws it."""
+    about = {k: plain(v) for k, v in job.about.items() if k != "maps"}
+    text = json.dumps([job.kind, job.lang, job.title, job.description, about], sort_keys=True)
+    digest = hashlib.sha256(text.encode() + data.result)
+    if job.kind != "heatmap":
+        digest.update(data.samples)
     for arm, one in job.about.get("maps", {}).items():
         weights = np.ascontiguousarray(one.weights)
         digest.update(f"{arm} {weights.shape} {weights.dtype} {one.tokens!r} {one.elements!r}".encode())

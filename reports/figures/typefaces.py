@@ -19,8 +19,15 @@ FAMILIES = (LATIN, CHINESE, "DejaVu Sans")
 NAMED_IN_SVG = ("Arial", "Helvetica", "Liberation Sans", *FAMILIES, "Noto Sans CJK SC", "sans-serif")
 
 
+#: The list of fonts that was looked through last: every text that is measured asks for the fonts.
+_looked_through: list[object] = []
+
+
 def register() -> None:
     """Make the shipped fonts known to matplotlib, whatever its list of fonts holds or how old it is."""
+    if any(fonts is font_manager.fontManager.ttflist for fonts in _looked_through):
+        return
+    _looked_through[:] = [font_manager.fontManager.ttflist]
     known = {(entry.name, str(entry.weight)) for entry in font_manager.fontManager.ttflist}
     for name, weight, file in (
         (LATIN, "400", "CrysmmSans-Regular.ttf"),

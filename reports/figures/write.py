@@ -12,7 +12,7 @@ from crysmm_attn_plugin.errors import UsageError
 from crysmm_attn_plugin.reports import language
 from crysmm_attn_plugin.reports.figures import captions
 from crysmm_attn_plugin.reports.figures.drawing import Job, Result, draw_all
-from crysmm_attn_plugin.reports.figures.kept import Kept, digest_of
+from crysmm_attn_plugin.reports.figures.kept import Data, Kept, digest_of
 from crysmm_attn_plugin.reports.figures.plans import Plan, plans
 from crysmm_attn_plugin.reports.figures.style import FigureRecord
 from crysmm_attn_plugin.store.files import write_atomic
@@ -56,13 +56,14 @@ def write_figures(
     kept = Kept.read(Path(earlier) / "figures") if earlier is not None else Kept({})
     known_results: dict[tuple[str, str], Result] = {}
     jobs = []
+    data = Data.of(result, samples)
     planned = list(plans(comparison))
     texts = {(plan.name, lang): _texts(plan, result, lang) for plan in planned for lang in langs}
     for plan in planned:
         for lang in dict.fromkeys(langs):
             caption, alt = texts[plan.name, lang]
             job = Job(plan.name, plan.kind, dict(plan.about), lang, tuple(formats), folder, caption, alt)
-            digest = digest_of(result, samples, job)
+            digest = digest_of(data, job)
             found = kept.take(job, digest)
             if found is None:
                 jobs.append((job, digest))

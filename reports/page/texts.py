@@ -54,6 +54,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "fact_claim": ("What may be claimed", "可作的论断"),
     "fact_headline": ("Attention entropy", "注意力熵"),
     "fact_alignment": ("Alignment (AUC)", "对齐度（AUC）"),
+    "fact_use": ("Is the attention used?", "注意力是否被使用"),
     "numbers": ("The numbers", "数值"),
     "before": ("Before using these numbers", "使用这些数值之前"),
     "none_reported": ("No alarm was raised and no warning given.", "没有警报，也没有警告。"),

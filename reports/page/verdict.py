@@ -1,4 +1,4 @@
-"""The verdict as the page states it: one headline, four facts, one row a metric, one note a warning."""
+"""The verdict as the page states it: one headline, its facts, one row a metric, one note a warning."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from crysmm_attn_plugin.records import Alarm
-from crysmm_attn_plugin.reports import aligned
 from crysmm_attn_plugin.reports.alarm_texts import alarm_text
 from crysmm_attn_plugin.reports.figures.arms import label
 from crysmm_attn_plugin.reports.headline import WORDS
@@ -18,8 +17,10 @@ from crysmm_attn_plugin.reports.numbers import (
     format_p,
     interval_decimals,
 )
+from crysmm_attn_plugin.reports.page.alignment import alignment_facts
 from crysmm_attn_plugin.reports.page.chart import Both, Chart, chart
 from crysmm_attn_plugin.reports.tables import OUTCOMES, headline
+from crysmm_attn_plugin.reports.wording import joined
 from crysmm_attn_plugin.stats.results import ComparisonResult, MetricResult, PairComparison
 from crysmm_attn_plugin.stats.verdict import guides_hypothesis
 
@@ -225,7 +226,7 @@ def _facts(
         value = fixed(p.mean_difference, decimals, sign=True)
         big = {lang: f"{value} {metric_unit('entropy', lang)}" for lang in known()}
         small = {
-            lang: _joined(
+            lang: joined(
                 lang,
                 f"{level}% {say('CI', '置信区间', lang)} {format_interval(p.ci_low, p.ci_high, lang=lang)}",
                 f"{say('adjusted', '校正后', lang)} {format_p(entropy.p_adjusted)}",
@@ -236,7 +237,7 @@ def _facts(
             for lang in known()
         }
         facts.append(("fact_headline", big, small))
-    facts += _alignment(result, pair)
+    facts += alignment_facts(result, pair)
     seeds = {a.name: a.n_seeds for a in result.arms}
     k, k_baseline = seeds.get(pair.arm, 1), seeds.get(pair.baseline, 1)
     counted = _COUNTED[0 if k == 1 else 1] if k == k_baseline else _COUNTED[2]
@@ -260,25 +261,6 @@ def _facts(
     return tuple((key, big, small) for key, big, small in facts)  # type: ignore[misc]
 
 
-def _alignment(result: ComparisonResult, pair: PairComparison) -> list[tuple[str, Both | str, Both]]:
-    """The pre-declared alignment metric, where it was captured: its difference, both means, what is claimed."""
-    m = aligned.primary_of(pair, result)
-    if m is None:
-        return []
-    p = m.paired
-    decimals = interval_decimals(p.ci_low, p.ci_high)
-    small = {
-        lang: _joined(
-            lang,
-            f"{100 * p.confidence:g}% {say('CI', '置信区间', lang)} {format_interval(p.ci_low, p.ci_high, lang=lang)}",
-            f"{fixed(p.mean_a, decimals)} {say('against', '对', lang)} {fixed(p.mean_b, decimals)}",
-            pick(aligned.READING[m.outcome], lang),
-        )
-        for lang in known()
-    }
-    return [("fact_alignment", fixed(p.mean_difference, decimals, sign=True), small)]
-
-
 def _error(result: ComparisonResult, pair: PairComparison) -> Both:
     e = pair.performance
     if e.mae_arm is None or e.mae_baseline is None:
@@ -298,7 +280,7 @@ def _error(result: ComparisonResult, pair: PairComparison) -> Both:
         ]
         if e.p_value is not None:
             parts.append(format_p(e.p_value))
-        out[lang] = _joined(lang, *parts)
+        out[lang] = joined(lang, *parts)
     return out
 
 
@@ -309,8 +291,3 @@ def _unit(unit: str) -> str:
 def _bracketed(low: float | None, high: float | None, lang: str) -> str:
     shown = format_interval(low, high, lang=lang)
     return shown if shown.startswith("[") else f"({shown})"
-
-
-def _joined(lang: str, *parts: str) -> str:
-    # a symbol, its relation and its value stay on one line
-    return marks(lang).semicolon.join(re.sub(r"p ([=<]) ", "p\u00a0\\1\u00a0", part) for part in parts)

@@ -23,8 +23,10 @@ import time
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
-from types import CodeType, FrameType, ModuleType
+from types import CodeType, ModuleType
 from typing import Any
+
+import coverage
 
 from tests.proofs.mutations import Mutation, mutated, mutations
 
@@ -35,9 +37,9 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
     "stats": tuple(
         f"tests/test_{t}.py"
         for t in ("stats_oracles", "stats_properties", "stats_faults", "pooling", "plan", "declare", "compare",
-                  "calibration")
+                  "calibration", "faithfulness")
     ),
-    "metrics": ("tests/test_metrics.py", "tests/test_rows.py"),
+    "metrics": tuple(f"tests/test_{t}.py" for t in ("metrics", "metrics_edges", "alignment", "rows")),
     "store": tuple(
         f"tests/test_{t}.py"
         for t in ("store", "store_damage", "store_layouts", "store_streaming", "declare", "compare", "windows_identity")
@@ -101,29 +103,26 @@ class Reached:
     """
 
     def __init__(self, paths: set[str]) -> None:
-        self.paths = paths
         self.lines: dict[str, set[tuple[str, int]]] = {}
         self.seconds: dict[str, float] = {}
-        self._now: set[tuple[str, int]] = set()
+        self._watch = coverage.Coverage(data_file=None, include=sorted(paths), config_file=False)
 
-    def _call(self, frame: FrameType, event: str, arg: Any) -> Any:
-        return self._line if frame.f_code.co_filename in self.paths else None
-
-    def _line(self, frame: FrameType, event: str, arg: Any) -> Any:
-        if event == "line":
-            self._now.add((frame.f_code.co_filename, frame.f_lineno))
-        return self._line
+    def pytest_sessionstart(self) -> None:
+        self._watch.start()
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        self._now = set()
-        sys.settrace(self._call)
+        self._watch.switch_context(nodeid)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0.0) + report.duration
 
-    def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        sys.settrace(None)
-        self.lines[nodeid] = self._now
+    def pytest_sessionfinish(self) -> None:
+        self._watch.stop()
+        data = self._watch.get_data()
+        for path in data.measured_files():
+            for line, tests in data.contexts_by_lineno(path).items():
+                for test in filter(None, tests):
+                    self.lines.setdefault(test, set()).add((path, line))
 
 
 def preload() -> None:

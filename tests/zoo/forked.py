@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import importlib
+import importlib.util
 import json
 import os
 import runpy
@@ -18,6 +19,12 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+#: What a captured run imports sooner or later, imported once for all forks.
+OURS = (
+    "crysmm_attn_plugin.cli", "crysmm_attn_plugin.commands.launch", "crysmm_attn_plugin.hooks.bootstrap.process",
+    "crysmm_attn_plugin.capture.session", "crysmm_attn_plugin.store.writer", "crysmm_attn_plugin.store.reader",
+    "crysmm_attn_plugin.text.classes", "scipy.stats", "pandas", "pyarrow.parquet",
+)  # fmt: skip
 PRELOADED = ("transformers.models.bert.modeling_bert", "transformers.tokenization_utils_base")
 
 
@@ -84,6 +91,10 @@ def main() -> None:
     if any(job["transformers"] for job in jobs):
         for name in PRELOADED:
             importlib.import_module(name)
+    if any(job["command"] for job in jobs):
+        for name in OURS:
+            if importlib.util.find_spec(name) is not None:
+                importlib.import_module(name)
     codes: dict[str, int] = {}
     running: dict[int, str] = {}
 

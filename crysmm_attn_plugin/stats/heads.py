@@ -21,8 +21,8 @@ def divergence(shares: np.ndarray) -> np.ndarray:
     heads = len(shares)
     if heads < 2:
         return np.full(shares.shape[1:-1], np.nan)
+    p = _normalised(shares)
     with np.errstate(all="ignore"):
-        p = shares / shares.sum(-1, keepdims=True)
         found = (_entropy(p.mean(0)) - _entropy(p).mean(0)) / np.log(heads)
     return np.asarray(np.where(np.isnan(found), np.nan, np.clip(found, 0, 1)))
 
@@ -54,6 +54,42 @@ def pairwise_distances(weights: np.ndarray) -> np.ndarray:
     return found
 
 
+def specialisation(shares: np.ndarray) -> np.ndarray:
+    """How far each head reads from what the other heads read together: Jensen-Shannon distance to their mean.
+
+    Args:
+        shares: (heads, ..., n), not negative; normalised here.
+
+    Returns:
+        (heads, ...), 0 where a head reads as the others do on average, 1 where it shares nothing with them; NaN for a single
+        head.
+    """
+    p = _normalised(shares)
+    if len(p) < 2:
+        return np.full(p.shape[:-1], np.nan)
+    others = (p.sum(0) - p) / (len(p) - 1)
+    return np.stack([np.sqrt(divergence(np.stack([mine, rest]))) for mine, rest in zip(p, others)])
+
+
+def redundancy(shares: np.ndarray) -> np.ndarray:
+    """How much of each head is had from another one: 1 - Jensen-Shannon distance to the nearest other head.
+
+    Args:
+        shares: (heads, ..., n), not negative; normalised here.
+
+    Returns:
+        (heads, ...), 1 where another head reads the same, 0 where none shares anything; NaN for a single head.
+    """
+    p = _normalised(shares)
+    if len(p) < 2:
+        return np.full(p.shape[:-1], np.nan)
+    apart = np.full((len(p), *p.shape[:-1]), np.inf)
+    for a in range(len(p)):
+        for b in range(a + 1, len(p)):
+            apart[a, b] = apart[b, a] = np.sqrt(divergence(p[[a, b]]))
+    return 1 - apart.min(1)
+
+
 def match_heads(first: np.ndarray, second: np.ndarray) -> tuple[tuple[tuple[int, int], ...], np.ndarray]:
     """The heads of two models laid on each other as sets: the assignment with the smallest sum of distances.
 
@@ -76,6 +112,12 @@ def match_heads(first: np.ndarray, second: np.ndarray) -> tuple[tuple[tuple[int,
         return (), distance
     rows, columns = linear_sum_assignment(distance)
     return tuple((int(a), int(b)) for a, b in zip(rows, columns)), distance
+
+
+def _normalised(shares: np.ndarray) -> np.ndarray:
+    p = np.asarray(shares, float)
+    with np.errstate(all="ignore"):
+        return np.asarray(p / p.sum(-1, keepdims=True))
 
 
 def _entropy(p: np.ndarray) -> np.ndarray:
