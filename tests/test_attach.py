@@ -164,6 +164,24 @@ def test_runs_of_several_checkpoints_share_a_run_id(tmp_path: Path) -> None:
     assert run.samples.groupby("checkpoint").size().tolist() == [6, 6]
 
 
+def test_passes_within_one_second_are_all_kept(tmp_path: Path) -> None:
+    """Each ``attach`` is a capture of its own; their passes do not write over one another in the run they share."""
+    loader = make_loader(4, 4)
+    for seed in range(6):
+        model = net()
+        nn.init.normal_(model.out.weight, seed)
+        with attn.attach(
+            model, loader=loader, out_dir=tmp_path, arm="full", run_id="one", checkpoint=f"epoch_{seed}.pt"
+        ):
+            test_loop(model, loader)
+    run = attn.open_run(tmp_path / "full")
+    assert len({w.window.window_id for w in run.windows}) == 6
+    assert {Path(f).name for c in run.checkpoints for f in c.files} == {
+        f"epoch_{seed}.pt" for seed in range(6)
+    }
+    assert run.samples.groupby("checkpoint").size().tolist() == [4] * 6
+
+
 def test_wrapped_models_name_their_modules_as_the_bare_ones_do(tmp_path: Path) -> None:
     loader = make_loader(6, 3)
     digests = []

@@ -357,3 +357,13 @@ def test_a_run_sealed_while_another_rank_writes_a_record_is_whole(
     monkeypatch.undo()
     seal(path)
     assert open_run(path).state == "complete"
+
+
+def test_a_pass_is_not_written_over_another_of_its_id(tmp_path: Path) -> None:
+    writer = RunWriter(tmp_path, "full", run_id="one")
+    window = Window("w", "d1", "test")
+    writer.write_window(WindowOutcome(window, "complete"), attention={}, samples={}, crystals={})
+    with pytest.raises(ValueError, match="holds a pass w already"):
+        writer.open_window(Window("w", "d2", "test"))
+    with pytest.raises(ValueError, match="holds a pass w already"):
+        RunWriter(tmp_path, "full", run_id="one").open_window(window)

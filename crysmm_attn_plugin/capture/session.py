@@ -6,7 +6,6 @@ import dataclasses
 import logging
 import os
 import sys
-import time
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
@@ -35,7 +34,7 @@ from crysmm_attn_plugin.hooks.reading.weights import digest_of
 from crysmm_attn_plugin.probing.in_host import HostProbe, options_of
 from crysmm_attn_plugin.records import Window, WindowKind, WindowOutcome, WindowState
 from crysmm_attn_plugin.settings import Settings
-from crysmm_attn_plugin.store.writer import RunWriter, seal
+from crysmm_attn_plugin.store.writer import RunWriter, new_window_id, seal
 
 log = logging.getLogger("crysmm_attn")
 
@@ -93,7 +92,6 @@ class Capture:
         self._epoch = 0
         self._trained = False
         self._trained_since_window = False
-        self._count = 0
         self.last_digest = ""
         self.on_raw: Callable[[Any, Any], None] | None = None
 
@@ -266,11 +264,9 @@ class Capture:
             else:
                 current.skip()
                 return
-        self._count += 1
-        window_id = (
-            f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}-{self._count:04d}-{current.split}"
+        window = Window(
+            new_window_id(current.split), digest, current.split, current.kind, current.epoch, training
         )
-        window = Window(window_id, digest, current.split, current.kind, current.epoch, training)
         current.open = OpenWindow(
             window, reader, self._run_writer(), self.settings, self.manager, self.on_raw
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import logging
 import os
@@ -27,7 +28,7 @@ from crysmm_attn_plugin.store.seal import described, seal
 from crysmm_attn_plugin.store.whole import Flaw
 from crysmm_attn_plugin.urls import refuse_url
 
-__all__ = ["RunWriter", "WindowWriter", "crystal_columns", "new_run_id", "seal"]
+__all__ = ["RunWriter", "WindowWriter", "crystal_columns", "new_run_id", "new_window_id", "seal"]
 
 log = logging.getLogger("crysmm_attn")
 
@@ -35,6 +36,16 @@ log = logging.getLogger("crysmm_attn")
 def new_run_id() -> str:
     """A run id that sorts by time and does not collide: ``20261123T201500-1a2b3c``."""
     return time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + "-" + uuid.uuid4().hex[:6]
+
+
+#: Passes begun by this process, whichever capture they belong to.
+_PASSES = itertools.count(1)
+
+
+def new_window_id(split: str) -> str:
+    """A window id that sorts by time and that no other pass has, of this process, of another or on another machine."""
+    now = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+    return f"{now}-{os.getpid()}-{next(_PASSES):04d}-{uuid.uuid4().hex[:6]}-{split}"
 
 
 class RunWriter:
@@ -103,7 +114,14 @@ class RunWriter:
             window: The pass; ``window_id`` is unique in the run.
             memory_mb: Ceiling for rows and maps held back, with what writing them takes, MB.
             group: Crystals in a group of files; a crash costs at most the group being gathered.
+
+        Raises:
+            ValueError: When the run holds a pass of that id already: its rows would be written over.
         """
+        if (self.path / self._outcome_path(window)).exists() or window.window_id in self._rows:
+            raise ValueError(
+                f"{self.path} holds a pass {window.window_id} already; a window_id is of one pass"
+            )
         return WindowWriter(self, window, memory_mb=memory_mb, group=group)
 
     def write_window(
