@@ -18,6 +18,7 @@ from crysmm_attn_plugin.descriptors import Language
 from crysmm_attn_plugin.language_forms import LatexForm, Marks, NumberForms
 from crysmm_attn_plugin.reports import language
 from crysmm_attn_plugin.reports.references import REFERENCES, short_in
+from crysmm_attn_plugin.reports.request import known_formats
 from crysmm_attn_plugin.stats.results import ComparisonResult
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -98,8 +99,10 @@ def third(templates: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def report(third: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every part whose words are read below; pictures are drawn for the page alone."""
     comparison = two_arms(tmp_path_factory.mktemp("runs"), crystals(24))
-    return comparison.write(tmp_path_factory.mktemp("out") / "report", lang=(third,))
+    parts = [name for name in known_formats() if name not in ("figures", "csv", "samples", "chemiscope")]
+    return comparison.write(tmp_path_factory.mktemp("out") / "report", lang=(third,), formats=parts)
 
 
 #: What is nobody's language: names of arms, crystals, columns, files, methods, programs.
