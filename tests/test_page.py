@@ -186,7 +186,9 @@ def test_when_the_budget_is_short_fewer_crystals_keep_their_maps_and_the_page_sa
     assert sum(document.payload["crystals"]["map"]) == len(kept)
 
 
-def test_a_thousand_crystals_with_eight_heads_stay_below_thirty_megabytes_with_every_map(tmp_path: Path) -> None:
+def test_a_thousand_crystals_with_eight_heads_stay_below_thirty_megabytes_with_every_map(
+    tmp_path: Path,
+) -> None:
     """A tenth of them, each with weights of its own: what they take is taken ten times."""
     words = " ".join(f"word{i}" for i in range(58))
     many = [
