@@ -169,8 +169,11 @@ def compare_words(trained: Trained, save_dir: Path, **changes: object) -> list[s
 SEVERAL = """
 import contextlib, io, json, os, sys
 from crysmm_attn_plugin.cli import main
-results = []
-for words in json.loads(sys.argv[1]):
+from crysmm_attn_plugin.reports.comparison import Comparison
+results, whole = [], Comparison.write
+for number, words in enumerate(json.loads(sys.argv[1])):
+    short = {"formats": ["json"]} if number in json.loads(sys.argv[2]) else {}
+    Comparison.write = lambda self, out, **options: whole(self, out, **{**options, **short})
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
@@ -182,8 +185,13 @@ print(json.dumps(results))
 """
 
 
-def several(folder: Path, commands: Sequence[Sequence[str]]) -> list[list[Any]]:
+def several(folder: Path, commands: Sequence[Sequence[str]], undrawn: Sequence[int] = ()) -> list[list[Any]]:
     """Run command lines of ``crysmm-attn`` one after the other, in ``folder``.
+
+    Args:
+        folder: Where.
+        commands: The words of each.
+        undrawn: Positions of those whose report nobody looks at: its numbers alone are written.
 
     Returns:
         Exit code, stdout and stderr of each.
@@ -191,7 +199,7 @@ def several(folder: Path, commands: Sequence[Sequence[str]]) -> list[list[Any]]:
     env = {k: v for k, v in os.environ.items() if not k.startswith("CRYSMM_ATTN_")}
     env |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg"}
     done = subprocess.run(
-        [sys.executable, "-c", SEVERAL, json.dumps([list(map(str, c)) for c in commands])],
+        [sys.executable, "-c", SEVERAL, json.dumps([list(map(str, c)) for c in commands]), json.dumps(list(undrawn))],
         cwd=folder, env=env, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

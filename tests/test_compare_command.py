@@ -48,7 +48,8 @@ def run_of(save_dir: Path, arm: str) -> Run:
 
 
 def said_by(folder: Path, commands: list[list[str]]) -> list[Said]:
-    return [Said(*result) for result in several(folder, commands)]
+    """What command lines said whose reports are not looked at."""
+    return [Said(*result) for result in several(folder, commands, range(len(commands)))]
 
 
 def result_of(save_dir: Path) -> dict:
@@ -73,7 +74,8 @@ def compared(host: Trained, shared: Path) -> dict[str, tuple[Said, Path]]:
     }
 
     def compare(folder: Path) -> list[list]:
-        return several(host.host, [compare_words(host, folder / name, **v) for name, v in lines.items()])
+        commands = [compare_words(host, folder / name, **v) for name, v in lines.items()]
+        return several(host.host, commands, undrawn=[2])
 
     folder, results = once(shared, "compared", compare)
     said = [Said(*result) for result in results]
@@ -110,7 +112,7 @@ def test_numbers_equal_those_captured_during_training(
 
 
 def test_both_command_lines_name_checkpoints_and_write_the_report(compared: dict) -> None:
-    for said, save_dir in compared.values():
+    for said, save_dir in (compared["root"], compared["own_folder"]):
         assert said.out.splitlines()[-1] == f"report: {save_dir / 'report.html'}"
         assert "middle fusion of" not in said.out
         (pair,) = result_of(save_dir)["pairs"]
@@ -141,16 +143,19 @@ def test_the_untrained_direction_and_the_single_key_are_told(compared: dict) -> 
         assert {a["code"] for a in result_of(save_dir)["alarms"]} >= {"untrained_direction", "single_key"}
 
 
-#: The four formulas once more, on the head-averaged weights of whole padded batches, with the model asked for them.
+#: The four formulas once more, on the head-averaged weights of whole padded batches, with the model asked for them; one
+#: process for every checkpoint, batch size and number of crystals.
 BY_HAND = """
 import contextlib, io, json, random, sys
 import numpy as np, torch
 sys.path.insert(0, ".")
-folder, which, batch_size, wanted = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+folder, asked = sys.argv[1], json.loads(sys.argv[2])
 with contextlib.redirect_stdout(io.StringIO()):
     import train_with_cross_modal_attention as script
     from models.alignn import ALIGNN
-    rows = script.load_dataset(*script.get_dataset_paths(folder, "jarvis", "mbj_bandgap"), "jarvis", "mbj_bandgap")
+
+
+def by_hand(rows, which, batch_size, wanted):
     loaders = script.get_train_val_loaders(
         dataset_array=rows, train_ratio=0.6, val_ratio=0.1, test_ratio=0.3, batch_size=batch_size
     )
@@ -177,21 +182,35 @@ with contextlib.redirect_stdout(io.StringIO()):
             kept["effective_tokens"].append((p > 0.1).sum())
             n, ordered = len(p), np.sort(p)
             kept["gini"].append(2 * (np.arange(1, n + 1) * ordered).sum() / (n * ordered.sum()) - (n + 1) / n)
-print(json.dumps([{k: float(np.mean(v)) for k, v in kept.items()}, padded / rows_seen]))
+    return [{k: float(np.mean(v)) for k, v in kept.items()}, padded / rows_seen]
+
+
+with contextlib.redirect_stdout(io.StringIO()):
+    rows = script.load_dataset(*script.get_dataset_paths(folder, "jarvis", "mbj_bandgap"), "jarvis", "mbj_bandgap")
+    found = [by_hand(rows, *one) for one in asked]
+print(json.dumps(found))
 """
 
 
-@pytest.mark.parametrize(
-    ("line", "batch_size", "wanted"), [("root", 64, 0), ("own_folder", 16, 16), ("small_batches", 4, 0)]
-)
+#: Batch size and number of crystals (0: all) of the command lines.
+LINES = {"root": (64, 0), "own_folder": (16, 16), "small_batches": (4, 0)}
+
+
+@pytest.fixture(scope="module")
+def by_hand(host: Trained) -> dict[tuple[str, str], list]:
+    asked = [(line, arm) for line in LINES for arm in ARMS]
+    words = [[str(host.checkpoint(arm)), *LINES[line]] for line, arm in asked]
+    return dict(zip(asked, json.loads(host_python(host, BY_HAND, host.data, json.dumps(words)))))
+
+
+@pytest.mark.parametrize("line", LINES)
 def test_legacy_numbers_are_the_four_formulas_over_padded_batches(
-    host: Trained, compared: dict, line: str, batch_size: int, wanted: int
+    compared: dict, by_hand: dict, line: str
 ) -> None:
     (legacy,) = result_of(compared[line][1])["legacy"]
-    assert legacy["batch_size"] == batch_size
+    assert legacy["batch_size"] == LINES[line][0]
     for arm, key in zip(ARMS, ("arm_values", "baseline_values")):
-        told = host_python(host, BY_HAND, host.data, host.checkpoint(arm), batch_size, wanted)
-        expected, padding = json.loads(told)
+        expected, padding = by_hand[line, arm]
         for metric in LEGACY:
             assert legacy[key][metric] == pytest.approx(expected[metric], rel=2e-5), metric
         if arm == "full":

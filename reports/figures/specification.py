@@ -121,23 +121,25 @@ def draw(result: ComparisonResult, pair: PairComparison, lang: str = "en") -> Fi
 
 def _curve(axes: Axes, rows: Sequence[Specification]) -> None:
     marks.zero_line(axes)
-    for x, s in enumerate(rows):
-        colour = BLUE if s.ci_high < 0 else VERMILLION if s.ci_low > 0 else GREY
-        axes.plot(
-            [x, x], [s.ci_low, s.ci_high], color=colour, linewidth=0.6, alpha=0.55, solid_capstyle="butt"
-        )
-        axes.plot([x], [s.mean_difference], "o", markersize=1.5, color=colour, markeredgewidth=0)
-        if (s.direction, s.scope, s.aggregation, s.subset) == REPORTED:
-            axes.plot(
-                [x],
-                [s.mean_difference],
-                "o",
-                markersize=4.5,
-                markerfacecolor="none",
-                markeredgecolor=BLACK,
-                markeredgewidth=0.8,
-                zorder=6,
-            )
+    places = np.arange(len(rows))
+    colours = np.array([BLUE if s.ci_high < 0 else VERMILLION if s.ci_low > 0 else GREY for s in rows])
+    means = np.array([s.mean_difference for s in rows], float)
+    low, high = (np.array([getattr(s, end) for s in rows], float) for end in ("ci_low", "ci_high"))
+    axes.vlines(places, low, high, colors=colours.tolist(), linewidth=0.6, alpha=0.55, capstyle="butt")
+    for colour in dict.fromkeys(colours.tolist()):
+        at = colours == colour
+        axes.plot(places[at], means[at], "o", markersize=1.5, color=colour, markeredgewidth=0)
+    told = np.array([(s.direction, s.scope, s.aggregation, s.subset) == REPORTED for s in rows], bool)
+    axes.plot(
+        places[told],
+        means[told],
+        "o",
+        markersize=4.5,
+        markerfacecolor="none",
+        markeredgecolor=BLACK,
+        markeredgewidth=0.8,
+        zorder=6,
+    )
     axes.set_xlim(-1, len(rows))
     axes.set_xticks([])
     axes.spines["bottom"].set_visible(False)

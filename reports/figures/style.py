@@ -16,13 +16,14 @@ from xml.sax.saxutils import escape
 
 import matplotlib
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
 from crysmm_attn_plugin.reports.figures import typefaces
+from crysmm_attn_plugin.reports.figures.ruler import Canvas
+from crysmm_attn_plugin.reports.figures.together import files_of
 from crysmm_attn_plugin.reports.language import figure_stem
-from crysmm_attn_plugin.store.files import write_atomic
+from crysmm_attn_plugin.store.files import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -141,7 +142,7 @@ def context() -> Iterator[None]:
 def new_figure(width_mm: float, height_mm: float) -> Figure:
     """An empty figure of a size in millimetres; no pyplot, nothing registered anywhere."""
     figure = Figure(figsize=(width_mm / 25.4, height_mm / 25.4), dpi=DPI)
-    FigureCanvasAgg(figure)
+    Canvas(figure)
     return figure
 
 
@@ -189,16 +190,15 @@ def one_line(text: str, most: int = 0) -> str:
     return kept if not most or len(kept) <= most else kept[: max(most - 1, 1)].rstrip() + "…"
 
 
-def finish_svg(path: Path, description: str) -> None:
+def finished_svg(text: str, description: str) -> str:
     """Name the journals' fonts before ours, and describe the picture to those who do not see it."""
-    text = path.read_text(encoding="utf-8")
     drawn = ", ".join(f"'{f}'" for f in typefaces.families())
     named = ", ".join(f"'{f}'" if " " in f else f for f in typefaces.NAMED_IN_SVG)
     text = text.replace(drawn, named)
     if description:
         text = text.replace("</title>", f"</title>\n <desc>{escape(description)}</desc>", 1)
         text = text.replace("<svg ", '<svg role="img" ', 1)
-    path.write_text(text, encoding="utf-8")
+    return text
 
 
 def save(
@@ -221,18 +221,7 @@ def save(
         lang: Language of its labels.
         title, description: Carried inside the files, for readers that speak them.
     """
-    written = []
-    for suffix in formats:
-        metadata: dict[str, Any] = {"Title": title or name}
-        undated = {"pdf": "CreationDate", "svg": "Date"}
-        if suffix in undated:
-            metadata[undated[suffix]] = None
-        path = folder / f"{figure_stem(name, lang)}.{suffix}"
-
-        def draw(target: Path, suffix: str = suffix, metadata: dict[str, Any] = metadata) -> None:
-            figure.savefig(target, format=suffix, dpi=DPI, metadata=metadata)
-            if suffix == "svg":
-                finish_svg(target, description)
-
-        written.append(write_atomic(path, draw))
-    return written
+    drawn = files_of(figure, formats, title or name)
+    if "svg" in drawn:
+        drawn["svg"] = finished_svg(drawn["svg"].decode(), description).encode()
+    return [write_bytes(folder / f"{figure_stem(name, lang)}.{suffix}", drawn[suffix]) for suffix in formats]
