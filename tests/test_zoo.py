@@ -89,3 +89,11 @@ def test_the_judge_sees_one_thing_that_is_not_so(
     assert pair.plain.truth is not None
     change(pair.plain.truth)
     assert judge(pair).status == status
+
+
+def test_what_a_module_makes_once_is_made_by_one_process(
+    request: pytest.FixtureRequest, pairs: object
+) -> None:
+    """Versions of pytest and pytest-xdist that do not go together run every host in each process, in silence."""
+    if getattr(request.config.option, "loadgroup", False):
+        assert request.node.nodeid.endswith("@test_zoo")

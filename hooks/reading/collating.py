@@ -219,10 +219,13 @@ def order_of_rows(columns: Sequence[Column], batch: Any) -> Order | None:
         no field is found again.
     """
     told: list[Order] = []
+    found = [leaf for _, leaf in leaves(batch)]
+    # one row alone may be anything, but in a batch that holds nothing of as many rows as there were items
+    fewest = 2 if any(len(leaf) == len(columns[0]) for leaf in found if _has_rows(leaf)) else 1
     for of_rows in (_values, _padded):
-        for _, leaf in leaves(batch):
+        for leaf in found:
             rows = of_rows(leaf) or []
-            for column in columns if len(rows) > 1 else ():
+            for column in columns if len(rows) >= fewest else ():
                 order = _match(column, rows, cut=of_rows is _padded)
                 if order == tuple(range(len(column))):
                     return order
@@ -231,6 +234,10 @@ def order_of_rows(columns: Sequence[Column], batch: Any) -> Order | None:
         if told:
             return told[0] if len(set(told)) == 1 else ()
     return None
+
+
+def _has_rows(leaf: Any) -> bool:
+    return isinstance(leaf, (list, tuple)) or getattr(leaf, "ndim", 0) > 0
 
 
 def _values(leaf: Any) -> Column | None:
