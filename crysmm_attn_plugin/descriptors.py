@@ -295,6 +295,7 @@ class HostSeams:
         model_modules: Modules that only a process of this host imports.
         switch: Configuration key of the ablation, and ``arms`` the arm's name by its value.
         property_of: Configuration -> the property trained on.
+        dataset_of: Configuration -> the name of the data set, empty where nothing says it; its key ``dataset`` when None.
     """
 
     training_modules: tuple[str, ...] = ()
@@ -308,6 +309,7 @@ class HostSeams:
     switch: str = ""
     arms: Mapping[Any, str] = field(default_factory=dict)
     property_of: Callable[[Mapping[str, Any]], str] | None = None
+    dataset_of: Callable[[Mapping[str, Any]], str] | None = None
 
 
 class CommandParsers(Protocol):

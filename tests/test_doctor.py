@@ -53,7 +53,9 @@ train_dl, dl = make_loader(8, 4), make_loader(12, 4)
 
 
 def test_doctor_goes_past_training_to_the_test_pass(tmp_path: Path) -> None:
-    write_host(tmp_path, TRAINING + "epoch()\ntest_loop(net, dl)\nprint('host is done')\n")
+    write_host(
+        tmp_path, TRAINING + "epoch()\ntest_loop(net, dl)\nopen('a.csv', 'w')\nprint('host is done')\n"
+    )
     told = doctor(tmp_path)
     assert told.returncode == 0, told.stdout + told.stderr
     first, second = (line for line in told.stdout.splitlines() if line.startswith("loop: "))
@@ -61,6 +63,19 @@ def test_doctor_goes_past_training_to_the_test_pass(tmp_path: Path) -> None:
     assert second.startswith("loop: 2. DataLoader over Crystals, 12 items, bound to ")
     assert second.endswith(": not named; captured, because it does not train")
     assert "host is done" not in told.stdout + told.stderr
+
+
+def test_doctor_lists_loops_that_nobody_named_and_leaves_before_the_host_writes(tmp_path: Path) -> None:
+    loops = "test_loop(net, train_dl)\ntest_loop(net, dl)\nopen('predictions.csv', 'w').write('0')\nprint('host is done')\n"
+    write_host(tmp_path, TRAINING.replace("train_dl", "first") + loops.replace("train_dl", "first"))
+    (tmp_path / "predictions.csv").write_text("of a real training")
+    told = doctor(tmp_path, flags=("--time-limit", "60"))
+    assert told.returncode == 0, told.stdout + told.stderr
+    first, second = (line for line in told.stdout.splitlines() if line.startswith("loop: "))
+    assert first.endswith(": not named; captured as loop_1, because it does not train")
+    assert second.endswith(": not named; captured as loop_2, because it does not train")
+    assert "note: nobody named 2 loops that do not train" in told.stdout
+    assert (tmp_path / "predictions.csv").read_text() == "of a real training"
 
 
 def test_doctor_does_not_wait_for_the_end_of_training(tmp_path: Path) -> None:

@@ -205,6 +205,7 @@ def test_by_default_only_the_weights_that_last_are_kept_and_the_arm_names_itself
     assert run.arm == "full"
     assert run.info["host"] == "crysmmnet"
     assert run.info["property"] == PROPERTY
+    assert run.info["dataset"] == "jarvis"  # the placeholder in the configuration names none
     assert sorted(r for c in run.checkpoints for r in c.role.split("+")) == ["best_test", "best_val", "last"]
     assert {o.window.kind for o in run.windows} == {"final"}
     assert len(run.windows) == distinct_weights(again / "captured" / PROPERTY) < EPOCHS

@@ -46,6 +46,10 @@ _CAPTURE: Mapping[Severity, Mapping[str, str]] = {
         "predictions_unknown": "the model's prediction could not be told for {n} crystals; errors need it.",
         "split_by_elimination": "nobody named this loop: it is taken for the test pass because nothing was trained in it and "
         "no loop was named; name it with --loader.",
+        "split_by_training": "nobody named this loop: it is taken for the test pass because it ran only after the training, and "
+        "the other loop without training, {other}, while it lasted; name it with --loader.",
+        "loops_unnamed": "{n} loops without training were read that nobody named, {loops}: which of them is the test pass is "
+        "not known, so each is kept as a split of its own; compare one with --split {last}, or name it with --loader.",
         "plugin_failed": "the plugin {plugin} failed in {hook} ({count} times): {error}. What it adds is missing or "
         "incomplete.",
     },

@@ -25,6 +25,8 @@ ALARMS: dict[str, str] = {
     "elements_unknown": "有 {n} 个晶体的元素未知，依赖元素的数值因而缺失。",
     "predictions_unknown": "有 {n} 个晶体的模型预测未知，与误差有关的数值因而缺失。",
     "split_by_elimination": "无人指明该循环；因其中没有训练且没有其他已指明的循环，按测试处理。",
+    "split_by_training": "无人指明该循环；因其只在训练结束后运行，而另一个不训练的循环 {other} 在训练期间运行，按测试处理。",
+    "loops_unnamed": "有 {n} 个不训练的循环无人指明（{loops}），无法判断哪个是测试，故各自单独保存；可用 --split {last} 指定其一。",
     "plugin_failed": "插件 {plugin} 在 {hook} 中出错（{count} 次）：{error}。其内容缺失或不完整。",
     "single_key": "模块 {module} 只有一个键，其权重恒为 1，未纳入分析。",
     "text_truncated": "部分描述文本超过分词器的最大长度而被截断，截断之后的内容未被读取。",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ import torch
 from crysmm_attn_plugin.capture.maps import MapKeeper
 from crysmm_attn_plugin.capture.row_buffer import RowBuffer
 from crysmm_attn_plugin.capture.rows import Block
+from crysmm_attn_plugin.hooks.reading.identity import order_label
 from crysmm_attn_plugin.records import BatchIdentity, TokenLabels, Window
 from crysmm_attn_plugin.store.schema import SAMPLES
 from crysmm_attn_plugin.store.writer import crystal_columns
@@ -74,6 +75,7 @@ class Accumulator:
         self._padding: list[torch.Tensor] = []
         self._worst_padding = 0.0
         self._variation: dict[tuple[str, str], tuple[float, int]] = {}
+        self._content = 0
 
     def add(
         self,
@@ -121,7 +123,9 @@ class Accumulator:
             return
         assert self._window is not None
         self._settle()
-        group = RowGroup(self._rows.columns(), self.samples(self._window), self.crystals())
+        samples = self.samples(self._window)
+        self._content += content_of(samples)
+        group = RowGroup(self._rows.columns(), samples, self.crystals())
         self._remember_variation()
         self._rows = RowBuffer()
         self._identities, self._predictions = [], []
@@ -137,6 +141,11 @@ class Accumulator:
             ids += block.ids
             first += len(block.ids)
         return _with_ids(rows.columns(), ids)
+
+    @property
+    def content(self) -> int | None:
+        """Alike for passes of one process over the same crystals, in whatever order; None where nothing tells crystals apart."""
+        return self._content or None
 
     # -- what alarms ask ---------------------------------------------------------------------------------
 
@@ -219,6 +228,18 @@ def _with_ids(columns: dict[str, Any], ids: Sequence[str]) -> dict[str, Any]:
     if "crystal" in columns:
         columns["crystal"] = pa.array(ids, pa.string()).take(pa.array(columns["crystal"]))
     return columns
+
+
+def content_of(samples: Mapping[str, Sequence[Any]]) -> int:
+    """Sum of the samples' fingerprints; a sample that only its place names counts nothing."""
+    names = ("id", "formula", "n_atoms", "tokens_hash", "target")
+    told = 0
+    for label, *facts in zip(*(samples[name] for name in names)):
+        if not order_label(label):
+            told += hash((label, *facts))
+        elif any(facts[i] is not None and facts[i] != "" for i in (2, 3)):
+            told += hash(tuple(facts))
+    return told
 
 
 def token_hashes(identity: BatchIdentity) -> list[str]:

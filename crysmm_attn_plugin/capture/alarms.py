@@ -27,7 +27,6 @@ def window_alarms(
     window: Window,
     without_mask: Iterable[str],
     untrained: Sequence[tuple[str, str]],
-    by_elimination: bool = False,
     unaligned: Sequence[float] = (),
 ) -> tuple[Alarm, ...]:
     """Alarms of one window.
@@ -39,7 +38,6 @@ def window_alarms(
         without_mask: Modules whose keys were padded and that masked nothing.
         untrained: (module, direction) pairs no gradient ever reached.
         unaligned: Of each crystal whose tokens are not those of its text, the share that is.
-        by_elimination: Nobody named this loop: it ran without gradients and no other was named.
     """
     alarms = [
         raised("untrained_direction", module=module, direction=direction) for module, direction in untrained
@@ -68,8 +66,6 @@ def window_alarms(
     alarms += _identity(reader)
     if window.training_mode:
         alarms.append(raised("training_mode"))
-    if by_elimination:
-        alarms.append(raised("split_by_elimination"))
     return tuple(alarms)
 
 

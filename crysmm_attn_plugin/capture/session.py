@@ -21,6 +21,7 @@ from crysmm_attn_plugin.capture.checkpoints import KnownCheckpoints
 from crysmm_attn_plugin.capture.passes import Pass
 from crysmm_attn_plugin.capture.provenance import run_info
 from crysmm_attn_plugin.capture.ranks import shared_run_id
+from crysmm_attn_plugin.capture.unnamed import UnnamedLoops, whole_data
 from crysmm_attn_plugin.capture.window import OpenWindow
 from crysmm_attn_plugin.errors import CaptureError, IdentityError
 from crysmm_attn_plugin.hooks import busy
@@ -57,6 +58,7 @@ class Capture:
         split_of: Says which split a loader is, or None; loaders named by ``watch_loader`` come first.
         discover: Also read loops that nobody named, when they run without gradients and none was named before.
         told_later: Somebody else says at the end that nothing was found to capture; failures are told at once.
+        place_of: Place of a loader among all, from 1, by which unnamed loops are called; by their own order when None.
     """
 
     settings: Settings
@@ -67,6 +69,7 @@ class Capture:
     split_of: Callable[[Any], str | None] | None = None
     discover: bool = False
     told_later: bool = False
+    place_of: Callable[[Any], int] | None = None
 
     def __post_init__(self) -> None:
         self.run_id = self.run_id or os.environ.get(RUN_ID_VARIABLE) or shared_run_id()
@@ -82,7 +85,8 @@ class Capture:
         self._training_loader: Callable[[], Any] = weakly(None)
         self._untrained: set[tuple[str, str]] = set()
         self._named = False
-        self._unnamed: dict[str, Callable[[], Any]] = {}
+        self._unnamed = UnnamedLoops(self.place_of)
+        self._trained_on: list[Callable[[], Any]] = []
         self.unread = ""
         self._probed: dict[str, Any] = {}
         self._undo: list[Callable[[], None]] = []
@@ -166,14 +170,15 @@ class Capture:
         split = (
             known[1] if known and known[0]() is loader else (self.split_of(loader) if self.split_of else None)
         )
-        provisional = (
-            split is None and self.discover and not self._named and self._training_loader() is not loader
-        )
+        provisional = split is None and self.discover and not self._named and not self._trains(loader)
         if split is not None:
             if split == "test" and not self._named:
                 self._named = True
                 self._guard(self._discard_unnamed)
-            self._training_loader = weakly(loader if split == "train" else None)
+            if split == "train":
+                self._trained_with(loader)
+            else:
+                self._training_loader = weakly(None)
         if not provisional and (split is None or split not in self.settings.splits):
             if split is None and torch.is_grad_enabled():
                 self._training_loader = weakly(loader)
@@ -183,9 +188,8 @@ class Capture:
             self._epoch += 1
             self._trained_since_window = False
         kind: WindowKind = "final" if self._trained else "attached"
-        current = Pass(
-            weakly(loader), split or "test", kind, self._epoch if self._trained else None, provisional
-        )
+        split = split or self._unnamed.split_for(loader)
+        current = Pass(weakly(loader), split, kind, self._epoch if self._trained else None, provisional)
         current.reader = PassReader(
             loader,
             lambda inputs: facts_of(inputs, self.manager, current),
@@ -234,7 +238,21 @@ class Capture:
         current = self._pass
         if current is not None and current.provisional and not current.skipped:
             current.skip()
-            self._training_loader = weakly(current.loader)
+            self._unnamed.drop(current.loader)
+            self._trained_with(current.loader)
+
+    def _trains(self, loader: Any) -> bool:
+        """Whether this loader, or another over the same data, is being trained with."""
+        data = whole_data(loader)
+        return self._training_loader() is loader or (
+            data is not None and any(x() is data for x in self._trained_on)
+        )
+
+    def _trained_with(self, loader: Any) -> None:
+        self._training_loader = weakly(loader)
+        data = whole_data(loader)
+        if data is not None and not self._trains(loader):
+            self._trained_on.append(weakly(data))
 
     def _discard_unnamed(self) -> None:
         """A test loop has been named: loops taken for one because none was are not kept."""
@@ -254,9 +272,8 @@ class Capture:
             window = outcome.window
             if (window.checkpoint, window.split) != (digest, current.split) or outcome.state != "complete":
                 continue
-            of = self._unnamed.get(window.window_id)
-            if current.provisional and of is not None and of() is not current.loader:
-                continue  # another loop that nobody named: nothing says which of them is the test pass
+            if current.provisional and not self._unnamed.same(window.window_id, current.loader):
+                continue
             if (window.training_mode and not training) or (
                 window.kind == "epoch" and current.kind != "epoch"
             ):
@@ -267,6 +284,8 @@ class Capture:
         window = Window(
             new_window_id(current.split), digest, current.split, current.kind, current.epoch, training
         )
+        if current.provisional:
+            self._unnamed.began(window.window_id, current.loader)
         current.open = OpenWindow(
             window, reader, self._run_writer(), self.settings, self.manager, self.on_raw
         )
@@ -303,17 +322,30 @@ class Capture:
         opened = current.open
         self._untrained |= set(self._gradients.untrained(directions_of(reader)))
         opened.untrained = tuple(sorted(self._untrained))
-        opened.by_elimination = current.provisional
-        if current.provisional:
-            self._unnamed[opened.window.window_id] = weakly(current.loader)
 
         def write() -> WindowOutcome:
             return self._write(opened, opened.outcome(state, reason, reader.n_yielded))
 
         outcome = self._guard(write)
+        if outcome is not None and current.provisional:
+            self._guard(lambda: self._unnamed_closed(outcome, opened.gathered.content))
         if outcome is not None:
             self.manager.hooks.window_closed(window=opened.window, outcome=outcome)
         return outcome
+
+    def _unnamed_closed(self, outcome: WindowOutcome, content: int | None) -> None:
+        """A loop that nobody named is over: it may be one that was seen before, and others may be called otherwise now."""
+        if outcome.state == "complete":
+            self._unnamed.closed(outcome.window.window_id, content, outcome.n_crystals)
+            if any(
+                o.window.checkpoint == outcome.window.checkpoint and o.state == "complete"
+                for o in self.outcomes
+                if o.window.window_id in self._unnamed.twins(outcome.window.window_id)
+            ):
+                self._discard(outcome)
+        for before, after in list(self._unnamed.settled(self.outcomes)):
+            self.outcomes[self.outcomes.index(before)] = after
+            self._run_writer().write_outcome(after)
 
     def _last(self, current: Pass) -> None:
         """The pass is over: what waited for a decision is decided on what there is."""
@@ -352,6 +384,7 @@ class Capture:
         if self._trained_since_window:
             return
         self._trained_since_window = True
+        self._unnamed.trained()
         self._guard(self._settle_epoch_windows)
 
     def probe_gradients(self, forward: Callable[[], Any]) -> None:
@@ -407,6 +440,8 @@ class Capture:
         self._guard(self._write_checkpoints)
         if self._writer is None:
             return None
+        if self._unnamed.told() and not self._named:
+            log.warning(self._unnamed.told())
         self._guard(self._write_plugins)
         if seal_run:
             self._guard(lambda: seal(self._run_writer().path, state=state, reason=reason))

@@ -71,7 +71,6 @@ class OpenWindow:
         self._started = time.perf_counter()
         self.modules: dict[str, None] = {}
         self.untrained: tuple[tuple[str, str], ...] = ()
-        self.by_elimination = False
         self.unaligned: list[float] = []
 
     def add(self, read: ReadBatch) -> None:
@@ -188,7 +187,6 @@ class OpenWindow:
                 self.window,
                 self._without_mask,
                 self.untrained,
-                self.by_elimination,
                 self.unaligned,
             ),
         )

@@ -214,7 +214,15 @@ def _test(
         try:
             for arm, file in files.items():
                 run_dir, tallies[arm], reason = _one_pass(
-                    tests[arm], arm, file.resolve(), positions, batch_size, out_dir, host, args.property
+                    tests[arm],
+                    arm,
+                    file.resolve(),
+                    positions,
+                    batch_size,
+                    out_dir,
+                    host,
+                    args.property,
+                    args.dataset,
                 )
                 if run_dir is None or reason:
                     raise NothingCapturedError(f"{file}: nothing captured: {reason or 'no pass was seen'}.")
@@ -242,6 +250,7 @@ def _one_pass(
     out_dir: Path,
     host: str,
     property_name: str,
+    dataset_name: str,
 ) -> tuple[Path | None, LegacyTally, str]:
     import shutil
 
@@ -259,6 +268,7 @@ def _one_pass(
     tally = LegacyTally()
     info = {
         "host": host, "host_config": test.config, "host_seed": test.config.get("random_seed"), "property": property_name,
+        "dataset": dataset_name,
         "host_split": {k: v for k, v in test.split.items() if k != "ids"},
     }  # fmt: skip
 

@@ -47,6 +47,11 @@ def run(args: argparse.Namespace) -> int:
         return 3
     for line in (*_host(found), *(f"loop: {line}" for line in found["loops"])):
         print(line)
+    if found.get("undecided"):
+        print(
+            f"note: nobody named {found['undecided']} loops that do not train, so which of them is the test pass is not known "
+            "unless training tells them apart; name it with --loader NAME or --loader N"
+        )
     if found.get("model"):
         print(f"model: {found['model']}")
     for line in found.get("maps", ()):
@@ -61,7 +66,8 @@ def run(args: argparse.Namespace) -> int:
     for problem in problems:
         print(f"problem: {problem}.")
     words = "--arm NAME" + (f" --loader {args.loader}" if args.loader is not None else "")
-    print(f"nothing was run to its end; capture with: crysmm-attn run {words} -- {shlex.join(command)}")
+    ran = "the host ran to its end" if found.get("ended") else "nothing was run to its end"
+    print(f"{ran}; capture with: crysmm-attn run {words} -- {shlex.join(command)}")
     return 3 if problems or not found.get("ids") else 0
 
 

@@ -123,7 +123,7 @@ def compare(
         schema_version=RESULT_SCHEMA_VERSION,
         created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         property=_host_word(first, "property", "target"),
-        dataset=_host_word(first, "dataset", "dataset"),
+        dataset=str(first.info["dataset"]) if "dataset" in first.info else _host_word(first, "", "dataset"),
         unit=_host_word(first, "unit", ""),
         split=split,
         checkpoint_rule=checkpoint,

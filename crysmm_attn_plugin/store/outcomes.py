@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,10 @@ def checkpoints(files: Files) -> list[Checkpoint]:
     return found
 
 
+#: Splits of loops that nobody named.
+_UNNAMED = re.compile(r"loop_\d+")
+
+
 def choose(
     path: Path, windows: Sequence[WindowOutcome], seen: Sequence[Checkpoint], which: str, split: str
 ) -> Checkpoint:
@@ -97,6 +102,13 @@ def choose(
     candidates = [known.get(d, Checkpoint(d)) for d in sorted(digests)]
     if not candidates:
         splits = sorted({o.window.split for o in windows}) or ["none"]
+        loops = {o.window.split: o.n_crystals for o in windows if _UNNAMED.fullmatch(o.window.split)}
+        if loops:
+            seen_loops = ", ".join(f"{name} ({n} crystals)" for name, n in sorted(loops.items()))
+            raise UsageError(
+                f"run {path} holds no pass that is known to be of the split {split!r}: nobody named its loops, {seen_loops}; "
+                f"say which one with --split {max(loops)}, or capture again with --loader."
+            )
         raise NothingCapturedError(
             f"run {path} holds no complete pass over split {split!r}; captured: {', '.join(splits)}."
         )

@@ -126,6 +126,10 @@ class Rows:
                 self._marked.add(shard.key)
                 frame["id"] = Names().take(frame["id"])
             frame.insert(0, "checkpoint", shard.checkpoint)
+            if shard.split is not None:
+                frame["split"] = (
+                    shard.split
+                )  # what a loop was of may have become clear after its rows were written
             frame["rank"] = shard.rank
             frame["_shard"] = number
             frames.append(frame)

@@ -146,13 +146,21 @@ class KnownHosts:
 
     def property_of(self, config: Mapping[str, Any]) -> str:
         """The property a host trains on."""
+        return self._word("property_of", config) or ""
+
+    def dataset_of(self, config: Mapping[str, Any]) -> str:
+        """The name of a host's data set."""
+        found = self._word("dataset_of", config)
+        return str(config.get("dataset") or "") if found is None else found
+
+    def _word(self, name: str, config: Mapping[str, Any]) -> str | None:
+        """What the host's adapter reads from its configuration; of the adapters in turn where none was entered."""
         for adapter in self.adapters():
-            seams = seams_of(adapter)
-            if seams is not None and seams.property_of is not None:
-                found = _manager().on_account(adapter.name, "property_of", partial(seams.property_of, config))
-                if found:
-                    return str(found)
-        return ""
+            read = getattr(seams_of(adapter), name, None)
+            found = None if read is None else _manager().on_account(adapter.name, name, partial(read, config))
+            if found or (found is not None and adapter is self.entered):
+                return str(found)
+        return None
 
     def name(self) -> str:
         """Which host this is: the adapter whose seam was met, else one whose modules were imported, else the script."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crysmm_attn_plugin.capture.passes import Pass
 from crysmm_attn_plugin.errors import AttnError
+from crysmm_attn_plugin.hooks import busy
 from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
 from crysmm_attn_plugin.hooks.reading.explain import left_out, why_nothing
 from crysmm_attn_plugin.hooks.reading.facts import facts_of
@@ -27,10 +30,10 @@ BATCHES = 2
 
 
 class Probes:
-    """The loops of one process, each read in its first batches; the process is left at the first test pass.
+    """The loops of one process, each read in its first batches; the process is left at the first loop named as a test pass.
 
-    Where training comes first, what was seen in it is kept, and the process is left some seconds later if no test pass
-    has come by then.
+    Where others come first, what was seen in them is kept, and the process is left some seconds later, or before it writes
+    anything, if no such loop has come by then.
 
     Args:
         process: The host's process.
@@ -59,9 +62,10 @@ class Probes:
         probe = self._of(loader)
         if probe is not None:
             probe.over(last=last)
-            if probe.reads and probe.is_test:
+            if probe.reads and probe.named:
                 self.leave()
             elif probe.reads and self._timer is None:
+                leave_before_writing(self.leave)
                 seconds = float(os.environ.get(PREFIX + "GRACE") or 30)
                 self._timer = threading.Timer(seconds, self.leave)
                 self._timer.daemon = True
@@ -77,25 +81,61 @@ class Probes:
 
     def leave(self) -> None:
         """Nothing of the host's is run to its end, its own exit handlers included."""
-        self.write()
+        with busy.working():
+            self.write(ended=False)
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
 
-    def write(self) -> None:
-        """Leave what was found where the launcher looks for it."""
+    def write(self, *, ended: bool) -> None:
+        """Leave what was found where the launcher looks for it; ``ended``: the host came to its own end."""
         folder = os.environ.get(PREFIX + "STATUS")
         if not folder:
             return
         best = max(self.loops, key=lambda p: (p.reads, p.is_test, bool(p.found)), default=None)
+        unnamed = [p for p in self.loops if p.reads and p.is_test and not p.named]
+        several = len(unnamed) > 1 and not any(p.named for p in self.loops)
         values = {
             **(best.found if best and best.found else {}),
-            "loops": [p.described for p in self.loops],
+            "loops": [p.described(several) for p in self.loops],
+            "ended": ended,
+            "undecided": len(unnamed) if several else 0,
             "host": self.process.host.told(),
             "plugins": get_plugin_manager().answers(),
         }
         path = Path(folder) / f"probe-{os.getpid()}.json"
         path.write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")
+
+
+#: What an interpreter tells of before it is done, and what changes something outside the process.
+_CHANGES = (
+    "os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.truncate", "shutil.rmtree", "subprocess.Popen", "os.system",
+    "socket.connect", "sqlite3.connect",
+)  # fmt: skip
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+
+def leave_before_writing(leave: Callable[[], None]) -> None:
+    """From now on ``leave()`` before this process changes a file or reaches out; what its loaders' workers need aside."""
+    pid = os.getpid()
+    spared = (
+        *(os.path.join(tempfile.gettempdir(), n) for n in ("pymp-", "torch")),
+        os.path.dirname(os.devnull) + os.sep,
+    )
+
+    def told(event: str, values: tuple[Any, ...]) -> None:
+        changes = event in _CHANGES or (
+            event == "open" and len(values) == 3 and int(values[2] or 0) & _WRITING
+        )
+        if not changes or os.getpid() != pid or busy.ours():
+            return
+        where = values[0] if values and isinstance(values[0], (str, bytes)) else ""
+        path = os.path.abspath(os.fsdecode(where)) if where else ""
+        if "__pycache__" not in path and not (path and path.startswith(spared)):
+            with busy.working():
+                leave()
+
+    sys.addaudithook(told)
 
 
 class Probe:
@@ -137,15 +177,15 @@ class Probe:
         """Named as one, or unnamed and without a backward pass."""
         return self.named or (self.split is None and not self.trains)
 
-    @property
-    def described(self) -> str:
-        """The loop, and what becomes of it."""
+    def described(self, several: bool) -> str:
+        """The loop, and what becomes of it; ``several`` that nobody named are kept apart."""
         if not self.is_test:
             fate = "not captured" if self.split is not None else "it trains, so it is not captured"
         elif not self.reads:
             fate = "nothing to capture" if self.found else "no model was called on its batches"
         else:
-            fate = "captured" if self.named else "captured, because it does not train"
+            name = f" as loop_{self.words.partition('.')[0]}" if several else ""
+            fate = "captured" if self.named else f"captured{name}, because it does not train"
         return f"{self.words}; {fate}"
 
     def yielded(self, batch: Any, positions: tuple[int, ...] | None) -> None:

@@ -304,10 +304,11 @@ class HostProcess:
                 "switch": self.host.switch(config),
                 "host_seed": config.get("random_seed"),
                 "property": self.host.property_of(config),
-                "dataset": str(config.get("dataset") or ""),
+                "dataset": self.host.dataset_of(config),
             },
             split_of=self.split_of,
             discover=True,
+            place_of=self.loops.place,
             told_later=bool(os.environ.get(PREFIX + "STATUS")),
         )
         return self.capture
@@ -335,7 +336,7 @@ class HostProcess:
         if self._finder is not None:
             self._finder.remove()
         if self.probing is not None:
-            self.probing.write()
+            self.probing.write(ended=True)
         capture = self.capture
         alone = self.mode == "flag"
         run_dir = capture.finish(seal_run=alone) if capture is not None else None

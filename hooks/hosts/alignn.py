@@ -8,12 +8,18 @@ from typing import Any
 
 from crysmm_attn_plugin.descriptors import HostSeams
 from crysmm_attn_plugin.errors import UsageError
-from crysmm_attn_plugin.hooks.hosts.base import HostRequest, HostTest
+from crysmm_attn_plugin.hooks.hosts.base import USERS_OWN, HostRequest, HostTest
 
 
 def property_of(config: Mapping[str, Any]) -> str:
     """The property trained on: the target's name."""
     return str(config.get("target") or "")
+
+
+def dataset_of(config: Mapping[str, Any]) -> str:
+    """The data set's name; the user's own has none."""
+    name = str(config.get("dataset") or "")
+    return "" if name == USERS_OWN else name
 
 
 class AlignnAdapter:
@@ -32,6 +38,7 @@ class AlignnAdapter:
         switch="use_middle_fusion",
         arms={True: "full", False: "no_middle"},
         property_of=property_of,
+        dataset_of=dataset_of,
     )
 
     def matches(self, host_dir: Path) -> bool:

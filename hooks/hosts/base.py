@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import nn
 
+#: What ALIGNN's configuration calls every data set that is the user's own: no name.
+USERS_OWN = "user_data"
+
 
 @dataclass(frozen=True)
 class HostRequest:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from crysmm_attn_plugin.descriptors import HostSeams
 from crysmm_attn_plugin.errors import UsageError
-from crysmm_attn_plugin.hooks.hosts.base import HostRequest, HostTest, as_config
+from crysmm_attn_plugin.hooks.hosts.base import USERS_OWN, HostRequest, HostTest, as_config
 
 if TYPE_CHECKING:
     from torch import nn
@@ -42,6 +42,14 @@ def property_of(config: Mapping[str, Any]) -> str:
     return name.split("_", 1)[1] if target == "target" and "_" in name else target
 
 
+def dataset_of(config: Mapping[str, Any]) -> str:
+    """The data set: its own name, or the head of the file name where the configuration says only that it is the user's."""
+    name, target, file = (str(config.get(k) or "") for k in ("dataset", "target", "filename"))
+    if name != USERS_OWN:
+        return name
+    return file.split("_", 1)[0] if target == "target" and "_" in file else ""
+
+
 class CrysMMNetAdapter:
     """Rebuilds a training's own test set and model through the host's functions."""
 
@@ -58,6 +66,7 @@ class CrysMMNetAdapter:
         switch="use_middle_fusion",
         arms={True: "full", False: "no_middle"},
         property_of=property_of,
+        dataset_of=dataset_of,
     )
 
     def __init__(self) -> None:

@@ -36,7 +36,8 @@ def facts_of(inputs: BatchInputs, manager: PluginManager, window: Any) -> tuple[
         atoms = Atoms(counts or atoms.counts, found.elements, atoms.widths)
         tokens = _token_side(inputs, identity.tokens)
     else:
-        identity, atoms = identify(inputs)
+        split = getattr(window, "split", "test")
+        identity, atoms = identify(inputs, "" if split == "test" else split)
         labels = _labels(inputs, len(identity))
         tokens = _token_side(inputs, labels)
         identity = BatchIdentity(

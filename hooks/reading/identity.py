@@ -6,6 +6,7 @@ sources say differently is refused, with both values.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,6 +35,9 @@ from crysmm_attn_plugin.hooks.reading.records import (
     stored,
 )
 from crysmm_attn_plugin.records import BatchIdentity, Structure
+
+#: Places in the data set or in the stream, as names of crystals; of another split than the test, with its name before.
+_BY_PLACE = re.compile(r"(?:loop_\d+|val|train)?([#~])\d+")
 
 
 @dataclass
@@ -84,8 +88,18 @@ def size_of(inputs: BatchInputs) -> int | None:
     return lengths.pop() if len(lengths) == 1 else None
 
 
-def identify(inputs: BatchInputs) -> tuple[BatchIdentity, Atoms]:
+def order_label(label: str) -> str:
+    """``#`` or ``~`` where a crystal is named by its place alone, else nothing."""
+    found = _BY_PLACE.fullmatch(label)
+    return found[1] if found else ""
+
+
+def identify(inputs: BatchInputs, series: str = "") -> tuple[BatchIdentity, Atoms]:
     """Identity of a batch, tokens aside.
+
+    Args:
+        inputs: The batch.
+        series: Stands before places that are all there is to name crystals by, so that splits keep theirs apart.
 
     Raises:
         IdentityError: When data set and batch disagree on an id's atoms, target or text, or the batch's size is unknown.
@@ -97,7 +111,7 @@ def identify(inputs: BatchInputs) -> tuple[BatchIdentity, Atoms]:
             "lengths; put the ids into the batch, or implement the hook attn_identify_batch."
         )
     places = None if inputs.positions is None else [locate(inputs.dataset, p) for p in inputs.positions]
-    ids = _ids(inputs, places, n)
+    ids = _ids(inputs, places, n, series)
     structures = tuple(_structure(*p) for p in places) if places is not None else None
     known: Elements | None = None
     if places is not None and structures is not None:
@@ -122,7 +136,7 @@ def identify(inputs: BatchInputs) -> tuple[BatchIdentity, Atoms]:
     return identity, atoms
 
 
-def _ids(inputs: BatchInputs, places: list[tuple[Any, int]] | None, n: int) -> tuple[str, ...]:
+def _ids(inputs: BatchInputs, places: list[tuple[Any, int]] | None, n: int, series: str) -> tuple[str, ...]:
     """From the data set, else a field of the batch, else positions (``#17``), else the order of the stream (``~17``)."""
     if places is not None:
         found = [_id_at(dataset, position) for dataset, position in places]
@@ -132,8 +146,8 @@ def _ids(inputs: BatchInputs, places: list[tuple[Any, int]] | None, n: int) -> t
     if in_batch is not None:
         return in_batch
     if inputs.positions is not None:
-        return tuple(f"#{p}" for p in inputs.positions)
-    return tuple(f"~{inputs.seen_before + i}" for i in range(n))
+        return tuple(f"{series}#{p}" for p in inputs.positions)
+    return tuple(f"{series}~{inputs.seen_before + i}" for i in range(n))
 
 
 def _named(value: str | int) -> str:

@@ -18,7 +18,7 @@ from crysmm_attn_plugin.hooks import busy
 from crysmm_attn_plugin.hooks.reading import calls as outermost
 from crysmm_attn_plugin.hooks.reading.deciding import Decisions, ReadBatch, Waiting
 from crysmm_attn_plugin.hooks.reading.frames import mark_of
-from crysmm_attn_plugin.hooks.reading.identity import BatchInputs
+from crysmm_attn_plugin.hooks.reading.identity import BatchInputs, order_label
 from crysmm_attn_plugin.hooks.reading.naming import Naming
 from crysmm_attn_plugin.hooks.reading.order import OrderWatch
 from crysmm_attn_plugin.hooks.reading.outputs import (
@@ -370,8 +370,8 @@ class PassReader:
         group.calls.clear()
 
     def _note_identity(self, identity: BatchIdentity, prediction: torch.Tensor | None) -> None:
-        if identity.ids and all(i[:1] in "#~" for i in identity.ids):
-            self.ids_from = identity.ids[0][0]
+        if identity.ids and all(order_label(i) for i in identity.ids):
+            self.ids_from = order_label(identity.ids[0])
         self.elements_unknown += sum(e is None for e in identity.elements)
         self.n_without_prediction += 0 if prediction is not None else len(identity)
 
