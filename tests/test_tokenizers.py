@@ -9,7 +9,7 @@ import pytest
 import tokenizers
 import torch
 import transformers
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader, Dataset
 
@@ -322,6 +322,103 @@ _VALUES = st.recursive(
 
 @settings(max_examples=80, deadline=None)
 @given(_VALUES, st.integers(1, 4))
+@example([138], 1)  # a piece whose two letters stand 40 characters apart
 def test_no_batch_is_taken_for_texts_that_it_does_not_spell(batch, n):
     texts = [f"{t} ({i})" for i, t in enumerate([*TEXTS, TEXTS[0]][:n])]
     assert find_tokens(batch, n, texts, tokenizers=[TOKENIZER]) is None
+
+
+# -- sentencepiece and tiktoken, called without another library ------------------------------------------------
+
+
+def piece_processor(folder: Path, **options):
+    """A small model trained on the demo's descriptions."""
+    sentencepiece = pytest.importorskip("sentencepiece")
+    from crysmm_attn_plugin.demo.crystals import load_demo_crystals
+
+    texts = folder / "texts.txt"
+    texts.write_text("\n".join(c.text for c in load_demo_crystals().crystals), encoding="utf-8")
+    sentencepiece.SentencePieceTrainer.train(
+        input=str(texts), model_prefix=str(folder / "m"), vocab_size=400, minloglevel=2, **options
+    )
+    return sentencepiece.SentencePieceProcessor(model_file=str(folder / "m.model"))
+
+
+def bytes_encoding():
+    """An encoding of single bytes and some pairs, with an end mark."""
+    tiktoken = pytest.importorskip("tiktoken")
+    ranks = {bytes([b]): b for b in range(256)}
+    for pair in (b" t", b"he", b"is", b" a", b"to", b"in", b" th", b" the"):
+        ranks[pair] = len(ranks)
+    pattern = r"\p{L}+| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+"
+    return tiktoken.Encoding(
+        "small", pat_str=pattern, mergeable_ranks=ranks, special_tokens={"<|end|>": len(ranks)}
+    )
+
+
+def spelled(labels) -> list[str]:
+    from crysmm_attn_plugin.text.pieces import pieces_of
+
+    return [pieces_of(x.tokens, x.special).stream.strip() for x in labels]
+
+
+@pytest.mark.parametrize("how", ["encode", "Encode", "EncodeAsIds", "encode_as_ids", "list"])
+def test_sentencepiece_called_directly_is_seen(tmp_path, watch, how):
+    tok = piece_processor(tmp_path)
+    watch.start()  # the library was imported after it began
+    tok.encode("another text", out_type=str)
+    rows = tok.encode(TEXTS) if how == "list" else [getattr(tok, how)(t) for t in TEXTS]
+    (found,) = {find_tokens({"input_ids": pad(rows)}, 3, TEXTS, calls=watch.calls)}
+    assert [x.tokens for x in found] == [tuple(tok.id_to_piece(t) for t in r) for r in rows]
+    assert [x.text for x in found] == TEXTS
+    assert not any(x.truncated for x in found)
+
+
+@pytest.mark.parametrize("options", [{}, {"pad_id": 3}, {"model_type": "bpe", "byte_fallback": True}])
+@pytest.mark.parametrize("marks", [False, True])
+def test_sentencepiece_in_a_worker_is_found_by_what_it_spells(tmp_path, options, marks):
+    tok = piece_processor(tmp_path, **options)
+    rows = [[tok.bos_id(), *tok.encode(t), tok.eos_id()] if marks else tok.encode(t) for t in TEXTS]
+    fill = tok.pad_id() if tok.pad_id() >= 0 else 0
+    collate = functools.partial(lambda t, texts: t.encode(texts), tok)
+    assert known_tokenizers(collate) == [tok]
+    found = find_tokens({"ids": pad(rows, fill)}, 3, TEXTS, tokenizers=[tok])
+    assert [len(x.tokens) for x in found] == [len(r) for r in rows]
+    assert [any(x.special) for x in found] == [marks] * 3
+    assert find_tokens({"ids": pad(rows[::-1], fill)}, 3, TEXTS, tokenizers=[tok]) is None
+
+
+@pytest.mark.parametrize("how", ["encode", "encode_ordinary", "encode_batch", "encode_ordinary_batch"])
+def test_tiktoken_called_directly_is_seen(watch, how):
+    tok = bytes_encoding()
+    watch.start()
+    rows = getattr(tok, how)(TEXTS) if "batch" in how else [getattr(tok, how)(t) for t in TEXTS]
+    found = find_tokens({"x": pad(rows)}, 3, TEXTS, calls=watch.calls)
+    assert [len(x.tokens) for x in found] == [len(r) for r in rows]
+    assert spelled(found) == TEXTS
+    assert known_tokenizers(tok.encode) == [tok]
+
+
+@pytest.mark.parametrize("mask", [False, True])
+def test_tiktoken_with_the_hosts_own_end_mark_that_pads_too(watch, mask):
+    tok = bytes_encoding()
+    end = tok._special_tokens["<|end|>"]
+    watch.start()
+    rows = [[*tok.encode(t), end] for t in TEXTS]
+    batch = {"x": pad(rows, end)} | ({"m": pad([[1] * len(r) for r in rows])} if mask else {})
+    found = find_tokens(
+        batch, 3, TEXTS, calls=watch.calls, tokenizers=watch.known(), lengths={max(map(len, rows))}
+    )
+    assert [len(x.tokens) for x in found] == [len(r) for r in rows]
+    assert [sum(x.special) for x in found] == [1, 1, 1]
+    assert spelled(found) == TEXTS
+
+
+def test_the_classes_are_put_back(tmp_path):
+    tok, encoding = piece_processor(tmp_path), bytes_encoding()
+    before = [dict(vars(type(t))) for t in (tok, encoding)]
+    one = TokenizerWatch()
+    one.start()
+    assert type(tok).encode is not before[0]["encode"]
+    one.stop()
+    assert [dict(vars(type(t))) for t in (tok, encoding)] == before

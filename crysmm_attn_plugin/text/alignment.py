@@ -26,6 +26,8 @@ TRUSTED_SHARE = 0.9
 SAME_TEXT = 0.8
 _AHEAD_TOKENS, _AHEAD_TEXT = 48, 160
 _REWRITTEN = 24
+#: A token's characters stand together in the text: over no more than twice their number and this.
+_SCATTERED = 4
 _HOLE = "\0"
 
 
@@ -194,7 +196,8 @@ class _Matcher:
         for index, (low, high) in enumerate(self.ranges):
             span = bridged.get(index, NOWHERE)
             here = [j for j in self.at[low:high] if j >= 0]
-            if here and 2 * len(here) >= high - low:
+            together = here and here[-1] - here[0] < 2 * (high - low) + _SCATTERED
+            if together and 2 * len(here) >= high - low:
                 span = (self.b_index[here[0]], self.b_index[here[-1]] + 1)
             if span != NOWHERE:
                 span = (max(span[0], floor), max(span[1], floor)) if span[0] < floor else span

@@ -132,9 +132,12 @@ def _decoded(parts: Sequence[bytes]) -> tuple[str, tuple[Span, ...]]:
 
 @lru_cache(maxsize=1)
 def _byte_table() -> dict[str, int]:
-    """Byte-level stand-ins: printable Latin-1 stands for itself, the rest follows from U+0100 (or is itself)."""
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    rest = [b for b in range(256) if b not in set(printable)]
-    table = {chr(b): b for b in range(256)}
-    table.update({chr(256 + n): b for n, b in enumerate(rest)})
-    return table
+    """Byte-level stand-ins of every byte, and those that stand for themselves."""
+    return {chr(b): b for b in range(256)} | {c: b for b, c in enumerate(byte_alphabet())}
+
+
+def byte_alphabet() -> tuple[str, ...]:
+    """The character that stands for each byte: printable Latin-1 for itself, the rest from U+0100 on."""
+    printable = {*range(33, 127), *range(161, 173), *range(174, 256)}
+    rest = iter(range(256, 512))
+    return tuple(chr(b) if b in printable else chr(next(rest)) for b in range(256))

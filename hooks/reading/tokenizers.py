@@ -1,7 +1,7 @@
 """The host's tokenizers: their calls, wherever they are made, and those that merely lie about.
 
-``transformers``' tokenizer classes and ``tokenizers.Tokenizer`` are watched at class level while a pass is captured, and put
-back as they were; neither library is imported for it. Tokenizers are remembered by weak reference, calls for one batch.
+The tokenizer classes of ``transformers``, ``tokenizers``, ``sentencepiece`` and ``tiktoken`` are watched at class level while a pass is captured, and put
+back as they were; no library is imported for it. Tokenizers are remembered by weak reference, calls for one batch.
 """
 
 from __future__ import annotations
@@ -17,11 +17,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-log = logging.getLogger("crysmm_attn")
+from crysmm_attn_plugin.hooks.reading.tokenizer_kinds import ENCODE, TOUCH, classes, is_tokenizer
 
-#: Calls that return token ids, and those that only show that a tokenizer is used.
-_ENCODE = ("__call__", "encode", "encode_plus", "batch_encode_plus", "encode_batch", "encode_batch_fast")
-_TOUCH = ("tokenize", "pad", "convert_tokens_to_ids")
+log = logging.getLogger("crysmm_attn")
 
 #: How far ``known_tokenizers`` looks.
 _MOST_OBJECTS, _MOST_ITEMS, _DEEPEST = 2000, 64, 5
@@ -80,8 +78,8 @@ class TokenizerWatch:
             return
         self._modules = len(sys.modules)
         done = {(cls, name) for cls, name, _, _ in self._patched}
-        for cls in _classes():
-            for name in (*_ENCODE, *_TOUCH):
+        for cls in classes():
+            for name in (*ENCODE, *TOUCH):
                 original = vars(cls).get(name)
                 if (
                     isinstance(original, (types.FunctionType, types.MethodDescriptorType))
@@ -90,7 +88,7 @@ class TokenizerWatch:
                     self._patch(cls, name, original)
 
     def _patch(self, cls: type, name: str, original: Any) -> None:
-        records = name in _ENCODE
+        records = name in ENCODE
 
         @functools.wraps(original)
         def watched(tokenizer: Any, *args: Any, **kwargs: Any) -> Any:
@@ -145,31 +143,6 @@ class TokenizerWatch:
         self.calls.clear()
 
 
-def _classes() -> Iterator[type]:
-    """Tokenizer classes of libraries that the host has imported."""
-    base = getattr(sys.modules.get("transformers.tokenization_utils_base"), "PreTrainedTokenizerBase", None)
-    if isinstance(base, type):
-        waiting, seen = [base], {base}
-        while waiting:
-            cls = waiting.pop()
-            yield cls
-            subclasses: list[type] = type.__subclasses__(cls)
-            for sub in subclasses:
-                if sub not in seen:
-                    seen.add(sub)
-                    waiting.append(sub)
-    core = getattr(sys.modules.get("tokenizers"), "Tokenizer", None)
-    if isinstance(core, type):
-        yield core
-
-
-def is_tokenizer(value: Any) -> bool:
-    """Whether ``value`` is a tokenizer of a library that the host has imported."""
-    base = getattr(sys.modules.get("transformers.tokenization_utils_base"), "PreTrainedTokenizerBase", None)
-    core = getattr(sys.modules.get("tokenizers"), "Tokenizer", None)
-    return any(isinstance(kind, type) and isinstance(value, kind) for kind in (base, core))
-
-
 # -- what a call was -----------------------------------------------------------------------------------------
 
 
@@ -186,8 +159,8 @@ def _call(
     if pairs and len(pairs) == len(texts):
         texts = tuple(f"{a} {b}" for a, b in zip(texts, pairs))
     ids, mask, overflowing = _ids_of(result, isinstance(first, str) or (split and isinstance(first[0], str)))
-    if ids is None or len(ids) != len(texts):
-        return None
+    if ids is None or len(ids) != len(texts) or any(len(row) and isinstance(row[0], str) for row in ids):
+        return None  # asked for strings instead of ids
     return TokenizerCall(texts, ids, mask, overflowing, tokenizer)
 
 
@@ -293,7 +266,7 @@ def _parts(value: Any) -> list[Any]:
 _FUNCTIONS = (types.FunctionType, staticmethod, classmethod, property)
 #: Libraries in whose classes no tokenizer of the host's is named.
 _LIBRARIES = frozenset(
-    "builtins torch numpy pandas transformers tokenizers dgl torch_geometric typing abc functools".split()
+    "builtins torch numpy pandas transformers tokenizers sentencepiece tiktoken dgl torch_geometric typing abc functools".split()
 )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from crysmm_attn_plugin.hooks.reading.token_tables import Table, row_of, tables_in
 from crysmm_attn_plugin.hooks.reading.tokenizer_facts import (
     frame_of,
+    pad_id,
     special_ids_of,
     tokens_of,
     vocabulary_size,
@@ -165,6 +166,7 @@ def _consumed(one: Encoded, table: Table) -> Encoded | None:
     """``one`` as it stands in a table of the batch, or None when it does not."""
     rows: list[tuple[int, ...]] = []
     cut: list[bool] = []
+    after: set[int | None] = set()
     for own, given in zip(one.rows, table.rows):
         if len(own) > len(given):
             if own[: len(given)] != given:
@@ -179,6 +181,13 @@ def _consumed(one: Encoded, table: Table) -> Encoded | None:
                 return None
         rows.append(own)
         cut.append(False)
+        after.add(rest[0] if rest and given[: len(own)] == own else None)
+    if len(after) == 1 and not any(cut):
+        (mark,) = after
+        if mark in special_ids_of(one.tokenizer) and mark != pad_id(one.tokenizer):
+            rows = [
+                (*row, mark) for row in rows if mark is not None
+            ]  # the host's own end, and perhaps its padding
     if not any(rows) or all(len(r) < 2 for r in rows):
         return None
     return Encoded(
@@ -193,6 +202,8 @@ def _spells(one: Encoded, texts: Sequence[str]) -> bool:
     for row, text, laid in _laid(one, texts):
         if laid.aligned < TRUSTED_SHARE or laid.agreeing < TRUSTED_SHARE:
             return False
+        if text.strip() and not any(o[0] >= 0 for o in laid.offsets):
+            return False  # marks alone spell nothing: a mask can look like a row of them
         if (
             not (one.overflowing and any(one.overflowing))
             and _rest(laid, text) > len(text) // 2
@@ -256,7 +267,30 @@ def _stripped(table: Table, tables: Sequence[Table], tokenizer: Any) -> tuple[tu
                 and not any(dropped <= {row[0]} or dropped <= {row[-1]} for row in kept)
             ):
                 return tuple(kept)
+    if pad_id(tokenizer) is None:
+        return _without_hosts_padding(table, tokenizer)
     return tuple(tuple(without_padding(row, tokenizer)) for row in table.rows)
+
+
+def _without_hosts_padding(table: Table, tokenizer: Any) -> tuple[tuple[int, ...], ...]:
+    """Rows of a tokenizer that has no padding: the host fills them up with zero, or with the mark that ends them."""
+    if len({len(r) for r in table.rows}) > 1:
+        return table.rows
+    marks = special_ids_of(tokenizer)
+    ends = {r[-1] for r in table.rows}
+    if len(ends) == 1 and ends <= marks:
+        (mark,) = ends
+        return tuple((*_shortened(r, mark), mark) for r in table.rows)  # no text ends twice
+    fills = [t for t in ends if t == 0 or t in marks]
+    found = [tuple(_shortened(r, t) for r in table.rows) for t in fills]
+    alike = [rows for rows in found if len({r[-1:] for r in rows}) == 1]
+    chosen = found if len(found) == 1 else alike
+    return chosen[0] if len(chosen) == 1 else table.rows
+
+
+def _shortened(row: tuple[int, ...], fill: int) -> tuple[int, ...]:
+    """``row`` up to its last entry that is not ``fill``."""
+    return row[: next((i + 1 for i in range(len(row) - 1, -1, -1) if row[i] != fill), 0)]
 
 
 def _framed(one: Encoded, frame: tuple[tuple[int, ...], tuple[int, ...]]) -> bool:
