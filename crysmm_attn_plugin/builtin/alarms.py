@@ -30,6 +30,8 @@ _CAPTURE: Mapping[Severity, Mapping[str, str]] = {
         "attention_missing": "attention was not formed in {missing} of {batches} batches: some calls were not seen.",
         "compiled_region": "part of the model is compiled by torch.compile: attention formed there cannot be told apart and "
         "is missing.",
+        "recorded_graph": "part of the model is recorded as a CUDA graph: attention formed there cannot be seen and is "
+        "missing.",
         "hooks_did_not_fire": "some calls of the model's modules were not recorded.",
         "undirected": "{module} reads {queries} over {keys}: its maps are stored undirected.",
         "thin_evidence": "all batches had the same lengths, so that {module} reads {queries} over {keys} rests on one "

@@ -14,6 +14,7 @@ ALARMS: dict[str, str] = {
     "site_left_out": "模块 {module} 的注意力无法与批内的原子和 token 对应，未纳入分析。",
     "attention_missing": "共 {batches} 批，其中 {missing} 批没有形成注意力，部分调用未被记录。",
     "compiled_region": "模型有一部分经过编译，其中形成的注意力不能识别，因而缺失。",
+    "recorded_graph": "模型有一部分录制为 CUDA 图，其中形成的注意力无从得见，因而缺失。",
     "hooks_did_not_fire": "部分模块调用未被记录，模型可能经过编译。",
     "undirected": "模块 {module} 的查询与键不能同时判明，其权重图按无方向保存。",
     "thin_evidence": "各批长度相同，模块 {module} 的方向判断仅有一处依据。",

@@ -48,8 +48,10 @@ def window_alarms(
         alarms.append(raised("padding_mass", largest_share=gathered.worst_padding))
     if reader.decisions.missing:
         alarms.append(raised("attention_missing", missing=reader.decisions.missing, batches=reader.n_batches))
-    if reader.n_hidden:
+    if reader.hidden_calls["compiled"]:
         alarms.append(raised("compiled_region"))
+    if reader.hidden_calls["recorded"]:
+        alarms.append(raised("recorded_graph"))
     alarms += _collapsed(gathered)
     alarms += [
         raised("metric_left_out", metric=name, why=why) for name, why in gathered.metric_faults.items()

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from crysmm_attn_plugin.hooks import busy
+from crysmm_attn_plugin.hooks.reading.streams import recording
 
 
 class Listener(Protocol):
@@ -37,7 +38,7 @@ def _call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
         return _original(self, *args, **kwargs)
     global _depth
     listeners = _listeners
-    if not listeners or _depth or busy.ours():
+    if not listeners or _depth or busy.ours() or recording():
         return _original(self, *args, **kwargs)
     _depth += 1
     for listener in listeners:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+import torch
 from torch import nn
 
 from crysmm_attn_plugin.hooks.reading.sites import Reading, Site
@@ -13,6 +14,13 @@ if TYPE_CHECKING:
     from crysmm_attn_plugin.hooks.reading.reader import PassReader
 
 UNSEEN = "the loader was iterated but no model was called on its batches"
+RECORDED = (
+    "the model is recorded as a CUDA graph within the loop, and what is replayed makes no call that could be seen; run the "
+    "test loop on the model itself"
+)
+UNSEEN_ON_A_DEVICE = (
+    f"{UNSEEN}; where it is a CUDA graph that is replayed, run the test loop on the model itself"
+)
 _WHY = {
     "single_key": "attends to a single key, so its weights are always exactly 1",
     "self": "is self attention, within the atoms or within the text",
@@ -49,8 +57,10 @@ def clause(why: str) -> str:
 
 def why_nothing(reader: PassReader, loader_batches: int) -> str:
     """Why a pass has no rows."""
+    if reader.hidden_calls["recorded"]:
+        return RECORDED
     if not reader.n_batches and not reader.naming.outer_names:
-        return UNSEEN
+        return UNSEEN_ON_A_DEVICE if torch.cuda.is_initialized() else UNSEEN
     reasons = [(s, c) for s, c in reader.decisions.chosen.items() if isinstance(c, str)]
     for kind in ("diverged", "order", "inside", "no_mask", "layout", "ambiguous"):
         for site, why in reasons:
@@ -65,7 +75,7 @@ def why_nothing(reader: PassReader, loader_batches: int) -> str:
     names = ", ".join(reader.naming.outer_names) or "the script"
     for model in models:
         compiled = compiled_part(model)
-        if compiled is not None or reader.n_hidden:
+        if compiled is not None or reader.hidden_calls["compiled"]:
             return (
                 f"{compiled or names} is compiled by torch.compile, so what happens inside cannot be seen; run the test loop "
                 "on the uncompiled model"

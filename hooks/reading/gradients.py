@@ -13,7 +13,7 @@ from crysmm_attn_plugin.hooks.reading.batch import tensors_in
 from crysmm_attn_plugin.hooks.reading.frames import mark_of
 from crysmm_attn_plugin.hooks.reading.naming import Naming
 from crysmm_attn_plugin.hooks.reading.sites import Site
-from crysmm_attn_plugin.hooks.reading.watch import Lines, Seen, Watch, watched
+from crysmm_attn_plugin.hooks.reading.watch import Hidden, Lines, Seen, Watch, watched
 
 Key = tuple[str, Lines]
 
@@ -64,7 +64,7 @@ class GradientWatch:
         if key not in self.reached:
             item.live.register_hook(lambda gradient: self.reached.add(key))
 
-    def hidden(self) -> None:
+    def hidden(self, how: Hidden) -> None:
         return None
 
     def fault(self, error: Exception) -> None:
@@ -120,7 +120,7 @@ class _Look:
         if item.live is not None:
             self.lives.append(((self._names[id(item.owner)], item.lines), item.live))
 
-    def hidden(self) -> None:
+    def hidden(self, how: Hidden) -> None:
         return None
 
     def fault(self, error: Exception) -> None:

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from crysmm_attn_plugin.hooks import busy
+from crysmm_attn_plugin.hooks.reading.streams import recording
 
 
 class LayerListener(Protocol):
@@ -24,7 +25,7 @@ _listeners: tuple[LayerListener, ...] = ()
 
 def _watched_linear(*args: Any, **kwargs: Any) -> Any:
     result = _linear(*args, **kwargs)
-    if _listeners and not torch.compiler.is_compiling() and not busy.ours():
+    if _listeners and not torch.compiler.is_compiling() and not busy.ours() and not recording():
         given = dict(zip(("input", "weight", "bias"), args)) | kwargs
         for listener in _listeners:
             listener.went_through(given.get("input"), given.get("weight"), given.get("bias"), linear=True)
@@ -33,7 +34,7 @@ def _watched_linear(*args: Any, **kwargs: Any) -> Any:
 
 def _watched_embedding(*args: Any, **kwargs: Any) -> Any:
     result = _embedding(*args, **kwargs)
-    if _listeners and not torch.compiler.is_compiling() and not busy.ours():
+    if _listeners and not torch.compiler.is_compiling() and not busy.ours() and not recording():
         given = dict(zip(("weight", "indices"), args)) | kwargs
         for listener in _listeners:
             listener.went_through(given.get("indices"), given.get("weight"), None, linear=False)

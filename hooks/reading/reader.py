@@ -6,6 +6,7 @@ and must still agree.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,8 +31,9 @@ from crysmm_attn_plugin.hooks.reading.outputs import (
 )
 from crysmm_attn_plugin.hooks.reading.projections import LinearWatch
 from crysmm_attn_plugin.hooks.reading.sites import Facts, Site
+from crysmm_attn_plugin.hooks.reading.streams import Streams
 from crysmm_attn_plugin.hooks.reading.tokenizers import TokenizerWatch, known_tokenizers
-from crysmm_attn_plugin.hooks.reading.watch import Lines, Seen, Watch
+from crysmm_attn_plugin.hooks.reading.watch import Hidden, Lines, Seen, Watch
 from crysmm_attn_plugin.records import BatchIdentity
 
 #: Batches remembered for loops that fetch ahead of the model.
@@ -103,6 +105,7 @@ class PassReader:
         self._watch = Watch(self)
         self._linears = LinearWatch()
         self._order = OrderWatch()
+        self._streams = Streams()
         self._baseline_crystals = baseline_crystals
         self._read_attention = read_attention
         self._ready = ready
@@ -122,7 +125,7 @@ class PassReader:
         self.n_yielded = 0
         self.n_without_attention = 0
         self.gradients: bool | None = None
-        self.n_hidden = 0
+        self.hidden_calls: Counter[Hidden] = Counter()
         self.n_unmatched = 0
         self.ids_from = ""
         self.elements_unknown = 0
@@ -245,6 +248,8 @@ class PassReader:
         try:
             self.naming.called(module)
             group.outer.append(outer_call(module, self._outer_number, output))
+            if group.outer[-1].tensor is not None:
+                self._streams.note(group.outer[-1].tensor)
             if self._read_attention is not None:
                 (args, kwargs), self._inputs = self._inputs, ((), {})
                 group.calls.append(ModuleCall(type(module).__name__, module, args, kwargs, output))
@@ -279,11 +284,12 @@ class PassReader:
         site = self._site(item.owner, item.lines, item.weights.ndim)
         if self.n_crystals < self._baseline_crystals and self.decisions.wants_layers(site):
             item.layers = self._linears.of(item.owner)
+        self._streams.note(item.weights)
         item.owner = item.live = None  # nothing of the host's is kept
         self._group.items.setdefault(site, []).append(item)
 
-    def hidden(self) -> None:
-        self.n_hidden += 1
+    def hidden(self, how: Hidden) -> None:
+        self.hidden_calls[how] += 1
 
     def fault(self, error: Exception) -> None:
         self._error = self._error or error
@@ -319,6 +325,8 @@ class PassReader:
             return  # nothing was called: the host fetches ahead, or skips this batch
         inputs = group.inputs
         assert inputs is not None
+        copies = [t for found in group.items.values() for i in found for t in (i.weights, i.masked)]
+        self._streams.settle([*copies, *(call.tensor for call in group.outer)])
         if inputs in self._queue:  # batches before it were skipped
             del self._queue[: self._queue.index(inputs) + 1]
         self.n_batches += 1
@@ -406,4 +414,5 @@ class PassReader:
         if self._error is not None:
             self.decisions.forget()
             raise self._error
+        self._streams.settle()
         yield from self.decisions.take()

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -24,10 +24,13 @@ from torch import nn
 from crysmm_attn_plugin.hooks import busy
 from crysmm_attn_plugin.hooks.reading.frames import owner_of
 from crysmm_attn_plugin.hooks.reading.projections import Layer
+from crysmm_attn_plugin.hooks.reading.streams import recording
 
 #: Scores at or below this were masked by the host: it uses minus infinity, the type's lowest number, -1e9 or -1e4.
 MASKED_BELOW = -5000.0
 Lines = tuple[tuple[str, int], ...]
+#: Why a call cannot be read: inside a compiled region, or while a CUDA graph is being recorded.
+Hidden = Literal["compiled", "recorded"]
 _NUMPY_KNOWS = (torch.float32, torch.float64, torch.float16)
 
 
@@ -75,8 +78,8 @@ class Listener(Protocol):
     def seen(self, item: Seen) -> None:
         """One call."""
 
-    def hidden(self) -> None:
-        """A call inside a compiled region, whose module cannot be told."""
+    def hidden(self, how: Hidden) -> None:
+        """A call whose module, or whose numbers, cannot be told."""
 
     def fault(self, error: Exception) -> None:
         """Something of ours went wrong; the host's call was not affected."""
@@ -194,9 +197,12 @@ def _tell(shape: torch.Size, make: Callable[[nn.Module | None, Lines, bool], See
     for listener in _listeners:
         try:
             with busy.working():
+                if recording():
+                    listener.hidden("recorded")
+                    continue
                 owner, lines, generated = owner_of(sys._getframe(3))
                 if generated:
-                    listener.hidden()
+                    listener.hidden("compiled")
                 elif listener.wants(owner, lines, shape):
                     with torch.no_grad():
                         listener.seen(make(owner, lines, listener.copies))

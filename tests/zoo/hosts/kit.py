@@ -27,6 +27,16 @@ SYMBOLS = (
 torch.set_num_threads(1)
 
 
+def device() -> str:
+    """Where a host runs that would take an accelerator."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def moved(batch: dict, where: str) -> dict:
+    """A batch on a device, as a host moves it there."""
+    return {k: v.to(where, non_blocking=True) for k, v in batch.items()}
+
+
 def seed(number: int = 0) -> None:
     """Seed everything that a host seeds."""
     random.seed(number), np.random.seed(number), torch.manual_seed(number)
@@ -119,7 +129,7 @@ class Truth:
         if not self.full:
             return
         for i, c in enumerate(items):
-            w = weights[i, :, : int(queries[i]), : int(keys[i])].detach().double().numpy().copy()
+            w = weights[i, :, : int(queries[i]), : int(keys[i])].detach().cpu().double().numpy().copy()
             self.maps.append(
                 {"id": c["id"], "module": module, "direction": direction, "call": call, "weights": w}
             )
