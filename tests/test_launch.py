@@ -181,3 +181,21 @@ def test_a_loader_that_is_not_there_is_said_with_those_that_are(tmp_path: Path) 
     assert "test_dl" in line
     assert "bound to dl" in line
     assert ".." not in line
+
+
+def test_a_pass_whose_last_batch_the_model_never_saw_is_said_to_be_partial(tmp_path: Path) -> None:
+    write_host(
+        tmp_path,
+        """
+        net = CrystalTextNet(OwnDropout)
+        test_loader = make_loader(12, 4)
+        with torch.no_grad():
+            for i, batch in enumerate(test_loader):
+                if i < 2:
+                    net(batch)
+        """,
+    )
+    done = run_host(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "crysmm-attn: a pass is partial: the model saw 2 of 3 batches" in our_lines(done)
+    assert captured(tmp_path) == 8

@@ -18,7 +18,7 @@ from crysmm_attn_plugin.capture.maps import MapKeeper
 from crysmm_attn_plugin.capture.rows import Reduced, reduce_call
 from crysmm_attn_plugin.hooks.contract.manager import PluginManager
 from crysmm_attn_plugin.hooks.reading.deciding import ReadBatch
-from crysmm_attn_plugin.hooks.reading.explain import why_nothing
+from crysmm_attn_plugin.hooks.reading.explain import RECORDED, why_nothing
 from crysmm_attn_plugin.hooks.reading.reader import PassReader
 from crysmm_attn_plugin.records import AttentionCall, BatchIdentity, Window, WindowOutcome, WindowState
 from crysmm_attn_plugin.settings import Settings
@@ -171,6 +171,8 @@ class OpenWindow:
         elif state == "complete" and reader.n_batches < loader_batches:
             state = "partial"
             reason = f"the model saw {reader.n_batches} of {loader_batches} batches"
+            if reader.hidden_calls["recorded"]:
+                reason += f"; {RECORDED}"
         expected = reader.n_batches * len(self.modules)
         return WindowOutcome(
             self.window,

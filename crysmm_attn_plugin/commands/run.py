@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from crysmm_attn_plugin.cli import split_host_command
 from crysmm_attn_plugin.commands.arguments import output_folder
@@ -71,6 +72,8 @@ def run(args: argparse.Namespace) -> int:
         if done.captured:
             passes = f" in {done.windows} passes" if done.windows > 1 else ""
             print(f"crysmm-attn: {done.captured} crystals{passes} captured into {run_dir}", file=sys.stderr)
+            for cause in _partial(run_dir):
+                print(f"crysmm-attn: a pass is partial: {cause}", file=sys.stderr)
     if done.code != 0:
         return done.code
     if not done.captured:
@@ -78,6 +81,17 @@ def run(args: argparse.Namespace) -> int:
         return 3
     _finished(done.run_dirs)
     return 0
+
+
+def _partial(run_dir: Path) -> list[str]:
+    """Why passes of a run are partial, each cause once."""
+    from crysmm_attn_plugin.store.reader import Run
+
+    try:
+        windows = Run(run_dir, allow_partial=True).windows
+    except AttnError:
+        return []  # who reads the run hears of it
+    return sorted({w.reason or w.state for w in windows if w.state == "partial"})
 
 
 def check_flags(flags: dict[str, str | None]) -> None:

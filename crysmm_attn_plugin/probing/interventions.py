@@ -176,7 +176,7 @@ def _own(unit: Units | None, rng: np.random.Generator | None = None) -> Edit | N
     real[unit.keys] = True
     if not (real & ~hidden).any(1).all():
         return None
-    allowed_rows = torch.as_tensor(real & ~hidden)
+    allowed_rows = torch.as_tensor(real & ~hidden, device="cpu")
 
     def edit(_: int, weights: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         allowed = torch.ones(weights.shape[-2:], dtype=torch.bool, device=weights.device)
@@ -226,7 +226,7 @@ def donors_of(
         if unit is None:
             found.append(None)
             continue
-        rows, keys = torch.as_tensor(unit.rows), torch.as_tensor(unit.keys)
+        rows, keys = (torch.as_tensor(a, device="cpu") for a in (unit.rows, unit.keys))
         maps = {
             n: c.weights[b][:, rows.to(c.weights.device)][..., keys.to(c.weights.device)].clone()
             for n, c in calls
@@ -237,4 +237,6 @@ def donors_of(
 
 def _nearest(wanted: int, there: int) -> torch.Tensor:
     """For each of ``wanted`` places the place among ``there`` that stands at the same share of the way."""
-    return torch.tensor([min(int((i + 0.5) * there / wanted), there - 1) for i in range(wanted)])
+    return torch.tensor(
+        [min(int((i + 0.5) * there / wanted), there - 1) for i in range(wanted)], device="cpu"
+    )

@@ -150,10 +150,10 @@ def _rows(leaf: Any, n: int, counts: list[int] | None) -> list[list[int]] | None
             return [[int(v) for v in x.flatten().tolist()] for x in leaf]
         if not all(isinstance(x, int) for x in leaf):
             return None
-        leaf = torch.tensor(leaf)
+        leaf = torch.tensor(leaf, device="cpu")
     if not hasattr(leaf, "shape"):
         return None
-    tensor = torch.as_tensor(leaf)
+    tensor = leaf if isinstance(leaf, torch.Tensor) else torch.as_tensor(leaf, device="cpu")
     if tensor.is_floating_point() and not bool((tensor == tensor.round()).all()):
         return None
     if tensor.ndim == 2 and tensor.shape[0] == n and tensor.shape[1] != 1:

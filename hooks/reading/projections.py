@@ -130,7 +130,7 @@ def find_projections(layers: tuple[Layer, ...], weights: torch.Tensor, seed: int
                 continue
             scale = float((mine * logs).sum()) / size
             if float((logs - scale * mine).abs().max()) <= CLOSE * max(spread, 1.0):
-                generator = torch.Generator().manual_seed(seed)
+                generator = torch.Generator("cpu").manual_seed(seed)
                 return Projections(
                     _drawn(query.weight, query.weight.shape[1], generator),
                     _drawn(key.weight, key.weight.shape[1], generator),
@@ -147,7 +147,9 @@ def find_projections(layers: tuple[Layer, ...], weights: torch.Tensor, seed: int
 def _drawn(like: torch.Tensor, features: int, generator: torch.Generator) -> torch.Tensor:
     """As ``nn.Linear`` draws its own: uniform between minus and plus one over the root of the features in."""
     bound = 1 / math.sqrt(features)
-    fresh = torch.empty(like.shape, dtype=torch.float32).uniform_(-bound, bound, generator=generator)
+    fresh = torch.empty(like.shape, dtype=torch.float32, device="cpu").uniform_(
+        -bound, bound, generator=generator
+    )
     return fresh.to(like.device)
 
 

@@ -443,7 +443,7 @@ def _masked_on_purpose(side: Side, here: slice, length: int, shown: torch.Tensor
         places = (
             side.real[crystal].nonzero().flatten()
             if side.real is not None and side.real.shape[1] == length
-            else torch.arange(n)
+            else torch.arange(n, device=row.device)
         ).to(row.device)
         allowed = torch.zeros(length, dtype=torch.bool, device=row.device)
         allowed[places] = True
