@@ -56,6 +56,7 @@ def write_run(
     heads: int = 2,
     config: Mapping[str, object] | None = None,
     direction: str = "atom_to_text",
+    role: str = "best_val",
 ) -> Run:
     """One sealed run of one seed.
 
@@ -69,6 +70,7 @@ def write_run(
         heads: Number of heads.
         config: The host's configuration.
         direction: Direction of the attention.
+        role: The checkpoint's role.
     """
     n = len(next(iter(metrics.values())))
     ids = crystal_ids(n) if ids is None else ids
@@ -122,7 +124,7 @@ def write_run(
         samples=samples,
         crystals=crystal_columns(identity, list(formulas), list(hashes)),
     )
-    writer.write_checkpoint(Checkpoint(digest, (f"{arm}_{seed}.pt",), "best_val", 3, {"val_mae": 0.2}, ()))
+    writer.write_checkpoint(Checkpoint(digest, (f"{arm}_{seed}.pt",), role, 3, {"val_mae": 0.2}, ()))
     seal(writer.path)
     return open_run(writer.path)
 

@@ -543,7 +543,7 @@ outcomes = st.lists(
 @more
 @given(outcomes)
 def test_the_verdict_is_the_stated_rule_and_turns_around_with_the_arms(words: list[str]) -> None:
-    found = verdict(words)  # type: ignore[arg-type]
+    found = verdict(words, "verdict")  # type: ignore[arg-type]
     supports, opposes = words.count("supports"), words.count("opposes")
     expected = (
         "conflicting" if supports and opposes
@@ -555,7 +555,7 @@ def test_the_verdict_is_the_stated_rule_and_turns_around_with_the_arms(words: li
         else "inconclusive"
     )  # fmt: skip
     assert found == expected
-    turned = verdict([{"supports": "opposes", "opposes": "supports"}.get(w, w) for w in words])  # type: ignore[misc]
+    turned = verdict([{"supports": "opposes", "opposes": "supports"}.get(w, w) for w in words], "verdict")  # type: ignore[misc]
     pairs = {"supported": "contradicted", "partial": "partly_contradicted"}
     pairs |= {v: k for k, v in pairs.items()}
     if found in pairs:

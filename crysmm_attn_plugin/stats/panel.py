@@ -156,7 +156,7 @@ def _one_run_per_checkpoint(
         kept.append((run, run.checkpoint(checkpoint, split=split)))
     roles = sorted({c.role for _, c in kept})
     # one checkpoint may have several roles (best_val+last): a role that all share is the one they stand for
-    if len(roles) > 1 and not set.intersection(*(set(r.split("+")) for r in roles)):
+    if not set.intersection(*(set(r.split("+")) for r in roles)):
         warnings.append(raised("checkpoint_roles_differ", arm=arm, roles=roles))
     return tuple(r for r, _ in kept), tuple(c for _, c in kept)
 

@@ -62,7 +62,7 @@ def outcome(
     return "negligible" if equivalent else "inconclusive"
 
 
-def verdict(outcomes: Sequence[Outcome], claim: Claim = "verdict") -> Verdict:
+def verdict(outcomes: Sequence[Outcome], claim: Claim) -> Verdict:
     """One word for the primary family.
 
     The rule is symmetric: all one way is ``supported`` or ``contradicted``, some one way and none the other ``partial`` or

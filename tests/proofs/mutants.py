@@ -36,7 +36,7 @@ PACKAGE = "crysmm_attn_plugin"
 SUBJECTS: dict[str, tuple[str, ...]] = {
     "stats": tuple(
         f"tests/test_{t}.py"
-        for t in ("stats_oracles", "stats_properties", "stats_faults", "pooling", "plan", "declare", "compare",
+        for t in ("stats_oracles", "stats_properties", "stats_faults", "stats_edges", "pooling", "plan", "declare", "compare",
                   "calibration", "faithfulness")
     ),
     "metrics": tuple(f"tests/test_{t}.py" for t in ("metrics", "metrics_edges", "alignment", "rows")),
