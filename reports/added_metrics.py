@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from crysmm_attn_plugin.catalogue import BY_NAME
 from crysmm_attn_plugin.descriptors import PartOutput, PartRequest
 from crysmm_attn_plugin.reports.added import results_of
+from crysmm_attn_plugin.reports.arm_names import arm_heading, arm_label
 from crysmm_attn_plugin.reports.language import figure_stem, marks, metric_label, metric_unit, pick, say
 from crysmm_attn_plugin.reports.numbers import decimals_for, fixed, format_p
 from crysmm_attn_plugin.reports.part_texts import as_html, as_markdown
@@ -27,13 +28,13 @@ EXPLORATORY = (
 )
 COLUMNS = (
     ("Metric", "指标"), ("Arm", "实验组"), ("Baseline", "基线"), ("Difference", "差值"), ("Interval", "区间"),
-    ("Change (%)", "变化 (%)"), ("Adjusted p", "校正后 p"),
+    ("Change (%)", "变化（%）"), ("Adjusted p", "校正后 p"),
 )  # fmt: skip
 SENTENCE = (
-    "The {metric} was {a} in {arm} and {b} in {baseline}: difference {difference} ({interval}), adjusted {p}, {n} crystals.",
+    "The {metric} was {a} in the {arm} and {b} in the {baseline}: difference {difference} ({interval}), adjusted {p}, {n} crystals.",
     "{arm}的{metric}为 {a}，{baseline}为 {b}：差值 {difference}（{interval}），校正后 {p}，共 {n} 个晶体。",
 )
-ALONE = ("The {metric} was {a} in {arm}.", "{arm}的{metric}为 {a}。")
+ALONE = ("The {metric} was {a} in the {arm}.", "{arm}的{metric}为 {a}。")
 CAPTION = (
     "Change of each metric that a plugin added, in percent of the baseline's mean, with its interval.",
     "各插件指标相对基线均值的变化（%）及其区间。",
@@ -102,8 +103,8 @@ def _values(m: MetricResult, lang: str) -> tuple[str, str, str, str]:
 def _sentence(pair: PairComparison, m: MetricResult, lang: str) -> str:
     a, b, difference, interval = _values(m, lang)
     return pick(SENTENCE, lang).format(
-        metric=metric_label(m.metric, lang), a=a, b=b, arm=pair.arm, baseline=pair.baseline, difference=difference,
-        interval=interval, p=format_p(m.p_adjusted), n=m.paired.n,
+        metric=metric_label(m.metric, lang), a=a, b=b, arm=arm_label(pair.arm, lang), baseline=arm_label(pair.baseline, lang),
+        difference=difference, interval=interval, p=format_p(m.p_adjusted), n=m.paired.n,
     )  # fmt: skip
 
 
@@ -111,7 +112,7 @@ def _alone(result: ComparisonResult, name: str, lang: str) -> str:
     arm = result.arms[0]
     unit = _unit(name, lang)
     return pick(ALONE, lang).format(
-        metric=metric_label(name, lang), a=fixed(arm.means[name], 3) + unit, arm=arm.name
+        metric=metric_label(name, lang), a=fixed(arm.means[name], 3) + unit, arm=arm_label(arm.name, lang)
     )
 
 
@@ -121,8 +122,8 @@ def _row(pair: PairComparison, m: MetricResult, lang: str) -> tuple[str, ...]:
     name = metric_label(m.metric, lang)
     return (
         name[:1].upper() + name[1:],
-        f"{pair.arm}{marks(lang).colon}{a}",
-        f"{pair.baseline}{marks(lang).colon}{b}",
+        f"{arm_heading(pair.arm, lang)}{marks(lang).colon}{a}",
+        f"{arm_heading(pair.baseline, lang)}{marks(lang).colon}{b}",
         difference,
         interval,
         change,
@@ -137,7 +138,7 @@ def draw(found: Found, lang: str) -> Figure:
         found: Results to show.
         lang: Language of the labels.
     """
-    from crysmm_attn_plugin.reports.figures import style  # matplotlib
+    from crysmm_attn_plugin.reports.figures import measure, style  # matplotlib
 
     several = len({pair.arm for pair, _ in found}) > 1
     height = 14.0 + 5.0 * len(found)
@@ -149,10 +150,15 @@ def draw(found: Found, lang: str) -> Figure:
             p = m.paired
             axes.plot([p.percent_ci_low, p.percent_ci_high], [i, i], color="black", linewidth=0.8)
             axes.plot([p.percent_change], [i], "o", color="black", markersize=3)
-        names = [metric_label(m.metric, lang) + (f" ({pair.arm})" if several else "") for pair, m in found]
-        axes.set_yticks(range(len(found)), [style.one_line(n, 32) for n in names])
+        names = [
+            metric_label(m.metric, lang)
+            + (say(" ({arm})", "（{arm}）", lang, arm=arm_label(pair.arm, lang)) if several else "")
+            for pair, m in found
+        ]
+        axes.set_yticks(range(len(found)), [measure.shortened(style.one_line(n), 44.0) for n in names])
         axes.set_ylim(len(found) - 0.5, -0.5)
-        axes.set_xlabel(say("Change (%)", "变化 (%)", lang))
+        axes.set_xlabel(say("change [%]", "变化 [%]", lang))
+        measure.settle(axes, 1.0, 1.0, 87.0, height - 2.0)
     return figure
 
 

@@ -61,7 +61,7 @@ NOTE = (
     "exploratory (Benjamini-Hochberg). Weights are not use: that the model needs what it reads is not shown here.",
     "AUC 是这一组中由方法事先指定的唯一指标，不参与集中度的判定；其余均为探索性指标（Benjamini-Hochberg）。权重不等于使用：此处并未证明模型依赖其所读内容。",
 )
-ALONE = ("The {metric} was {a} in {arm}.", "{arm}的{metric}为 {a}。")
+ALONE = ("The {metric} was {a} in the {arm}.", "{arm}的{metric}为 {a}。")
 CAPTION = (
     "Change of each metric in standard deviations of the paired differences, with its interval; the filled mark is the "
     "metric that the method fixes beforehand.",
@@ -83,7 +83,7 @@ def make(request: PartRequest) -> PartOutput | None:
         arm = result.arms[0]
         sentences += [
             pick(ALONE, lang).format(
-                metric=metric_label(name, lang), a=fixed(arm.means[name], 3), arm=arm_heading(arm.name, lang)
+                metric=metric_label(name, lang), a=fixed(arm.means[name], 3), arm=arm_label(arm.name, lang)
             )
             for name in alone
         ]
@@ -126,7 +126,7 @@ def sentence(result: ComparisonResult, pair: PairComparison, lang: str) -> str:
     text = pick(SENTENCE, lang).format(
         arm=arm_heading(pair.arm, lang), baseline=arm_label(pair.baseline, lang),
         reading=pick(READING[m.outcome], lang), a=a, b=b, difference=difference,
-        level=f"{100 * m.paired.confidence:g}%", interval=interval, p=p, n=m.paired.n,
+        level=f"{100 * m.paired.confidence:g}% {say('CI', '置信区间', lang)}", interval=interval, p=p, n=m.paired.n,
     )  # fmt: skip
     return text + (pick(NOT_ALIGNED, lang) if m.paired.mean_a <= 0.5 else "")
 
@@ -180,7 +180,7 @@ def draw(found: Sequence[tuple[PairComparison, MetricResult]], lang: str) -> Fig
         found: Results to show.
         lang: Language of the labels.
     """
-    from crysmm_attn_plugin.reports.figures import style  # matplotlib
+    from crysmm_attn_plugin.reports.figures import measure, style  # matplotlib
 
     several = len({pair.arm for pair, _ in found}) > 1
     height = 14.0 + 4.5 * len(found)
@@ -198,10 +198,15 @@ def draw(found: Sequence[tuple[PairComparison, MetricResult]], lang: str) -> Fig
                 axes.plot(
                     [p.mean_difference / p.sd_difference], [i], "o", color="black", mfc=face, markersize=3.2
                 )
-        names = [metric_label(m.metric, lang) + (f" ({pair.arm})" if several else "") for pair, m in found]
-        axes.set_yticks(range(len(found)), [style.one_line(n, 44) for n in names])
+        names = [
+            metric_label(m.metric, lang)
+            + (say(" ({arm})", "（{arm}）", lang, arm=arm_label(pair.arm, lang)) if several else "")
+            for pair, m in found
+        ]
+        axes.set_yticks(range(len(found)), [measure.shortened(style.one_line(n), 62.0) for n in names])
         axes.set_ylim(len(found) - 0.5, -0.5)
-        axes.set_xlabel(say("Change (standard deviations)", "变化（标准差）", lang))
+        axes.set_xlabel(say("change [standard deviations]", "变化 [标准差]", lang))
+        measure.settle(axes, 1.0, 1.0, 118.0, height - 2.0)
     return figure
 
 

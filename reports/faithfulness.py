@@ -6,9 +6,9 @@ from crysmm_attn_plugin.descriptors import PartOutput, PartRequest
 from crysmm_attn_plugin.reports import paragraphs
 from crysmm_attn_plugin.reports.arm_names import arm_heading, arm_label
 from crysmm_attn_plugin.reports.language import pick
-from crysmm_attn_plugin.reports.numbers import decimals_for, fixed, format_interval
 from crysmm_attn_plugin.reports.part_texts import as_html, as_markdown
 from crysmm_attn_plugin.reports.sections import Section
+from crysmm_attn_plugin.reports.wording import Wording
 from crysmm_attn_plugin.stats.results import ArmUse
 from crysmm_attn_plugin.stats.use_results import Effect
 
@@ -22,8 +22,8 @@ LIMITS = (
     "并不说明其读取正确；遮蔽词语也会使输入偏离训练分布，因此同时遮蔽等量的随机词作为对照。",
 )
 HEAD = (
-    "The most important head of the {arm}{which} is head {head} of {module}: made even, it shifts predictions by {mean} ({interval}).",
-    "{arm}{which}中最重要的注意力头为 {module} 的第 {head} 头：将其均匀化后预测偏移 {mean}（{interval}）。",
+    "The most important head of the {arm}{which} is head {head} of {module}: made even, it shifts predictions by {shift}.",
+    "{arm}{which}中最重要的注意力头为 {module} 的第 {head} 头：将其均匀化后预测偏移 {shift}。",
 )
 #: A head's number means nothing across trainings: with several, heads are those of the first.
 FIRST_TRAINING = (" (its first training)", "（第一次训练）")
@@ -63,9 +63,8 @@ def _head_sentence(use: ArmUse, lang: str) -> str:
         return ""
     first = max(heads, key=lambda h: h.mean)
     return pick(HEAD, lang).format(
-        arm=arm_label(use.arm, lang), which=pick(FIRST_TRAINING, lang) if use.n_runs > 1 else "", head=first.head,
-        module=first.module, mean=fixed(first.mean, decimals_for(first.ci_high - first.ci_low)),
-        interval=format_interval(first.ci_low, first.ci_high, lang=lang),
+        arm=arm_label(use.arm, lang), which=pick(FIRST_TRAINING, lang) if use.n_runs > 1 else "", head=first.head + 1,
+        module=first.module, shift=Wording(lang, "nature").with_interval(first.mean, first.ci_low, first.ci_high),
     )  # fmt: skip
 
 
@@ -84,5 +83,6 @@ def _rows(use: ArmUse, lang: str) -> list[tuple[str, ...]]:
 def _cell(e: Effect | None, lang: str) -> str:
     if e is None:
         return ""
-    mean = fixed(e.mean, decimals_for(e.ci_high - e.ci_low), sign=e.measure == "error_change")
-    return f"{mean} ({format_interval(e.ci_low, e.ci_high, lang=lang)})"
+    return Wording(lang, "nature").with_interval(
+        e.mean, e.ci_low, e.ci_high, sign=e.measure == "error_change"
+    )

@@ -11,11 +11,12 @@ import numpy as np
 
 from crysmm_attn_plugin.catalogue import TOKEN_CATEGORIES
 from crysmm_attn_plugin.descriptors import PartOutput, PartRequest
-from crysmm_attn_plugin.reports.arm_names import arm_heading
+from crysmm_attn_plugin.reports.arm_names import arm_heading, arm_label
 from crysmm_attn_plugin.reports.language import pick
-from crysmm_attn_plugin.reports.numbers import decimals_for, fixed, format_interval, format_p
+from crysmm_attn_plugin.reports.numbers import decimals_for, fixed, format_p
 from crysmm_attn_plugin.reports.part_texts import as_html, as_markdown
 from crysmm_attn_plugin.reports.sections import Section
+from crysmm_attn_plugin.reports.wording import Wording
 from crysmm_attn_plugin.stats.heads import divergence, match_heads, redundancy, specialisation
 from crysmm_attn_plugin.stats.interventions import faithfulness
 from crysmm_attn_plugin.stats.paired import compare_paired
@@ -38,12 +39,12 @@ MEASURES = {
     "redundancy": ("redundancy of the heads", "注意力头的冗余度"),
 }
 PAIR = (
-    "{name}, by the classes of words that they read: {a} in {arm} and {b} in {baseline} (difference {difference}, {interval}, "
+    "{name}, by the classes of words that they read: {a} in the {arm} and {b} in the {baseline} (difference {difference}, {interval}, "
     "{p}; {n} crystals).",
     "{name}（按所读词类）：{arm}为 {a}，{baseline}为 {b}（差值 {difference}，{interval}，{p}；{n} 个晶体）。",
 )
 ALONE = (
-    "{name} of {arm}, by the classes of words that they read: {a}.",
+    "{name} of the {arm}, by the classes of words that they read: {a}.",
     "{arm}的{name}（按所读词类）：{a}。",
 )
 SETS = (
@@ -59,9 +60,10 @@ ONE_TRAINING = (
 NOTE = (
     "Exploratory, p unadjusted. Diversity is 0 where all heads read the same classes and 1 where no two share one; specialisation "
     "is a head's distance from the other heads' mean, redundancy its closeness to the nearest other head. A head's number "
-    "means nothing across trainings, so that the table shows each arm's first training and arms are compared as sets.",
+    "means nothing across trainings, so that the table shows each arm's first training, heads counted from 1, and arms are "
+    "compared as sets.",
     "探索性结果，p 值未校正。多样性为 0 表示各头读取相同词类，为 1 表示任何两头均无重合；专门化程度为某头与其余各头均值的距离，冗余度为其与最近的另一头的接近程度。"
-    "头的编号在不同训练之间没有对应关系，因此表中仅列出每组的第一次训练，组间按集合比较。",
+    "头的编号在不同训练之间没有对应关系，因此表中仅列出每组的第一次训练（头从 1 起编号），组间按集合比较。",
 )
 
 
@@ -212,16 +214,18 @@ def _pair_sentence(arm: ArmHeads, baseline: ArmHeads, measure: str, p: PairedRes
     decimals = decimals_for(p.ci_high - p.ci_low)
     name = pick(MEASURES[measure], lang)
     return pick(PAIR, lang).format(
-        name=name[:1].upper() + name[1:], arm=arm.name, baseline=baseline.name, a=fixed(p.mean_a, decimals),
-        b=fixed(p.mean_b, decimals), difference=fixed(p.mean_difference, decimals, sign=True),
-        interval=format_interval(p.ci_low, p.ci_high, lang=lang), p=format_p(p.p_value, lang=lang), n=p.n,
+        name=name[:1].upper() + name[1:], arm=arm_label(arm.name, lang),
+        baseline=arm_label(baseline.name, lang), a=fixed(p.mean_a, decimals), b=fixed(p.mean_b, decimals), difference=fixed(p.mean_difference, decimals, sign=True),
+        interval=Wording(lang, "nature").interval(p.ci_low, p.ci_high), p=format_p(p.p_value, lang=lang), n=p.n,
     )  # fmt: skip
 
 
 def _alone(arm: ArmHeads, measure: str, lang: str) -> str:
     name = pick(MEASURES[measure], lang)
     return pick(ALONE, lang).format(
-        name=name[:1].upper() + name[1:], arm=arm.name, a=fixed(float(arm.per_crystal(measure).mean()), 3)
+        name=name[:1].upper() + name[1:],
+        arm=arm_label(arm.name, lang),
+        a=fixed(float(arm.per_crystal(measure).mean()), 3),
     )
 
 
@@ -239,11 +243,10 @@ def _rows(arm: ArmHeads, lang: str) -> list[tuple[str, ...]]:
         effect = arm.effects.get(head)
         shift = ""
         if effect is not None:
-            decimals = decimals_for(effect.ci_high - effect.ci_low)
-            shift = f"{fixed(effect.mean, decimals)} ({format_interval(effect.ci_low, effect.ci_high, lang=lang)})"
+            shift = Wording(lang, "nature").with_interval(effect.mean, effect.ci_low, effect.ci_high)
         rows.append(
             (
-                arm_heading(arm.name, lang), str(head), pick(TOKEN_CATEGORIES[arm.classes[most]], lang),
+                arm_heading(arm.name, lang), str(head + 1), pick(TOKEN_CATEGORIES[arm.classes[most]], lang),
                 fixed(float(read[most]), 2), fixed(float(special[head]), 3), fixed(float(redundant[head]), 3), shift,
             )
         )  # fmt: skip

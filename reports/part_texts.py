@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,9 +10,29 @@ from markupsafe import Markup
 
 from crysmm_attn_plugin.reports import escape
 from crysmm_attn_plugin.reports.language import pick
+from crysmm_attn_plugin.reports.numbers import MISSING
 
 #: A text in English and Chinese.
 Texts = tuple[str, str]
+#: How a cell with a number begins; a column without any is set as text.
+_NUMBER = re.compile(r"[−+<]?\s?\d|p [=<]")
+_WORDS = Markup(' class="words"')
+
+
+def filled(
+    columns: Sequence[Texts], rows: Sequence[Sequence[str]]
+) -> tuple[list[Texts], list[tuple[str, ...]]]:
+    """A table without the columns that hold nothing; what is missing in the others is shown as a dash.
+
+    Args:
+        columns: Headings.
+        rows: Cells, as many a row as there are headings; an empty text for what is not known.
+
+    Returns:
+        Headings and rows that are left.
+    """
+    kept = [i for i in range(len(columns)) if any(row[i] for row in rows)]
+    return [columns[i] for i in kept], [tuple(row[i] or MISSING for i in kept) for row in rows]
 
 
 def as_html(
@@ -33,15 +54,24 @@ def as_html(
         caption: Of the figure.
     """
     parts = [Markup("<p>{}</p>").format(s) for s in sentences]
+    columns, rows = filled(columns, rows)
     if rows:
-        head = Markup("").join(Markup('<th scope="col">{}</th>').format(pick(c, lang)) for c in columns)
+        words = [not any(_NUMBER.match(row[i]) for row in rows) for i in range(len(columns))]
+        head = Markup("").join(
+            Markup('<th scope="col"{}>{}</th>').format(_WORDS if text else "", pick(c, lang))
+            for c, text in zip(columns, words)
+        )
         body = Markup("").join(
-            Markup("<tr>{}</tr>").format(Markup("").join(Markup("<td>{}</td>").format(c) for c in row))
+            Markup("<tr>{}</tr>").format(
+                Markup("").join(
+                    Markup("<td{}>{}</td>").format(_WORDS if text else "", c) for c, text in zip(row, words)
+                )
+            )
             for row in rows
         )
         parts.append(
             Markup(
-                '<div class="scroll"><table class="numbers"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
+                '<div class="scroll" tabindex="0"><table class="numbers"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
             ).format(head, body)
         )
     if drawing:
@@ -59,6 +89,7 @@ def as_markdown(
 ) -> str:
     """The same in Markdown; the picture is named by its file, which lies beside the document."""
     parts = [escape.markdown(s) for s in sentences]
+    columns, rows = filled(columns, rows)
     if rows:
         cells = [[pick(c, lang) for c in columns], ["---"] * len(columns)]
         cells += [[escape.markdown(c) for c in row] for row in rows]

@@ -14,7 +14,7 @@ from crysmm_attn_plugin.reports.arm_names import is_about_middle_fusion
 from crysmm_attn_plugin.reports.language import category_name, metric_label
 from crysmm_attn_plugin.reports.markup import FORMULAS
 from crysmm_attn_plugin.reports.numbers import fixed, format_number
-from crysmm_attn_plugin.reports.property_names import shown
+from crysmm_attn_plugin.reports.property_names import shown, unit_name
 from crysmm_attn_plugin.reports.prose_facts import Wording
 from crysmm_attn_plugin.reports.references import cite
 from crysmm_attn_plugin.reports.sensitivity_facts import sensitivity
@@ -106,7 +106,7 @@ def context(result: ComparisonResult, pair: PairComparison, w: Wording) -> dict[
         ranges=guide.ranges_met(tested) if about_fusion and result.baseline_known else None,
         ranges_text=guide.ranges_text(w.lang),
         error=facts.error_facts(result, pair, w),
-        coupling=[facts.coupling_fact(c, result.unit, w) for c in pair.coupling],
+        coupling=[facts.coupling_fact(c, unit_name(result.unit, w.lang), w) for c in pair.coupling],
         confidence=f"{100 * first.confidence:g}%" if first else f"{100 * (1 - result.alpha):g}%",
         exact=bool(first and first.test == "exact sign-flip"),
         test=first.test if first else "",
@@ -191,7 +191,7 @@ def _common(result: ComparisonResult, w: Wording) -> dict[str, Any]:
         "w": w,
         "shown": shown,
         "split": w.pick(_SPLITS.get(result.split, (result.split, result.split))),
-        "unit": result.unit,
+        "unit": unit_name(result.unit, w.lang),
         "F": {name: text for name, (text, _) in FORMULAS.items()},
         "cite": lambda *keys: cite(*keys, lang=w.lang),
         "alpha": f"{result.alpha:g}",

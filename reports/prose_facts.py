@@ -15,6 +15,7 @@ from crysmm_attn_plugin.catalogue import BY_NAME
 from crysmm_attn_plugin.reports import language
 from crysmm_attn_plugin.reports.arm_names import arm_label
 from crysmm_attn_plugin.reports.numbers import fixed, format_effect, format_number, format_percent
+from crysmm_attn_plugin.reports.property_names import unit_name
 from crysmm_attn_plugin.reports.wording import FOLD_FROM, Style, Wording, bare, capital
 from crysmm_attn_plugin.stats.results import (
     ArmSummary,
@@ -216,13 +217,14 @@ class ErrorFacts:
 
 def error_unit(unit: str, w: Wording) -> str:
     """The unit of a difference of errors: percentage points where the property itself is in percent."""
-    return w.say("percentage points", "个百分点") if unit == "%" else unit
+    return w.say("percentage points", "个百分点") if unit == "%" else unit_name(unit, w.lang)
 
 
 def _one(metric: str, w: Wording) -> str:
     """One unit of a metric, as a slope names it."""
     unit = BY_NAME[metric].unit if metric in BY_NAME else ""
-    return {"nats": "nat", "tokens": "token"}.get(unit, w.say("unit", "单位"))
+    one = {"nats": w.say("nat", "奈特"), "tokens": "token"}
+    return one.get(unit, w.say("unit", "单位"))
 
 
 def error_facts(result: ComparisonResult, pair: PairComparison, w: Wording) -> ErrorFacts:
@@ -243,7 +245,7 @@ def error_facts(result: ComparisonResult, pair: PairComparison, w: Wording) -> E
         n=e.n,
         mae_a=text(e.mae_arm),
         mae_b=text(e.mae_baseline),
-        unit=result.unit,
+        unit=unit_name(result.unit, w.lang),
         difference=text(e.difference),
         difference_unit=error_unit(result.unit, w),
         interval=w.interval(e.ci_low, e.ci_high) if e.ci_low is not None else "",

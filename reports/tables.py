@@ -22,6 +22,7 @@ from crysmm_attn_plugin.reports.numbers import (
     format_p_value,
     interval_decimals,
 )
+from crysmm_attn_plugin.reports.property_names import unit_name
 from crysmm_attn_plugin.reports.prose_facts import Style, Wording
 from crysmm_attn_plugin.stats.results import ComparisonResult, MetricResult, PairComparison
 
@@ -199,7 +200,7 @@ def _error_row(result: ComparisonResult, pair: PairComparison, w: Wording, decim
     e = pair.performance
     gain = None if e.relative_gain is None else -e.relative_gain
     return (
-        w.with_unit(w.say("mean absolute error", "平均绝对误差"), result.unit),
+        w.with_unit(w.say("mean absolute error", "平均绝对误差"), unit_name(result.unit, w.lang)),
         fixed(e.mae_baseline, decimals),
         fixed(e.mae_arm, decimals),
         _with_interval(e.difference, e.ci_low, e.ci_high, decimals, w) + (DAGGER if e.disagreement else ""),

@@ -73,6 +73,13 @@ class Wording:
         """A number with its range, as a table cell has it."""
         return self.styled(self.forms.cell, value=value, low=low, high=high)
 
+    def with_interval(self, value: float, low: float, high: float, *, sign: bool = False) -> str:
+        """A number with its interval, as a table cell has it, at the precision of the interval's width."""
+        if not (math.isfinite(low) and math.isfinite(high)):
+            return fixed(value, 3, sign=sign)
+        decimals = interval_decimals(low, high)
+        return self.bracketed(fixed(value, decimals, sign=sign), fixed(low, decimals), fixed(high, decimals))
+
     def with_unit(self, label: str, unit: str) -> str:
         """A label with its unit, as a table has it; a capital first."""
         label = capital(label)

@@ -138,9 +138,13 @@ def test_the_report_shows_what_each_head_reads_and_what_it_is_worth(probed, tmp_
             assert share == pytest.approx(mine[mine["head"] == head][f"mass_{name}"].mean(), abs=1e-5)
     ablated = run.interventions.query("intervention == 'head'").groupby("head")["shift"].mean()
     shown = re.findall(r"\| Full model \| (\d) \|.*\| (\d\.\d+) \(", section.markdown["en"])
-    assert [int(head) for head, _ in shown] == [0, 1]
+    assert [int(head) for head, _ in shown] == [1, 2]  # as the page counts them
+    assert "full and" not in section.markdown["en"]
+    assert "no_middle" not in section.markdown["en"] + section.markdown["zh"]
     for head, shift in shown:
-        assert float(shift) == pytest.approx(ablated[int(head)], abs=0.6 * 10 ** -len(shift.split(".")[1]))
+        assert float(shift) == pytest.approx(
+            ablated[int(head) - 1], abs=0.6 * 10 ** -len(shift.split(".")[1])
+        )
 
 
 def test_heads_are_matched_as_sets_whatever_their_numbers(probed) -> None:

@@ -220,7 +220,7 @@ def test_a_changed_result_changes_the_label(two_arms):
         captions.caption("statistics", changed, "en"),
         captions.caption("statistics", changed, "zh"),
     ):
-        assert "−7.8 [−8.9, −6.7]" in words
+        assert any(f"−7.8{interval}" in words for interval in (" (−8.9 to −6.7)", "（−8.9～−6.7）"))
         assert "p = 0.012" in words
         assert "N = 4321" in words
 
@@ -366,4 +366,5 @@ def test_numbers_carry_a_true_minus_and_p_is_never_zero():
     assert p_text(0.0123) == "p = 0.012"
     assert p_text(None) == "p –"
     assert decimals_for(0.2) == 2
-    assert with_interval(-0.12, -0.2, -0.04) == "−0.12 [−0.20, −0.04]"
+    assert with_interval(-0.12, -0.2, -0.04) == "−0.12 (−0.20 to −0.04)"
+    assert with_interval(-0.12, -0.2, -0.04, "zh") == "−0.12（−0.20～−0.04）"

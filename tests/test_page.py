@@ -268,7 +268,9 @@ def test_alarms_stand_before_the_explorer(tmp_path: Path) -> None:
     comparison = two_arms(tmp_path / "runs", crystals(), alarms=(alarm,))
     html = page(comparison, tmp_path / "report").read_text(encoding="utf-8")
     # once, with the arms it was raised in
-    assert html.count("full, no_middle: Only one key: &lt;every&gt; weight is 1.") == 1
+    assert (
+        html.count("full model, model without middle fusion: Only one key: &lt;every&gt; weight is 1.") == 1
+    )
     place = html.index("Only one key: &lt;every&gt; weight is 1.")
     assert html.index('id="verdict"') < place < html.index('id="crystals"')
 

@@ -138,7 +138,7 @@ def test_the_paper_table_has_six_columns_in_every_style_and_no_empty_cell():
             assert len(table.columns[lang]) == 6
             assert all(len(row) == 6 and all(row) for row in table.rows[lang])
     gbt = tables.main_table(synthetic_result("supported"), "gbt")
-    assert gbt.rows["zh"][0][0] == "注意力熵/nats"
+    assert gbt.rows["zh"][0][0] == "注意力熵/奈特"
     assert "～" in gbt.rows["zh"][0][3]
 
 

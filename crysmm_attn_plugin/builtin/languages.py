@@ -38,7 +38,7 @@ LANGUAGES: tuple[Language, ...] = (
         ),
         numbers=NumberForms(
             range={"": "{low}～{high}"},
-            interval={"": "[{low}, {high}]"},
+            interval={"": "{low}～{high}"},
             cell={"": "{value}（{low}～{high}）"},
             unit=_HAN_UNITS,
             fold="{ratio} 倍",

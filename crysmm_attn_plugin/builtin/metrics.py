@@ -13,7 +13,7 @@ TOKENS = {"en": "tokens"}
 
 METRICS: tuple[Metric, ...] = (
     Metric(
-        "entropy", {"en": "attention entropy", "zh": "注意力熵"}, {"en": "nats"}, r"H = -\sum_j w_j \ln w_j", -1,
+        "entropy", {"en": "attention entropy", "zh": "注意力熵"}, {"en": "nats", "zh": "奈特"}, r"H = -\sum_j w_j \ln w_j", -1,
         "primary", seed_name="entropy",
     ),
     Metric(

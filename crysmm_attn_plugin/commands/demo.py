@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 import time
@@ -141,9 +142,10 @@ _CLAIMS = {
 def _metric_line(metric: MetricResult) -> str:
     paired = metric.paired
     interval = f"[{paired.ci_low:+.3f}, {paired.ci_high:+.3f}]"
+    change = f"{paired.percent_change:+.1f}%" if math.isfinite(paired.percent_change) else "none"
     return (
         f"{metric.metric:22}{paired.mean_a:9.3f}{paired.mean_b:12.3f}{paired.mean_difference:+12.3f}  "
-        f"{interval:19}{paired.percent_change:+7.1f}%{_p(metric.p_adjusted):>12}"
+        f"{interval:19}{change:>8}{_p(metric.p_adjusted):>12}"
     )
 
 

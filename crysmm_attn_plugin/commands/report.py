@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from typing import TYPE_CHECKING
 
@@ -129,8 +130,13 @@ def summary(comparison: Comparison) -> str:
         )
         for m in headline(pair, result):
             p = m.paired
+            change = (
+                f"{fixed(p.percent_change, 1, sign=True)} %"
+                if math.isfinite(p.percent_change)
+                else "not defined"
+            )
             lines.append(
-                f"  {BY_NAME[m.metric].label('en'):<20} {fixed(p.percent_change, 1, sign=True):>7} %  difference "
+                f"  {BY_NAME[m.metric].label('en'):<20} {change:>11}  difference "
                 f"{format_number(p.mean_difference, p.ci_low, p.ci_high)} ({format_interval(p.ci_low, p.ci_high)})  adjusted "
                 f"{format_p(m.p_adjusted)}  {m.outcome}"
             )

@@ -62,9 +62,10 @@ TEXT: dict[str, tuple[str, str]] = {
         "取值（虚线）。仅有一组，不作比较。",
     ),
     "estimate": (
-        "{metric}: the {arm} minus the {baseline}, {estimate} ({change}% of the {baseline}'s mean), {p}, N = {n}.",
-        "{metric}：{arm} 减 {baseline} 为 {estimate}（相对 {baseline} 均值 {change}%），{p}，N = {n}。",
+        "{metric}: the {arm} minus the {baseline}, {estimate}{change}, {p}, N = {n}.",
+        "{metric}：{arm} 减 {baseline} 为 {estimate}{change}，{p}，N = {n}。",
     ),
+    "estimate_change": (", {change}% of the {baseline}'s mean", "，相对 {baseline} 均值 {change}%"),
     "too_few": ("Too few crystals for a test.", "晶体过少，未作检验。"),
     "claim_checkpoints": (
         "With one run per arm the figure compares these checkpoints, not the architectures.",
@@ -123,8 +124,8 @@ TEXT: dict[str, tuple[str, str]] = {
         "区间；仅当校正了基线误差、文本长度和原子数的回归一致时，才视为共同变化。共同变化不等于因果。",
     ),
     "coupling_one": (
-        " {metric}: ρ = {rho} [{low}, {high}], {p}, N = {n}, {words}.",
-        "{metric}：ρ = {rho} [{low}, {high}]，{p}，N = {n}，{words}。",
+        " {metric}: ρ = {rho}, {p}, N = {n}, {words}.",
+        "{metric}：ρ = {rho}，{p}，N = {n}，{words}。",
     ),
     "epochs": (
         "Concentration over training: mean over the {split} crystals at each captured epoch, one line "

@@ -97,7 +97,6 @@ def _estimates(result: ComparisonResult, lang: str) -> str:
     lines = []
     for pair, item in _primary(result):
         paired = item.paired
-        width = paired.percent_ci_high - paired.percent_ci_low
         lines.append(
             _say(
                 "estimate",
@@ -105,13 +104,23 @@ def _estimates(result: ComparisonResult, lang: str) -> str:
                 metric=_first_upper(metric_label(item.metric, lang)),
                 arm=label(pair.arm, lang),
                 baseline=label(pair.baseline, lang),
-                estimate=with_interval(paired.mean_difference, paired.ci_low, paired.ci_high),
-                change=percent(paired.percent_change, min(decimals_for(width), 1)),
+                estimate=with_interval(paired.mean_difference, paired.ci_low, paired.ci_high, lang),
+                change=_change(item, pair, lang),
                 p=_p(item, lang),
                 n=paired.n,
             )
         )
     return say("sentence_gap", lang).join(lines)
+
+
+def _change(item: MetricResult, pair: PairComparison, lang: str) -> str:
+    """The change in percent with its denominator; empty where it is not defined."""
+    paired = item.paired
+    if not math.isfinite(paired.percent_change):
+        return ""
+    width = paired.percent_ci_high - paired.percent_ci_low
+    change = percent(paired.percent_change, min(decimals_for(width), 1))
+    return _say("estimate_change", lang, change=change, baseline=label(pair.baseline, lang))
 
 
 def _p(item: MetricResult, lang: str) -> str:
@@ -240,9 +249,7 @@ def _coupling(result: ComparisonResult, lang: str, about: Mapping[str, object]) 
                 "coupling_one",
                 lang,
                 metric=name,
-                rho=fixed(item.spearman, 2),
-                low=fixed(item.ci_low, 2),
-                high=fixed(item.ci_high, 2),
+                rho=with_interval(item.spearman, item.ci_low, item.ci_high, lang, sign=False, decimals=2),
                 p=p_text(item.p_value),
                 n=item.n,
                 words=say("co_varied" if item.co_varied else "not_co_varied", lang),
@@ -270,7 +277,7 @@ def _performance(result: ComparisonResult, lang: str, about: Mapping[str, object
     text = _say("performance", lang, n=result.n_crystals, split=_split(result, lang))
     for arm in result.arms:
         if arm.mae is not None:
-            mae = with_unit(fixed(arm.mae, mae_decimals(result)), result.unit)
+            mae = with_unit(fixed(arm.mae, mae_decimals(result)), result.unit, lang=lang)
             text += _say("performance_arm", lang, arm=label(arm.name, lang), mae=mae)
     return text
 

@@ -30,7 +30,8 @@ from crysmm_attn_plugin.reports.figures.style import (
     one_line,
     plain_ticks,
 )
-from crysmm_attn_plugin.reports.figures.wording import fixed, metric_label, p_text, say
+from crysmm_attn_plugin.reports.figures.wording import metric_label, p_text, say, with_interval
+from crysmm_attn_plugin.reports.property_names import unit_name
 from crysmm_attn_plugin.stats.results import ComparisonResult, CouplingResult, PairComparison
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def draw(result: ComparisonResult, samples: pd.DataFrame, lang: str = "en") -> F
     row = head + BODY_MM + 2.5
     figure = new_figure(DOUBLE_MM, top + row * len(pairs))
     named.draw(figure, 1.0, 1.0)
-    unit = f" [{one_line(result.unit, 10)}]" if result.unit else ""
+    unit = f" [{one_line(unit_name(result.unit, lang), 10)}]" if result.unit else ""
     index = 0
     placed = []
     for y, (pair, items) in enumerate(zip(pairs, found)):
@@ -106,7 +107,7 @@ def _change(samples: pd.DataFrame, column: str, pair: PairComparison) -> np.ndar
 
 
 def _lines(item: CouplingResult, lang: str) -> list[str]:
-    interval = f"{fixed(item.spearman, 2)} [{fixed(item.ci_low, 2)}, {fixed(item.ci_high, 2)}]"
+    interval = with_interval(item.spearman, item.ci_low, item.ci_high, lang, sign=False, decimals=2)
     tested = f"{p_text(item.p_value)}; N = {item.n}"
     return [
         f"{say('spearman', lang)} {interval}",

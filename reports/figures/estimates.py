@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from crysmm_attn_plugin.catalogue import BY_NAME
 from crysmm_attn_plugin.reports.arm_names import is_about_middle_fusion
 from crysmm_attn_plugin.reports.figures.wording import (
     decimals_for,
@@ -18,6 +17,7 @@ from crysmm_attn_plugin.reports.figures.wording import (
     with_interval,
 )
 from crysmm_attn_plugin.reports.guide import GUIDE_RANGES
+from crysmm_attn_plugin.reports.language import metric_unit
 from crysmm_attn_plugin.stats.results import MetricResult, PairComparison
 
 #: A reference farther from the data than this share of their range is named instead of drawn.
@@ -28,25 +28,21 @@ Level = tuple[str, int | None, float]
 
 def whole(item: MetricResult, lang: str) -> str:
     """Estimate, interval, percent with its denominator, adjusted p and N."""
-    parts = [
-        _estimate(item),
-        say("percent_of", lang, change=_change(item)),
-        _p(item, lang),
-        f"N = {item.paired.n}",
-    ]
-    return say("stop", lang).join(parts)
+    change = say("percent_of", lang, change=_change(item)) if np.isfinite(item.paired.percent_change) else ""
+    parts = [_estimate(item, lang), change, _p(item, lang), f"N = {item.paired.n}"]
+    return say("stop", lang).join(filter(None, parts))
 
 
 def short(item: MetricResult, lang: str) -> str:
     """The same without what several arms share."""
-    space = " " if say("comma", lang) == ", " else ""
-    return say("stop", lang).join([_estimate(item), f"{_change(item)}{space}%", _p(item, lang)])
+    change = f"{_change(item)}%" if np.isfinite(item.paired.percent_change) else ""
+    return say("stop", lang).join(filter(None, [_estimate(item, lang), change, _p(item, lang)]))
 
 
-def _estimate(item: MetricResult) -> str:
-    spec = BY_NAME.get(item.metric)
-    unit = f" {spec.unit}" if spec and spec.unit else ""
-    return with_interval(item.paired.mean_difference, item.paired.ci_low, item.paired.ci_high) + unit
+def _estimate(item: MetricResult, lang: str) -> str:
+    unit = metric_unit(item.metric, lang)
+    shown = with_interval(item.paired.mean_difference, item.paired.ci_low, item.paired.ci_high, lang)
+    return f"{shown} {unit}" if unit else shown
 
 
 def _change(item: MetricResult) -> str:

@@ -127,7 +127,7 @@ def _name(one: PooledResult, lang: str) -> str:
 
 def _summary(one: PooledResult, lang: str) -> str:
     parts = [
-        f"{with_interval(one.estimate, one.ci_low, one.ci_high)} %",
+        f"{with_interval(one.estimate, one.ci_low, one.ci_high, lang)} %",
         p_text(one.p_value),
         f"k = {one.k}",
         f"I² = {fixed(100 * one.i_squared, 0)} %",
@@ -172,7 +172,7 @@ def caption(pooled: Sequence[PooledResult], lang: str) -> str:
     means = [
         pick(_MEAN, lang).format(
             what=names[p.what][:1].upper() + names[p.what][1:],
-            mean=with_interval(p.estimate, p.ci_low, p.ci_high),
+            mean=with_interval(p.estimate, p.ci_low, p.ci_high, lang),
             p=p_text(p.p_value),
             share=fixed(100 * p.i_squared, 0),
         )

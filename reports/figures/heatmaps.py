@@ -161,7 +161,7 @@ def _value(example: ExampleCrystal, arm: Arm, arms: Sequence[Arm], lang: str) ->
     else:
         return ""
     return (
-        f"  ({metric_label(example.metric, lang, unit=False)} {fixed(value, 2)})"
+        say("aside", lang, text=f"{metric_label(example.metric, lang, unit=False)} {fixed(value, 2)}")
         if np.isfinite(value)
         else ""
     )
@@ -194,7 +194,11 @@ def rule_name(example: ExampleCrystal, lang: str) -> str:
 
 def _heading(example: ExampleCrystal, lang: str) -> str:
     identity = f"{one_line(example.formula, 60)}{say('comma', lang)}{one_line(example.id, 60)}"
-    change = f" ({fixed(example.change, 2, sign=True)})" if np.isfinite(example.baseline_value) else ""
+    change = (
+        say("aside", lang, text=fixed(example.change, 2, sign=True))
+        if np.isfinite(example.baseline_value)
+        else ""
+    )
     return f"{identity}{say('full_stop', lang)}{rule_label(example, lang)}{change}{say('full_stop', lang).rstrip()}"
 
 

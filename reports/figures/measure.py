@@ -27,7 +27,9 @@ MM = 25.4 / DPI
 LINE_MM = 2.75
 #: What may not begin a line in Chinese.
 _CLOSING = "，。；：、）］｝】》”’！？％,.;:)]}%!?"
+#: A symbol, its relation and its value stay on one line.
 _PIECES = re.compile(
+    r"(?:[Nkpρ] [=<≤] [^\s\u2e80-\u9fff\uf900-\uffef]+\s*)|"
     r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\u3000-\u303f]|[^\s\u2e80-\u9fff\uf900-\uffef]+\s*|\s+"
 )
 

@@ -35,6 +35,7 @@ from crysmm_attn_plugin.reports.figures.wording import (
     with_interval,
     with_unit,
 )
+from crysmm_attn_plugin.reports.property_names import unit_name
 from crysmm_attn_plugin.stats.results import ComparisonResult
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def draw(result: ComparisonResult, samples: pd.DataFrame, lang: str = "en") -> F
     head = LINE_MM * max(map(len, texts)) + 1.2
     row = head + step + 1
     figure = new_figure(DOUBLE_MM, row * -(-len(panels) // across) + 1)
-    unit = f" [{one_line(result.unit, 10)}]" if result.unit else ""
+    unit = f" [{one_line(unit_name(result.unit, lang), 10)}]" if result.unit else ""
     limits = _limits(samples, ["target", *[f"prediction.{a}" for a in arms]])
     placed = []
     for index, (kind, name) in enumerate(panels):
@@ -98,12 +99,12 @@ def _text(result: ComparisonResult, kind: str, arm: str, label: str, lang: str) 
     """What stands above a panel: the arm and its error, or the difference of the errors with its interval."""
     if kind == "parity":
         found = next((a.mae for a in result.arms if a.name == arm), None)
-        mae = with_unit(fixed(found, mae_decimals(result)), result.unit)
+        mae = with_unit(fixed(found, mae_decimals(result)), result.unit, lang=lang)
         return label + (f"{say('stop', lang)}MAE {mae}" if found is not None else "")
     p = next(p for p in result.pairs if p.arm == arm).performance
     if p.difference is None or p.ci_low is None or p.ci_high is None:
         return label
-    shown = with_interval(p.difference, p.ci_low, p.ci_high)
+    shown = with_interval(p.difference, p.ci_low, p.ci_high, lang)
     interval = f"ΔMAE {with_unit(shown, result.unit, difference=True, lang=lang)}"
     return say("stop", lang).join([label, interval, p_text(p.p_value), f"N = {p.n}"])
 

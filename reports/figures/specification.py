@@ -17,7 +17,6 @@ from crysmm_attn_plugin.reports.figures.measure import (
     settle,
     shortened,
     width_mm,
-    wrapped,
 )
 from crysmm_attn_plugin.reports.figures.style import (
     BLACK,
@@ -77,8 +76,7 @@ def draw(result: ComparisonResult, pair: PairComparison, lang: str = "en") -> Fi
     top = legend.height + 2.2
     figure = new_figure(DOUBLE_MM, top + TITLE_MM + CURVE_MM + 2 + below + 4.5)
     legend.draw(figure, 1.0, 1.0)
-    name = f"{names[pair.arm]} − {names[pair.baseline]}"
-    name = wrapped(name, CURVE_MM, FONT_PT) or shortened(name, CURVE_MM, FONT_PT)
+    name = _name(names[pair.arm], names[pair.baseline])
     labels = max(labels, 14.0)
     start = labels
     width = (DOUBLE_MM - labels - 2) / max(len(metrics), 1)
@@ -117,6 +115,14 @@ def draw(result: ComparisonResult, pair: PairComparison, lang: str = "en") -> Fi
         fontsize=FONT_PT,
     )
     return figure
+
+
+def _name(arm: str, baseline: str) -> str:
+    """The difference's name along the curve: on one line, else the arm above the baseline."""
+    whole = f"{arm} − {baseline}"
+    if width_mm(whole, FONT_PT) <= CURVE_MM:
+        return whole
+    return "\n".join(shortened(line, CURVE_MM, FONT_PT) for line in (arm, f"− {baseline}"))
 
 
 def _curve(axes: Axes, rows: Sequence[Specification]) -> None:

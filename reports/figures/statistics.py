@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from crysmm_attn_plugin.catalogue import BY_NAME, PRIMARY
+from crysmm_attn_plugin.catalogue import PRIMARY
 from crysmm_attn_plugin.reports.figures import estimates, marks
 from crysmm_attn_plugin.reports.figures.arms import Arm, arms_of
 from crysmm_attn_plugin.reports.figures.measure import (
@@ -35,6 +35,7 @@ from crysmm_attn_plugin.reports.figures.style import (
     write_text,
 )
 from crysmm_attn_plugin.reports.figures.wording import metric_label, say
+from crysmm_attn_plugin.reports.language import metric_unit
 from crysmm_attn_plugin.stats.results import ComparisonResult, MetricResult, PairComparison
 
 if TYPE_CHECKING:
@@ -212,7 +213,9 @@ def _raw(
             marks.mean_bar(axes, float(known.mean()), x)
         marks.run_means(axes, seeds.get(arm.name, ()), x - outward * 0.2, arm.colour)
     low, high = _limits(values)
-    bottom, top = marks.padded(low, high)
+    # one run's mean may lie beyond every crystal's mean over the runs
+    runs = [v for means in seeds.values() for v in means if np.isfinite(v)]
+    bottom, top = marks.padded(min([low, *runs]), max([high, *runs]))
     for key, column, value in estimates.levels(panel.metric, samples, [m for _, m, _ in panel.found]):
         if not estimates.near(value, low, high):
             continue
@@ -278,7 +281,7 @@ def _differences(axes: Axes, panel: Panel, samples: pd.DataFrame, width: float, 
     axes.set_ylim(*marks.padded(min(reach), max(reach), 0.05))
     axes.set_xlim(-0.55, len(panel.found) - 0.5)
     _name_columns(axes, [arm for *_, arm in panel.found], width)
-    unit = BY_NAME[metric].unit
+    unit = metric_unit(metric, lang)
     label = say("difference_from", lang) + (f" [{unit}]" if unit else "")
     axes.set_ylabel(axis_label(label, BODY_MM - 8))
     plain_ticks(axes.yaxis)

@@ -10,6 +10,7 @@ from crysmm_attn_plugin.reports import language
 from crysmm_attn_plugin.reports.figures.style import one_line
 from crysmm_attn_plugin.reports.language import pick
 from crysmm_attn_plugin.reports.numbers import decimals_for, fixed, format_p, interval_decimals
+from crysmm_attn_plugin.reports.property_names import unit_name
 
 if TYPE_CHECKING:
     from crysmm_attn_plugin.stats.results import ComparisonResult
@@ -30,6 +31,7 @@ _TEXT: dict[str, tuple[str, str]] = {
     "colon": (": ", "："),
     "list_comma": (", ", "、"),
     "list_last": (" and ", "和"),
+    "aside": (" ({text})", "（{text}）"),
     "full_stop": (". ", "。"),
     "sentence_gap": (" ", ""),
     "percent_of": ("{change}% of the baseline's mean", "相对基线均值 {change}%"),
@@ -149,19 +151,24 @@ def category_label(name: str, lang: str) -> str:
     return pick(known, lang) if known else name.replace("_", " ")
 
 
-def with_interval(value: float, low: float, high: float, *, sign: bool = True) -> str:
-    """``+0.12 [0.05, 0.19]``, as many decimals as the interval's width deserves."""
+def with_interval(
+    value: float, low: float, high: float, lang: str = "en", *, sign: bool = True, decimals: int | None = None
+) -> str:
+    """``+0.12 (0.05 to 0.19)``, as many decimals as the interval's width deserves where none are given."""
     if not (math.isfinite(low) and math.isfinite(high)):
         return fixed(value, 3, sign=sign)
-    decimals = interval_decimals(low, high)
-    return f"{fixed(value, decimals, sign=sign)} [{fixed(low, decimals)}, {fixed(high, decimals)}]"
+    places = interval_decimals(low, high) if decimals is None else decimals
+    cell = language.numbers(lang).cell
+    return cell.get("nature", cell[""]).format(
+        value=fixed(value, places, sign=sign), low=fixed(low, places), high=fixed(high, places)
+    )
 
 
 def with_unit(value: str, unit: str, *, difference: bool = False, lang: str = "en") -> str:
     """``0.25 eV``, ``12.0%``; a difference of percentages is in percentage points."""
     if unit == "%":
         return f"{value}{say('points', lang)}" if difference else f"{value}%"
-    return f"{value} {one_line(unit, 10)}" if unit else value
+    return f"{value} {one_line(unit_name(unit, lang), 10)}" if unit else value
 
 
 def mae_decimals(result: ComparisonResult) -> int:

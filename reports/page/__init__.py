@@ -17,13 +17,15 @@ from crysmm_attn_plugin.reports import language
 from crysmm_attn_plugin.reports.figures import vectors
 from crysmm_attn_plugin.reports.figures.arms import label
 from crysmm_attn_plugin.reports.figures.typefaces import FOLDER
+from crysmm_attn_plugin.reports.figures.wording import mae_decimals
 from crysmm_attn_plugin.reports.markup import to_html, to_plain
+from crysmm_attn_plugin.reports.numbers import fixed
 from crysmm_attn_plugin.reports.page import blocks, data, sensitivity, verdict
-from crysmm_attn_plugin.reports.page.chart import metric_label
+from crysmm_attn_plugin.reports.page.chart import Chart, metric_label
 from crysmm_attn_plugin.reports.page.maps import BUDGET, pack_all
 from crysmm_attn_plugin.reports.page.texts import TEXTS, text
 from crysmm_attn_plugin.reports.paragraphs import TITLES
-from crysmm_attn_plugin.reports.property_names import shown
+from crysmm_attn_plugin.reports.property_names import shown, split_name, unit_name
 from crysmm_attn_plugin.store.files import write_atomic
 
 #: In the order they depend on each other; one inline script.
@@ -39,6 +41,7 @@ SCRIPTS = (
     "explorer.js",
     "plots.js",
     "address.js",
+    "scroll.js",
     "page.js",
 )
 
@@ -132,6 +135,24 @@ def write_page(
     return write_atomic(path, write)
 
 
+def _chart_notes(chart: Chart, lang: str) -> str:
+    """What stands below the chart: only what is drawn."""
+    drawn = {
+        "chart_note": True,
+        "chart_guide": chart.has_guide,
+        "chart_together": chart.together,
+        "chart_runs": chart.has_runs,
+    }
+    return language.marks(lang).space.join(text(key, lang) for key, shown in drawn.items() if shown)
+
+
+def _mae_of(result: Any, arm: Any) -> str:
+    """An arm's error with the spread of its runs, at one precision for all arms."""
+    decimals = mae_decimals(result)
+    spread = f" ± {fixed(arm.mae_sd, decimals)}" if arm.mae_sd is not None else ""
+    return fixed(arm.mae, decimals) + spread
+
+
 def _captured(comparison: Any) -> frozenset[str]:
     try:
         return frozenset(str(i) for i in comparison.map_ids())
@@ -189,6 +210,10 @@ def _environment() -> Environment:
         nearest=language.nearest,
         figure_stem=language.figure_stem,
         shown_name=shown,
+        split_name=split_name,
+        unit_name=unit_name,
+        chart_notes=_chart_notes,
+        mae_of=_mae_of,
     )
     environment.filters["plain"] = lambda value: to_plain(str(value))
     return environment

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from crysmm_attn_plugin.reports import language
 from crysmm_attn_plugin.reports.figures.estimates import guide_percents, runs
 from crysmm_attn_plugin.reports.language import known, pick
-from crysmm_attn_plugin.reports.numbers import fixed, format_p, interval_decimals
+from crysmm_attn_plugin.reports.numbers import MISSING, fixed, format_p
 from crysmm_attn_plugin.reports.tables import OUTCOMES
-from crysmm_attn_plugin.stats.results import MetricResult, PairComparison
+from crysmm_attn_plugin.reports.wording import Wording
+from crysmm_attn_plugin.stats.results import MetricResult, PairComparison, PairedResult
 
 Both = dict[str, str]
 
@@ -112,8 +114,8 @@ def chart(pair: PairComparison, primary: Sequence[MetricResult]) -> Chart:
         rows.append(
             Row(
                 {lang: metric_label(m.metric, lang) for lang in known()},
-                f"{fixed(p.percent_change, 1, sign=True)}%" if math.isfinite(p.percent_change) else "–",
-                {lang: _percent_interval(p.percent_ci_low, p.percent_ci_high, lang) for lang in known()},
+                signed_percent(p, language.SOURCE) or MISSING,
+                {lang: percent_interval(p, lang) or MISSING for lang in known()},
                 format_p(m.p_adjusted),
                 {lang: pick(OUTCOMES[m.outcome], lang) for lang in known()},
                 m.expected_sign,
@@ -174,10 +176,14 @@ def metric_label(metric: str, lang: str) -> str:
     return name[:1].upper() + name[1:]
 
 
-def _percent_interval(low: float, high: float, lang: str) -> str:
-    if not math.isfinite(low + high):
-        return "–"
-    decimals = interval_decimals(low, high, most=2)
-    first, second = f"{fixed(low, decimals)}%", f"{fixed(high, decimals)}%"
-    forms = language.numbers(lang).interval
-    return forms.get("nature", forms[""]).format(low=first, high=second)
+def signed_percent(p: PairedResult, lang: str) -> str:
+    """The change in percent, at the precision of its interval; empty where it is not defined."""
+    if not math.isfinite(p.percent_change):
+        return ""
+    shown = Wording(lang, "nature").percent(p.percent_change, p.percent_ci_low, p.percent_ci_high)
+    return f"+{shown}" if p.percent_change > 0 and re.search("[1-9]", shown) else shown
+
+
+def percent_interval(p: PairedResult, lang: str) -> str:
+    """The interval of the change in percent; empty where an end is missing."""
+    return Wording(lang, "nature").percent_interval(p.percent_ci_low, p.percent_ci_high)

@@ -10,14 +10,15 @@ from typing import Any
 
 import pandas as pd
 
-from crysmm_attn_plugin.catalogue import BY_NAME, PRIMARY
+from crysmm_attn_plugin.catalogue import PRIMARY
 from crysmm_attn_plugin.errors import AttnError
 from crysmm_attn_plugin.reports.figures.arms import colours_of, label
-from crysmm_attn_plugin.reports.language import tag
+from crysmm_attn_plugin.reports.language import known, marks, metric_unit, tag
 from crysmm_attn_plugin.reports.page.blocks import descriptions, space_group
 from crysmm_attn_plugin.reports.page.chart import metric_label
 from crysmm_attn_plugin.reports.page.maps import MOST_RUNS, PackedMaps
 from crysmm_attn_plugin.reports.page.texts import dictionary
+from crysmm_attn_plugin.reports.property_names import unit_name
 from crysmm_attn_plugin.text.elements import ELEMENTS
 
 #: Rows of the crystal list; a row takes about 250 bytes.
@@ -67,17 +68,18 @@ def payload(comparison: Any, packed: PackedMaps, langs: Sequence[str]) -> dict[s
         "langs": list(langs),
         "tags": {lang: tag(lang) for lang in langs},
         "texts": dictionary(langs),
+        "marks": {lang: {k: getattr(marks(lang), k) for k in ("colon", "comma", "space")} for lang in langs},
         "arms": [
             {"name": a, "colour": painted[a], "label": {lang: label(a, lang) for lang in langs}} for a in arms
         ],
         "baseline": result.baseline,
         "pairs": [{"arm": p.arm, "baseline": p.baseline} for p in result.pairs],
-        "unit": result.unit,
+        "unit": {lang: unit_name(result.unit, lang) for lang in langs},
         "metrics": [
             {
                 "name": m,
                 "label": {lang: metric_label(m, lang) for lang in langs},
-                "unit": BY_NAME[m].unit if m in BY_NAME else "",
+                "unit": {lang: metric_unit(m, lang) for lang in langs},
             }
             for m in metrics
         ],
@@ -140,9 +142,13 @@ def _elements(comparison: Any, id: str, formula: Any) -> list[str]:
 
 
 def first_run_note(comparison: Any) -> Mapping[str, str] | None:
-    """Digests of the checkpoints whose maps are shown, or None when each arm has one run only."""
+    """Checkpoints whose maps are shown, by language, or None when each arm has one run only."""
     arms = comparison.result.arms
     if all(a.n_seeds <= 1 for a in arms):
         return None
-    digests = ", ".join(f"{a.name} {a.checkpoints[0][:8]}" for a in arms if a.checkpoints)
-    return {"digests": digests}
+    return {
+        lang: marks(lang).list.join(
+            f"{label(a.name, lang)} {a.checkpoints[0][:8]}" for a in arms if a.checkpoints
+        )
+        for lang in known()
+    }

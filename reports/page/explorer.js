@@ -45,14 +45,14 @@
     ]);
   }
   function numbers(index) {
-    const unit = app.data.unit ? " " + app.data.unit : "", metric = app.data.metrics[app.state.metric];
+    const named = app.data.unit[app.lang()], unit = named ? " " + named : "", metric = app.data.metrics[app.state.metric];
     const arms = app.shownArms(), parts = [];
     if (crystals.target[index] !== null) parts.push(app.t("target") + " " + app.short(crystals.target[index]) + unit);
     arms.forEach(function (arm) {
       const bits = [];
       if (crystals.prediction[arm][index] !== null) bits.push(app.t("prediction") + " " + app.short(crystals.prediction[arm][index]) + unit);
       if (metric && crystals.values[metric.name][arm][index] !== null) bits.push(metric.label[app.lang()].toLowerCase() + " " + app.short(crystals.values[metric.name][arm][index]));
-      if (bits.length) parts.push(app.armLabel(arm) + ": " + bits.join(", "));
+      if (bits.length) parts.push(app.armLabel(arm) + app.mark("colon") + bits.join(app.mark("comma")));
     });
     return app.element("p", { class: "crystal-numbers" }, parts.map(function (text) { return app.element("span", { text: text }); }));
   }
@@ -148,11 +148,11 @@
     places.legend.replaceChildren(app.legend(drawn));
     const remarks = [];
     if (state.run > 0) remarks.push(app.t("run_note", { n: state.run + 1 }));
-    if (drawn.crowded) remarks.push(app.t("labels_left_out"));
+    if (drawn.crowded) remarks.push(app.t(app.paper ? "labels_on_paper" : "labels_left_out"));
     if (state.scale === "root") remarks.push(app.t("root_note"));
     if (state.head >= 0 && app.shownArms().length > 1) remarks.push(app.t("head_note", { h: state.head + 1 }));
     if (!state.special && state.direction === "atom_to_text") remarks.push(app.t("special_off_note"));
-    places.headNote.textContent = remarks.join(" ");
+    places.headNote.textContent = remarks.join(app.mark("space"));
     select();
   }
 
@@ -162,7 +162,10 @@
     places.chips.querySelectorAll(".chip").forEach(function (chip) {
       chip.setAttribute("aria-pressed", String(same(JSON.parse(chip.dataset.choice), app.state.atoms)));
     });
-    places.lead.textContent = app.t(app.state.direction === "atom_to_text" ? "text_shaded_by" : "text_shaded_back", { who: app.who() });
+    const forward = app.state.direction === "atom_to_text";
+    places.lead.replaceChildren(
+      document.createTextNode(app.t(forward ? "text_shaded_by" : "text_shaded_back", { who: app.who() })),
+      app.element("span", { class: "on-screen", text: app.mark("space") + app.t(forward ? "click_word" : "click_word_back") }));
     app.redrawMaps();
     app.drawTexts(crystal, places.texts);
     app.drawStructure(crystal, places.cell);

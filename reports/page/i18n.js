@@ -6,9 +6,11 @@
 
   app.lang = function () { return root.dataset.lang; };
   app.t = function (key, values) {
-    const found = (app.data.texts[app.lang()] || {})[key] || key;
+    const texts = app.data.texts[app.lang()] || {}, found = key in texts ? texts[key] : key;
     return found.replace(/\{(\w+)\}/g, function (whole, name) { return values && name in values ? values[name] : whole; });
   };
+
+  app.mark = function (name) { return app.data.marks[app.lang()][name]; };
 
   app.label = function () {
     document.querySelectorAll("[data-label]").forEach(function (node) {

@@ -50,17 +50,18 @@
         label: app.t("difference_label", { formula: formula, arm: pair[0], baseline: pair[1] }),
       });
     }
-    const room = holder.clientWidth || 800;
+    const room = app.paper || holder.clientWidth || 800;
     const gutter = 8 + 7 * Math.max.apply(null, crystal.labels.map(function (l) { return l.length; }));
     const fits = function (count) { return room >= count * (gutter + 10 * columns.length + 16); };
-    const beside = state.layout === "beside" || (state.layout === "auto" && given.length > 1 && fits(given.length));
+    const beside = !app.paper && (state.layout === "beside" || (state.layout === "auto" && given.length > 1 && fits(given.length)));
     const across = fits(panels.length) ? panels.length : Math.max(given.length, 1);
     holder.classList.toggle("beside", beside);
     holder.style.setProperty("--n", String(across));
+    const row = Math.max(Math.min(18, Math.floor(TALLEST / crystal.atoms)), 2);
+    if (app.paper) return { scale: scale, widest: widest, arms: arms, beside: false, crowded: onPaper(crystal, given, columns, holder, room - gutter, gutter, row) };
     const width = beside ? (room - 16 * (across - 1)) / across : room;
     const cell = Math.min(Math.max(Math.floor((width - gutter) / Math.max(columns.length, 1)), 7), 26) * state.zoom;
     const named = namedColumns(crystal, given, columns, cell);
-    const row = Math.max(Math.min(18, Math.floor(TALLEST / crystal.atoms)), 2);
     // Stacked maps share their columns, so the words stand once, below the last.
     panels.forEach(function (panel, n) {
       panel.named = named;
@@ -69,6 +70,23 @@
     });
     return { scale: scale, widest: widest, arms: arms, beside: beside, crowded: named.size < columns.length };
   };
+
+  // Paper does not scroll: up to four strips below each other, in which every word is named; of longer texts one strip.
+  function onPaper(crystal, given, columns, holder, width, gutter, row) {
+    const each = Math.floor(width / 13), strips = Math.ceil(columns.length / each), cut = strips > 4;
+    const size = cut ? columns.length : Math.ceil(columns.length / strips);
+    const cell = Math.min(width / Math.max(size, 1), 26), whole = panels.slice();
+    panels.length = 0;
+    for (let from = 0; from < columns.length; from += size) {
+      const strip = columns.slice(from, from + size), named = namedColumns(crystal, given, strip, cell);
+      whole.forEach(function (one, n) {
+        const panel = Object.assign({}, one, { named: named, labels: n === whole.length - 1 ? LABELS : 2 });
+        panels.push(panel);
+        holder.append(build(crystal, panel, strip, gutter, cell, row));
+      });
+    }
+    return cut;
+  }
 
   // Columns whose words have room: those with the most attention first, none so near to another that they touch.
   function namedColumns(crystal, given, columns, cell) {

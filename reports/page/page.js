@@ -51,16 +51,20 @@
 
   app.on("lang", function () { app.fillSelects(); app.refreshList(true); app.rebuildStage(); });
   app.on("theme", app.redrawStage);
-  // Paper is white: canvases and tints are drawn again in the light theme for the time of printing.
+  // Paper is white and 180 mm wide: canvases and tints are drawn again for the time of printing, whole and in light colours.
+  const PAPER = 678;
+  app.paper = 0;
   let before = null;
   window.addEventListener("beforeprint", function () {
     before = root.dataset.theme;
     root.dataset.theme = "light";
+    app.paper = PAPER;
     app.redrawStage();
   });
   window.addEventListener("afterprint", function () {
     if (before !== null) root.dataset.theme = before;
     before = null;
+    app.paper = 0;
     app.redrawStage();
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", app.redrawStage);
@@ -89,6 +93,6 @@
     root.dataset.ready = "true";
     app.listenToAddress();
     const idle = window.requestIdleCallback || function (work) { setTimeout(work, 50); };
-    idle(function () { app.loadDescriptions(); app.startPlots(); });
+    idle(function () { app.loadDescriptions(); app.startPlots(); app.markScrolls(); });
   }
 })(window.crysmm);

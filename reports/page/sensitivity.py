@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
-from crysmm_attn_plugin.reports.language import known, pick
+from crysmm_attn_plugin.reports.language import SOURCE, known, pick
 from crysmm_attn_plugin.reports.numbers import (
+    MISSING,
     fixed,
     format_number,
     format_p_value,
 )
-from crysmm_attn_plugin.reports.page.chart import Both, metric_label
+from crysmm_attn_plugin.reports.page.chart import Both, metric_label, percent_interval, signed_percent
 from crysmm_attn_plugin.reports.tables import OUTCOMES, SEED_METRICS, headline
 from crysmm_attn_plugin.stats.results import ComparisonResult, MetricResult, PairComparison
 
@@ -25,7 +25,7 @@ class Way:
     scope: str
     aggregation: str
     main: bool
-    cells: tuple[tuple[str, str, Both], ...]
+    cells: tuple[tuple[str, Both, Both], ...]
 
 
 def sensitivity(result: ComparisonResult, pair: PairComparison) -> tuple[Way, ...]:
@@ -41,23 +41,18 @@ def sensitivity(result: ComparisonResult, pair: PairComparison) -> tuple[Way, ..
     )
     ways = []
     for key, metrics in found.items():
-        cells: list[tuple[str, str, Both]] = []
+        cells: list[tuple[str, Both, Both]] = []
         for name in SEED_METRICS:
             found_metric = metrics.get(name)
             if found_metric is None:
-                cells.append(("–", "", dict.fromkeys(known(), "")))
+                cells.append((MISSING, dict.fromkeys(known(), ""), dict.fromkeys(known(), "")))
                 continue
-            m, p = found_metric, found_metric.paired
-            shown, interval = "–", ""
-            if math.isfinite(p.percent_change):
-                shown = f"{fixed(p.percent_change, 1, sign=True)}%"
-                if math.isfinite(p.percent_ci_low + p.percent_ci_high):
-                    interval = f"[{fixed(p.percent_ci_low, 1)}, {fixed(p.percent_ci_high, 1)}]"
+            p = found_metric.paired
             cells.append(
                 (
-                    shown,
-                    interval,
-                    {k: pick(OUTCOMES[m.outcome], k) for k in known()},
+                    signed_percent(p, SOURCE) or MISSING,
+                    {k: percent_interval(p, k) for k in known()},
+                    {k: pick(OUTCOMES[found_metric.outcome], k) for k in known()},
                 )
             )
         ways.append(Way(*key, key == main, tuple(cells)))
@@ -76,7 +71,7 @@ def other_tests(result: ComparisonResult, pair: PairComparison) -> tuple[tuple[B
         rows.append(
             (
                 {k: metric_label(m.metric, k) for k in known()},
-                tuple(format_p_value(v).replace("–", "–") for v in values),
+                tuple(format_p_value(v) for v in values),
             )
         )
     return tuple(rows)

@@ -98,10 +98,10 @@
 
   function header() {
     const single = app.shownArms().length < 2, metric = app.data.metrics[app.state.metric];
-    const unit = app.data.unit ? " [" + app.data.unit + "]" : "";
+    const bracket = function (unit) { return unit ? " [" + unit + "]" : ""; }, unit = bracket(app.data.unit[app.lang()]);
     const texts = [app.t("column_crystal"), app.t(single ? "column_value" : "column_change"), app.t(single ? "column_abs_error" : "column_error")];
     head.replaceChildren.apply(head, texts.map(function (text, k) {
-      return app.element("span", { role: "columnheader", text: text, title: k === 1 && metric ? metric.label[app.lang()] + (metric.unit ? " [" + metric.unit + "]" : "") : k === 2 ? text + unit : null });
+      return app.element("span", { role: "columnheader", text: text, title: k === 1 && metric ? metric.label[app.lang()] + bracket(metric.unit[app.lang()]) : k === 2 ? text + unit : null });
     }));
   }
 

@@ -18,10 +18,16 @@ from crysmm_attn_plugin.reports.numbers import (
     interval_decimals,
 )
 from crysmm_attn_plugin.reports.page.alignment import alignment_facts
-from crysmm_attn_plugin.reports.page.chart import Both, Chart, chart
+from crysmm_attn_plugin.reports.page.chart import Both, Chart, chart, signed_percent
+from crysmm_attn_plugin.reports.property_names import split_name, unit_name
 from crysmm_attn_plugin.reports.tables import OUTCOMES, headline
 from crysmm_attn_plugin.reports.wording import joined
-from crysmm_attn_plugin.stats.results import ComparisonResult, MetricResult, PairComparison
+from crysmm_attn_plugin.stats.results import (
+    ComparisonResult,
+    MetricResult,
+    PairComparison,
+    PairedResult,
+)
 from crysmm_attn_plugin.stats.verdict import guides_hypothesis
 
 AXES = {
@@ -123,7 +129,6 @@ PREDICTED: dict[str, tuple[str, str]] = {
         "与{baseline}相比，{arm}的 {total} 个主要指标中 {n_supports} 个符合预期方向，{n_opposes} 个相反。",
     ),
 }
-_SPLIT = ("{split} split; {counts}", "{split} 划分；{counts}")
 _COUNTED = (
     ("{k} checkpoint per arm", "每组 {k} 个检查点"),
     ("{k} checkpoints per arm", "每组 {k} 个检查点"),
@@ -172,7 +177,9 @@ def notes(result: ComparisonResult) -> list[tuple[str, Both]]:
     found: list[tuple[str, Both]] = []
     for texts, arms in raised.items():
         named = {
-            lang: marks(lang).list.join(arms) + marks(lang).colon + text if arms else text
+            lang: marks(lang).list.join(label(a, lang) for a in arms) + marks(lang).colon + text
+            if arms
+            else text
             for lang, text in zip(known(), texts)
         }
         found.append(("alarm", named))
@@ -230,9 +237,7 @@ def _facts(
                 lang,
                 f"{level}% {say('CI', '置信区间', lang)} {format_interval(p.ci_low, p.ci_high, lang=lang)}",
                 f"{say('adjusted', '校正后', lang)} {format_p(entropy.p_adjusted)}",
-                say("{change}% of the baseline's mean", "相对基线均值 {change}%", lang).format(
-                    change=fixed(p.percent_change, 1, sign=True)
-                ),
+                *_of_baseline(p, lang),
             )
             for lang in known()
         }
@@ -242,9 +247,7 @@ def _facts(
     k, k_baseline = seeds.get(pair.arm, 1), seeds.get(pair.baseline, 1)
     counted = _COUNTED[0 if k == 1 else 1] if k == k_baseline else _COUNTED[2]
     split = {
-        lang: pick(_SPLIT, lang).format(
-            split=result.split, counts=pick(counted, lang).format(k=k, b=k_baseline)
-        )
+        lang: joined(lang, split_name(result.split, lang), pick(counted, lang).format(k=k, b=k_baseline))
         for lang in known()
     }
     facts.append(("fact_n", f"N = {pair.n}", split))
@@ -261,6 +264,16 @@ def _facts(
     return tuple((key, big, small) for key, big, small in facts)  # type: ignore[misc]
 
 
+def _of_baseline(p: PairedResult, lang: str) -> list[str]:
+    """The change in percent of the baseline's mean, where it is defined."""
+    change = signed_percent(p, lang)
+    return (
+        [say("{change} of the baseline's mean", "相对基线均值 {change}", lang, change=change)]
+        if change
+        else []
+    )
+
+
 def _error(result: ComparisonResult, pair: PairComparison) -> Both:
     e = pair.performance
     if e.mae_arm is None or e.mae_baseline is None:
@@ -273,10 +286,14 @@ def _error(result: ComparisonResult, pair: PairComparison) -> Both:
     for lang in known():
         parts = [
             f"MAE {fixed(e.mae_arm, decimals)} {say('against', '对', lang)} "
-            f"{fixed(e.mae_baseline, decimals)}{_unit(result.unit)}",
+            f"{fixed(e.mae_baseline, decimals)}{_unit(unit_name(result.unit, lang))}",
             f"{say('difference', '差值', lang)} {fixed(e.difference, decimals, sign=True)}"
-            + (f" {_bracketed(e.ci_low, e.ci_high, lang)}" if e.ci_low is not None else "")
-            + _unit(say("percentage points", "个百分点", lang) if result.unit == "%" else result.unit),
+            + (_bracketed(e.ci_low, e.ci_high, lang) if e.ci_low is not None else "")
+            + _unit(
+                say("percentage points", "个百分点", lang)
+                if result.unit == "%"
+                else unit_name(result.unit, lang)
+            ),
         ]
         if e.p_value is not None:
             parts.append(format_p(e.p_value))
@@ -289,5 +306,4 @@ def _unit(unit: str) -> str:
 
 
 def _bracketed(low: float | None, high: float | None, lang: str) -> str:
-    shown = format_interval(low, high, lang=lang)
-    return shown if shown.startswith("[") else f"({shown})"
+    return f"{marks(lang).open}{format_interval(low, high, lang=lang)}{marks(lang).close}"
