@@ -563,6 +563,100 @@ def test_dark_mode_follows_the_system_and_the_switch(opened: Open, ordinary: Pat
     assert luminance(light.evaluate(back)) > 200
 
 
+def drawn_words(tab: Any) -> list[str]:
+    """The words written below the maps while the stage is drawn anew."""
+    return tab.evaluate(
+        """() => { const seen = [], real = CanvasRenderingContext2D.prototype.fillText;
+        CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+          if (this.canvas.classList.contains("cells")) seen.push(text);
+          return real.call(this, text, x, y); };
+        window.dispatchEvent(new Event("beforeprint")); CanvasRenderingContext2D.prototype.fillText = real; return seen; }"""
+    )
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_maps_on_paper_are_whole_and_name_every_word(opened: Open, hostile: Path, width: int) -> None:
+    tab = opened(hostile, width=width, color_scheme="dark")
+    for _ in range(3):
+        tab.click('[data-zoom="zoom_in"]')
+    paper = 180 / 25.4 * 96
+    for query, whole in (("large", True), ("long", False)):
+        choose(tab, query)
+        playwright.expect(tab.locator(".crystal-head .id")).to_have_text(query)
+        words = drawn_words(tab)
+        words = words[: len(words) // 2]  # the second half is the same again, with the selection
+        reach = tab.eval_on_selector_all(
+            ".map-scroll",
+            "nodes => nodes.map(n => [...n.children].reduce((sum, c) => sum + c.offsetWidth, 0))",
+        )
+        assert max(reach) <= paper
+        everything = tab.locator('.prose[data-arm="full"] .w').all_inner_texts()
+        if whole:
+            assert [w[:12] for w in words] == [w.strip()[:12] for w in everything]
+        else:
+            assert len(words) > 30
+            assert "widen" not in tab.locator("#stage").inner_text()
+        assert luminance(shading(tab)[1]) > 120  # tints of paper, though the reader's theme is dark
+        tab.evaluate("window.dispatchEvent(new Event('afterprint'))")
+        assert tab.locator("canvas.cells").count() == 3
+
+
+def test_print_keeps_the_shading_of_the_description(opened: Open, ordinary: Path) -> None:
+    tab = opened(ordinary)
+    tab.emulate_media(media="print")
+    kept = "getComputedStyle(document.querySelector('.prose .w')).printColorAdjust"
+    assert tab.evaluate(kept) == "exact"
+
+
+def test_what_scrolls_sideways_says_so(opened: Open, three_arms: Path) -> None:
+    tab = opened(three_arms, width=390)
+    tab.evaluate(
+        "document.querySelectorAll('.scroll')[0].firstElementChild.style.minWidth = '60rem'; crysmm.markScrolls()"
+    )
+    tab.wait_for_timeout(200)
+    shown = tab.locator(".scroll-hint:visible").all_inner_texts()
+    assert shown
+    assert set(shown) == {"⇄ Scroll sideways to see the rest."}
+    tab.click("[data-set-lang=zh]")
+    tab.wait_for_timeout(200)
+    assert set(tab.locator(".scroll-hint:visible").all_inner_texts()) == {"⇄ 左右滑动可查看其余部分。"}
+    beyond = """nodes => nodes.filter(n => n.offsetParent && n.scrollWidth > n.clientWidth + 4
+        && !n.classList.contains('scrolls')).map(n => n.className)"""
+    assert tab.eval_on_selector_all(".plot, .scroll, .map-scroll", beyond) == []
+    for _ in range(4):
+        tab.click('[data-zoom="zoom_in"]')
+    tab.wait_for_timeout(200)
+    tab.evaluate("document.querySelector('.map-scroll.scrolls').scrollLeft = 9999")
+    tab.wait_for_timeout(100)
+    assert "at-end" in tab.locator(".map-scroll.scrolls").first.get_attribute("class")
+    wide = opened(three_arms, width=1440)
+    assert wide.locator(".scroll-hint:visible").count() == 0
+
+
+@pytest.mark.parametrize("width", [390, 1024, 1440])
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_the_hint_in_the_search_field_is_whole(opened: Open, ordinary: Path, width: int, lang: str) -> None:
+    tab = opened(ordinary, width=width)
+    tab.click(f"[data-set-lang={lang}]")
+    room = tab.evaluate(
+        """() => { const field = document.getElementById('search'), style = getComputedStyle(field);
+        const pen = document.createElement('canvas').getContext('2d'); pen.font = style.font;
+        return field.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight) - pen.measureText(field.placeholder).width; }"""
+    )
+    assert room > 0
+
+
+def test_the_chinese_page_is_punctuated_as_chinese(opened: Open, three_arms: Path) -> None:
+    tab = opened(three_arms)
+    tab.click("[data-set-lang=zh]")
+    text = tab.locator("main").inner_text()
+    assert not re.findall(r".{6}[\u4e00-\u9fff][,:;()].{6}", text)
+    assert not re.findall(r".{6}[,:;(] ?[\u4e00-\u9fff].{6}", text)
+    assert not re.findall(r"\[[−\d][^\]]*, ?[^\]]*\]", text), "ranges are written with ～"
+    assert not re.search(r"\bnats?\b|test 划分", text)
+    assert "奈特" in text
+
+
 def test_print_is_dark_on_white_without_the_controls(opened: Open, ordinary: Path) -> None:
     tab = opened(ordinary, color_scheme="dark")
     tab.emulate_media(media="print", color_scheme="dark")
