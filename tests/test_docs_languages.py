@@ -68,6 +68,22 @@ def test_every_exit_code_is_documented_in_both_languages(code: str) -> None:
     assert f"`{code}`" in read("docs/commands.md")
 
 
+def test_both_readmes_name_the_same_versions_and_those_of_the_constraints() -> None:
+    last = {name: read(name).rstrip().rsplit("\n\n", 1)[-1] for name in ("README.md", "README.zh-CN.md")}
+    facts = [
+        re.findall(r"\d+(?:\.\d+)*|x86-64|aarch64|arm64|macOS|Windows|Linux|torch", t) for t in last.values()
+    ]
+    assert sorted(facts[0]) == sorted(facts[1])
+    assert facts[0]
+    pinned = re.search(r"^torch==(\d+\.\d+)", read("constraints.txt"), re.M)
+    lowest = re.search(r"^python_requires = >=([\d.]+)", read("setup.cfg"), re.M)
+    assert pinned
+    assert lowest
+    for text in last.values():
+        assert f"torch {pinned[1]}" in text
+        assert f"Python {lowest[1]}" in text
+
+
 @pytest.mark.parametrize("guide", GUIDES)
 def test_both_guides_have_every_metric_with_formula_range_direction_and_pitfalls(guide: str) -> None:
     for metric in METRICS:
