@@ -162,3 +162,15 @@ def test_a_shortened_name_fits_and_keeps_both_ends(text: str, width: float) -> N
         assert short[0] == text[0]
         assert short[-1] == text[-1]
         assert "…" in short
+
+
+@pytest.mark.parametrize("size", [style.SMALL_PT, style.FONT_PT])
+@pytest.mark.parametrize(
+    "text", [WORDS, *LONG, *CHINESE, "AVAToWAVeLTYAWA" * 4, "ffi. fl, ii|ll" * 6, "iiiillll''..", "MWMWMW @@"]
+)
+def test_what_is_said_to_fit_is_what_measures_so(text: str, size: float) -> None:
+    for length in range(1, min(len(text), 60), 7):
+        part = text[:length]
+        exact = measure.width_mm(part, size)
+        for width in (0.5 * exact, 0.9 * exact, exact - 0.01, exact, 1.03 * exact, 1.1 * exact):
+            assert measure.fits(part, width, size) == (exact <= width)

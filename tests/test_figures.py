@@ -28,6 +28,7 @@ from crysmm_attn_plugin.reports.figures import (
     specification,
     statistics,
     style,
+    together,
     write_figures,
 )
 from crysmm_attn_plugin.reports.figures.wording import decimals_for, fixed, p_text, with_interval
@@ -153,6 +154,25 @@ def test_widths_are_those_of_a_journal_column_and_fonts_are_embedded_as_text(two
             assert "Arial" in drawing
             assert {"wide": "无中期融合模型", "narrow": "无中期融合模型"}[name] in drawing
             assert f"<title>{name}</title>" in drawing
+
+
+@pytest.mark.parametrize("gone", ["PdfFile", "RendererSVG", "Vectors.draw_text"])
+def test_without_matplotlibs_inner_parts_each_file_is_saved_by_itself(two_arms, tmp_path, monkeypatch, gone):
+    *owner, name = gone.split(".")
+    monkeypatch.delattr(together.Vectors if owner else together, name)
+    sizes = []
+    for k in range(2):
+        with style.context():
+            figure = categories.draw(two_arms.result)
+            files = style.save(figure, tmp_path / str(k), "plain", ["png", "pdf", "svg"], title="Sentences")
+        sizes.append([f.read_bytes() for f in files])
+    png, pdf, svg = sizes[0]
+    assert sizes[0] == sizes[1]
+    wide, tall = (int(v) for v in figure.bbox.size)
+    assert struct.unpack(">II", png[16:24]) == (wide, tall)
+    assert pdf.startswith(b"%PDF")
+    assert b"Sentences" in pdf
+    assert b"<title>Sentences</title>" in svg
 
 
 def test_equal_comparisons_give_equal_files(two_arms, tmp_path):

@@ -451,3 +451,14 @@ def test_values_that_are_no_numbers_are_one_sentence() -> None:
     for bad in (["a"] * 20, [[1.0, 2.0], [3.0]], None, np.zeros((2, 3, 4))):
         with pytest.raises(StatisticsError):
             compare_paired(bad, np.arange(20.0))
+
+
+def test_ends_of_one_level_need_no_sorted_draws() -> None:
+    draw = np.random.default_rng(5)
+    a, b = draw.lognormal(size=(2, 1, 40))
+    contrast = Contrast(a, b)
+    resample([contrast], n_resamples=999, seed=1)
+    for alpha in (0.05, 0.1, 0.002):
+        for r in (0.7, 1.0):
+            whole, part = contrast.spread(r), contrast.spread(r, alpha=alpha)
+            assert part.interval(alpha) == whole.interval(alpha)

@@ -13,7 +13,7 @@ import numpy as np
 from crysmm_attn_plugin.errors import StatisticsError
 from crysmm_attn_plugin.stats.bootstrap import BOOTSTRAP_UP_TO, resampled_sums
 from crysmm_attn_plugin.stats.checks import paired_differences
-from crysmm_attn_plugin.stats.engine import RunPart, Spread, residual_variance
+from crysmm_attn_plugin.stats.engine import RunPart, Spread, around, residual_variance
 
 #: Steps of the search for an end of the ratio's interval.
 _STEPS = 60
@@ -52,6 +52,7 @@ class Contrast:
         self.units = len(self._u)
         self._scales = tuple(float(np.sqrt((x**2).mean())) or 1.0 for x in (self._u, self._v))
         self._moments: np.ndarray | None = None
+        self._doubles: np.ndarray | None = None
         self.paired = paired_seeds and len(a) > 1
         self.runs = (a.mean(1), b.mean(1)) if min(len(a), len(b)) > 1 else None
         if self.runs is not None:
@@ -83,12 +84,13 @@ class Contrast:
         """(units,) sums of the deviations of a - r b."""
         return self._u + (1 - r) * self._v
 
-    def spread(self, r: float = 1.0, *, resampled: bool = True) -> Spread:
+    def spread(self, r: float = 1.0, *, resampled: bool = True, alpha: float | None = None) -> Spread:
         """mean(a) - r mean(b) and what its interval is made of.
 
         Args:
             r: Factor of b.
             resampled: Use the resamples, where there are any.
+            alpha: The only level whose half widths will be asked for; any when None.
         """
         e = self.scores(r)
         square = float((e**2).sum())
@@ -96,7 +98,7 @@ class Contrast:
         crystals = square / self.n**2 * g / (g - 1)
         skewness = float((e**3).mean() / (square / g) ** 1.5) if square > 0 else 0.0
         runs, overlap = self._between(r)
-        draws = self._draws(r, crystals) if resampled and crystals > 0 else None
+        draws = self._draws(r, crystals, alpha) if resampled and crystals > 0 else None
         estimate = self.mean + (1 - r) * self.mean_b
         return Spread(estimate, crystals, g, skewness, runs, overlap, draws)
 
@@ -131,11 +133,11 @@ class Contrast:
         overlap = (self._residual[0] / len(a) + r * r * self._residual[1] / len(b)) / self.n
         return parts, overlap
 
-    def _draws(self, r: float, crystals: float) -> np.ndarray | None:
-        """Sorted studentised resampled means of a - r b."""
+    def _draws(self, r: float, crystals: float, alpha: float | None) -> np.ndarray | None:
+        """Studentised resampled means of a - r b, sorted; for one ``alpha`` only so far as its quantiles need."""
         if self._moments is None:
             return None
-        m = self._moments.T.astype(float)
+        m = self._doubles if self._doubles is not None else self._moments.T.astype(float)
         su, sv = self._scales[0], (1 - r) * self._scales[1]
         total = su * m[0] + sv * m[1]
         squares = su * su * m[2] + 2 * su * sv * m[3] + sv * sv * m[4]
@@ -154,21 +156,32 @@ class Contrast:
         t = shift[good] / np.sqrt(variance[good])
         if len(t) < 2:
             return None
-        t.sort()
+        if alpha is None:
+            t.sort()
+        else:
+            t.partition(sorted({at for share in (alpha / 2, 1 - alpha / 2) for at in around(t, share)}))
         return t
 
     def ratio(self, alpha: float) -> tuple[float, float]:
         """Ends of the 1 - alpha interval of mean(a) / mean(b); NaN where it is not bounded."""
+        if self._moments is not None:
+            self._doubles = self._moments.T.astype(float, order="C")
+        try:
+            return self._ratio(alpha)
+        finally:
+            self._doubles = None
+
+    def _ratio(self, alpha: float) -> tuple[float, float]:
         sign = 1 if self.mean_b > 0 else -1
         estimate = 1 + self.mean / self.mean_b
-        spread = self.spread(estimate)
+        spread = self.spread(estimate, alpha=alpha)
         ends = []
         for way in (-1, 1):
             # below the ratio a - r b is positive (for a positive baseline) and its lower side decides
             side = way * sign
 
             def gap(r: float, way: int = way, side: int = side) -> float:
-                found = self.spread(r)
+                found = self.spread(r, alpha=alpha)
                 return found.half(alpha, side) + way * sign * found.estimate
 
             step = max(spread.half(alpha, side) / abs(self.mean_b), 1e-300)

@@ -175,9 +175,15 @@ def _t_quantile(tail: float, df: float) -> float:
 
 def quantile(ordered: np.ndarray, share: float) -> float:
     """Linear quantile of sorted values."""
+    below, above = around(ordered, share)
     position = share * (len(ordered) - 1)
-    below = min(int(position), len(ordered) - 2)
-    return float(ordered[below] + (position - below) * (ordered[below + 1] - ordered[below]))
+    return float(ordered[below] + (position - below) * (ordered[above] - ordered[below]))
+
+
+def around(values: np.ndarray, share: float) -> tuple[int, int]:
+    """Ranks of the two values between which a quantile lies."""
+    below = min(int(share * (len(values) - 1)), len(values) - 2)
+    return below, below + 1
 
 
 def residual_variance(values: np.ndarray) -> float:

@@ -18,8 +18,8 @@ from crysmm_attn_plugin.reports.figures.style import Dots, context, save
 
 log = logging.getLogger("crysmm_attn")
 
-#: A helper process spends on its imports as long as drawing half this many figures takes.
-WORTH_A_PROCESS = 8
+#: A helper process spends on its imports as long as drawing a third of this many figures takes.
+WORTH_A_PROCESS = 24
 MOST_PROCESSES = 4
 
 

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.colors import Normalize
+from matplotlib.lines import Line2D
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
 
 from crysmm_attn_plugin.reports.figures.arms import Arm
 from crysmm_attn_plugin.reports.figures.style import (
@@ -17,13 +20,18 @@ from crysmm_attn_plugin.reports.figures.style import (
     LINE,
     SMALL_PT,
     add_axes,
+    size_mm,
     write_text,
 )
 from crysmm_attn_plugin.reports.figures.word_maps import MergedMaps
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+#: Left, top, width and height in millimetres from the figure's upper left corner.
+Box = tuple[float, float, float, float]
+#: Bars in one artist: matplotlib sets no larger path on whole pixels.
+AT_ONCE = 200
 
 #: Height of an atom's row with its own label, and the least one at which the label still fits.
 ROW_MM, LEAST_MM = 2.6, 2.3
@@ -134,37 +142,58 @@ def draw_panel(
     axes.set_xticks(range(count) if words else [], words or [], rotation=90, ha="center", va="top")
     axes.tick_params(axis="x", length=1.2, labelsize=SMALL_PT, pad=1.0)
     signed = float(colours[1].vmin or 0.0) < 0
-    _bars_above(add_axes(figure, left, top + title_height, width, above), values.mean(0), gaps, arm, signed)
+    colour = GREY if signed else arm.colour
+    _bars_above(figure, (left, top + title_height, width, above), values.mean(0), gaps, colour, signed)
     if not signed:
-        beside = add_axes(figure, left + width + 0.5, body, side - 0.5, height)
-        beside.barh(range(len(values)), values.max(1), height=0.8, color=arm.colour, linewidth=0)
-        beside.set_ylim(len(values) - 0.5, -0.5)
-        beside.set_xlim(0, max(float(values.max()), 1e-12))
-        _bare(beside)
+        _bars_beside(figure, (left + width + 0.5, body, side - 0.5, height), values, arm.colour)
     return image
 
 
-def _bars_above(axes: Axes, means: np.ndarray, gaps: Sequence[int], arm: Arm, signed: bool) -> None:
-    axes.bar(range(len(means)), means, width=0.8, color=GREY if signed else arm.colour, linewidth=0)
-    axes.set_xlim(-0.5, len(means) - 0.5)
+def _bars_beside(figure: Figure, at: Box, values: np.ndarray, colour: str) -> None:
+    """The largest weight of every row, as bars from the left."""
+    left, top, width, height = at
+    lengths = values.max(1) / max(float(values.max()), 1e-12) * width
+    row = height / len(values)
+    tops = top + (np.arange(len(values)) + 0.1) * row
+    _bars(figure, np.full(len(values), left), left + lengths, tops, tops + 0.8 * row, colour)
+
+
+def _bars_above(
+    figure: Figure, at: Box, means: np.ndarray, gaps: Sequence[int], colour: str, signed: bool
+) -> None:
+    """The mean weight of every column, as bars from the bottom or, where signed, from the middle."""
+    left, top, width, height = at
     reach = max(float(np.abs(means).max()), 1e-12)
-    axes.set_ylim(-reach if signed else 0, reach)
-    if signed:
-        axes.axhline(0, color=GREY, linewidth=0.4)
-    for column in gaps:
-        axes.plot(
-            [column - 0.5] * 2,
-            [0.0, -0.14],
-            transform=axes.get_xaxis_transform(),
-            color=BLACK,
-            linewidth=0.5,
-            clip_on=False,
+    column = width / len(means)
+    ground = top + height / (2 if signed else 1)
+    lefts = left + (np.arange(len(means)) + 0.1) * column
+    ends = ground - means / reach * (ground - top)
+    _bars(figure, lefts, lefts + 0.8 * column, np.full(len(means), ground), ends, colour)
+    lines = [((left, ground), (left + width, ground), GREY, 0.4)] if signed else []
+    for gap in gaps:
+        x = left + gap * column
+        lines.append(((x, top + height), (x, top + 1.14 * height), BLACK, 0.5))
+    wide, tall = size_mm(figure)
+    for start, end, ink, thick in lines:
+        across, down = np.array([start, end]).T
+        line = Line2D(
+            across / wide, 1 - down / tall, color=ink, linewidth=thick, transform=figure.transFigure, zorder=2
         )
-    _bare(axes)
+        figure.add_artist(line)
 
 
-def _bare(axes: Axes) -> None:
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+def _bars(
+    figure: Figure, lefts: np.ndarray, rights: np.ndarray, starts: np.ndarray, ends: np.ndarray, colour: str
+) -> None:
+    """Upright rectangles in millimetres from the upper left corner, many to an artist."""
+    wide, tall = size_mm(figure)
+    corners = np.stack([lefts, starts, rights, starts, rights, ends, lefts, ends, lefts, starts], axis=1)
+    corners = corners.reshape(-1, 5, 2) / (wide, tall)
+    corners[..., 1] = 1 - corners[..., 1]
+    codes = np.array([Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY], Path.code_type)
+    for first in range(0, len(corners), AT_ONCE):
+        part = corners[first : first + AT_ONCE]
+        path = Path(part.reshape(-1, 2), np.tile(codes, len(part)))
+        figure.add_artist(
+            PathPatch(path, facecolor=colour, linewidth=0, transform=figure.transFigure, clip_on=False)
+        )

@@ -56,14 +56,36 @@ def _measured(text: str, size: float, weight: str, families: tuple[str, ...]) ->
     return float(width) * MM
 
 
+#: How far the sum of characters may be from a text's width: this share of it, and so many millimetres.
+ROUGH_SHARE, ROUGH_MM = 0.15, 0.4
+
+
+def fits(text: str, width: float, size: float = SMALL_PT) -> bool:
+    """Whether a text is at most ``width`` millimetres wide; measured as a whole only where its characters leave doubt."""
+    if len(text) > 3 and "\n" not in text:
+        names = typefaces.families()
+        rough = sum(_advance(character, size, names) for character in text)
+        doubt = ROUGH_SHARE * rough + ROUGH_MM
+        if abs(rough - width) > doubt:
+            return rough < width
+    return width_mm(text, size) <= width
+
+
+@lru_cache(maxsize=10_000)
+def _advance(character: str, size: float, families: tuple[str, ...]) -> float:
+    """What a character adds to a line, kerning aside."""
+    around = _measured("nn", size, "normal", families)
+    return _measured(f"n{character}n", size, "normal", families) - around
+
+
 def shortened(text: str, width: float, size: float = SMALL_PT) -> str:
     """``text`` cut to a width in millimetres, in its middle: names of one family differ at their ends."""
-    if width_mm(text, size) <= width:
+    if fits(text, width, size):
         return text
     low, high = 0, len(text)
     while low < high:
         kept = (low + high + 1) // 2
-        if width_mm(_cut(text, kept), size) <= width:
+        if fits(_cut(text, kept), width, size):
             low = kept
         else:
             high = kept - 1
@@ -80,7 +102,7 @@ def lines_of(text: str, width: float, size: float = SMALL_PT, most: int = 99) ->
     rows: list[str] = []
     line = ""
     for piece in _pieces(text, width, size):
-        if line and width_mm((line + piece).rstrip(), size) > width:
+        if line and not fits((line + piece).rstrip(), width, size):
             rows.append(line.rstrip())
             line = ""
         line += piece if line else piece.lstrip()
@@ -98,14 +120,12 @@ def _pieces(text: str, width: float, size: float) -> list[str]:
         if found and piece.strip() and piece.strip() in _CLOSING and found[-1] == found[-1].rstrip():
             found[-1] += piece
             continue
-        if width_mm(piece.rstrip(), size) <= width:
+        if fits(piece.rstrip(), width, size):
             found.append(piece)
             continue
         for part in re.findall(r"[^_\-+/.]*[_\-+/.]|[^_\-+/.]+", piece):
-            while width_mm(part.rstrip(), size) > width and len(part) > 1:
-                n = next(
-                    k for k in range(len(part) - 1, 0, -1) if k == 1 or width_mm(part[:k], size) <= width
-                )
+            while not fits(part.rstrip(), width, size) and len(part) > 1:
+                n = next(k for k in range(len(part) - 1, 0, -1) if k == 1 or fits(part[:k], width, size))
                 found.append(part[:n])
                 part = part[n:]
             found.append(part)
@@ -115,8 +135,7 @@ def _pieces(text: str, width: float, size: float) -> list[str]:
 def wrapped(text: str, width: float, size: float = SMALL_PT, lines: int = 2) -> str | None:
     """``text`` in at most some lines of a width, or None when it does not fit whole."""
     rows = lines_of(text, width, size)
-    fits = len(rows) <= lines and all(width_mm(r, size) <= width for r in rows)
-    return "\n".join(rows) if fits else None
+    return "\n".join(rows) if len(rows) <= lines and all(fits(r, width, size) for r in rows) else None
 
 
 def axis_label(text: str, length: float, size: float = FONT_PT) -> str:
@@ -210,12 +229,16 @@ def settle(
     figure: Any = axes.figure
     full_width, full_height = size_mm(figure)
     inner = (left, top, width, height)
+    before = None
     for _ in range(3):
         margins = _margins(axes)
         wide, tall = max(width - margins[0] - margins[2], 4.0), max(height - margins[1] - margins[3], 4.0)
         if square:
             wide = tall = min(wide, tall)
         inner = (left + margins[0], top + margins[1], wide, tall)
+        if inner == before:
+            break
+        before = inner
         axes.set_position(
             (
                 inner[0] / full_width,

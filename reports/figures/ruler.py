@@ -21,7 +21,8 @@ def files_of(properties: FontProperties, fonts: int) -> Any:
         properties: Of the text; not changed afterwards.
         fonts: How many fonts matplotlib knows: one that is made known later may be found instead.
     """
-    return font_manager.fontManager._find_fonts_by_props(properties)  # type: ignore[attr-defined]
+    find = getattr(font_manager.fontManager, "_find_fonts_by_props", None)
+    return find(properties) if find is not None else font_manager.findfont(properties)
 
 
 def font_of(properties: FontProperties) -> Any:

@@ -21,7 +21,7 @@ from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
 from crysmm_attn_plugin.reports.figures import typefaces
 from crysmm_attn_plugin.reports.figures.ruler import Canvas
-from crysmm_attn_plugin.reports.figures.together import files_of
+from crysmm_attn_plugin.reports.figures.saving import contents_of
 from crysmm_attn_plugin.reports.language import figure_stem
 from crysmm_attn_plugin.store.files import write_bytes
 
@@ -221,7 +221,7 @@ def save(
         lang: Language of its labels.
         title, description: Carried inside the files, for readers that speak them.
     """
-    drawn = files_of(figure, formats, title or name)
+    drawn = contents_of(figure, formats, title or name)
     if "svg" in drawn:
         drawn["svg"] = finished_svg(drawn["svg"].decode(), description).encode()
     return [write_bytes(folder / f"{figure_stem(name, lang)}.{suffix}", drawn[suffix]) for suffix in formats]
