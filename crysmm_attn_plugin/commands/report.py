@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from crysmm_attn_plugin.catalogue import BY_NAME
+from crysmm_attn_plugin.commands.colour import painted
 from crysmm_attn_plugin.errors import StatisticsError, UsageError
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def run(args: argparse.Namespace) -> int:
         progress=progress,
     )
     progress("")
-    print(summary(comparison))
+    print(painted(summary(comparison), sys.stdout))
     print(f"report: {out / 'report.html' if (out / 'report.html').exists() else out}")
     return 0
 
