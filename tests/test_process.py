@@ -7,12 +7,15 @@ import os
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from process_kit import BODY, HEAD, ROOT, command_line, our_lines, run_host, write_host
 
 import crysmm_attn_plugin as attn
+from crysmm_attn_plugin.store.reader import find_runs
+from crysmm_attn_plugin.store.shards import merge_shards
 
 pytestmark = pytest.mark.slow
 
@@ -287,6 +290,33 @@ def test_ranks_that_attach_agree_on_each_run(tmp_path: Path) -> None:
     assert len(runs) == 2
     for run in runs:
         assert_one_run_of_eleven(attn.open_run(run))
+
+
+SHARD = """
+from torch.utils.data import DataLoader, Subset
+
+task = int(os.environ["SLURM_ARRAY_TASK_ID"])
+checkpoint, shard = divmod(task, 2)
+torch.manual_seed(checkpoint)
+net = CrystalTextNet(OwnDropout)
+test_loader = DataLoader(Subset(Crystals(11), range(shard, 11, 2)), batch_size=2, collate_fn=collate)
+test_loop(net, test_loader)
+"""
+
+
+def test_an_array_of_checkpoints_and_shards_fills_one_folder(tmp_path: Path) -> None:
+    """Four jobs at once: two checkpoints, each over the two halves of one test set."""
+    write_host(tmp_path, "import os\n" + SHARD)
+    with ThreadPoolExecutor(4) as jobs:
+        ended = list(jobs.map(lambda task: run_host(tmp_path, SLURM_ARRAY_TASK_ID=str(task)), range(4)))
+    assert [done.returncode for done in ended] == [0] * 4, ended
+    found = find_runs(tmp_path / "runs")
+    assert [run.state for run in found] == ["complete"] * 4
+    merged = merge_shards(found)
+    assert len(merged) == 2
+    assert len({c for run in merged for c in run.samples["checkpoint"]}) == 2
+    for run in merged:
+        assert sorted(run.samples["id"]) == sorted(f"JVASP-{100 + i}" for i in range(11))
 
 
 @pytest.mark.parametrize("flags", [(), ("--strict",)], ids=["lenient", "strict"])
