@@ -16,6 +16,10 @@ import pytest
 from page_kit import HOSTILE, capture, crystals, page, two_arms
 
 from crysmm_attn_plugin.reports.comparison import compare_runs
+from crysmm_attn_plugin.reports.figures import vectors
+from crysmm_attn_plugin.reports.figures.style import add_axes, context, new_figure
+from crysmm_attn_plugin.reports.part_texts import as_html
+from crysmm_attn_plugin.reports.sections import Section
 
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = next(
@@ -683,9 +687,30 @@ def serious(tab: Any) -> list[str]:
     return [f"{v['id']}: {v['help']}: {v['nodes'][0]['html'][:200]}" for v in found if v["impact"] in SERIOUS]
 
 
-def test_axe_finds_no_serious_fault(opened: Open, ordinary: Path) -> None:
-    tab = opened(ordinary)
-    for lang, scheme in (("en", "light"), ("zh", "dark")):
+@pytest.fixture(scope="module")
+def with_part(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page with a part's table and drawing, wider than a telephone."""
+    folder = tmp_path_factory.mktemp("part")
+    columns = [(f"Column {i}", f"第 {i} 列") for i in range(9)]
+    with context():
+        figure = new_figure(160, 40)
+        add_axes(figure, 12, 4, 140, 26)
+        drawing = vectors.of_figure(figure, "part-", "A drawing.")
+    texts = {
+        lang: as_html(
+            ["A sentence."], columns, [("word", *(["0.123456"] * 8))], lang, drawing, ("Caption.", "图题。")
+        )
+        for lang in ("en", "zh")
+    }
+    section = Section("part", {"en": "Part", "zh": "部分"}, texts, {"en": "", "zh": ""})
+    comparison = two_arms(folder / "runs", crystals(6), both=True)
+    return page(comparison, folder / "report", sections=[section])
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_axe_finds_no_serious_fault(opened: Open, with_part: Path, width: int) -> None:
+    tab = opened(with_part, width=width)
+    for lang, scheme in itertools.product(("en", "zh"), ("light", "dark")):
         tab.emulate_media(color_scheme=scheme)
         tab.click(f"[data-set-lang={lang}]")
         tab.locator(".chip.atom").first.click()

@@ -42,7 +42,7 @@ def of_figure(figure: Figure, prefix: str, description: str) -> str:
     drawing, width, _ = inline(written, prefix)
     return str(
         Markup(
-            '<div class="plot" role="img" aria-label="{}"><div class="plot-in" style="--w:{}">{}</div></div>'
+            '<div class="plot" tabindex="0" role="img" aria-label="{}"><div class="plot-in" style="--w:{}">{}</div></div>'
         ).format(description, width, Markup(drawing))
     )
 
