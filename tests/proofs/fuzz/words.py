@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -115,7 +116,7 @@ def number(content: bytes) -> None:
         first, last = sorted((low, high))
         for lang, style in (("en", "nature"), ("en", "apa"), ("zh", "gbt")):
             interval = numbers.format_interval(first, last, lang=lang, style=style)
-            parts = interval.strip("[]").replace(" to ", ", ").split(", ")
+            parts = re.split(", | to |～", interval.strip("[]"))
             assert len(parts) == 2
             assert _real(parts[0]) <= _real(parts[1])
             if first < last and last - first >= 1e-5:
