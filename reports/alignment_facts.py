@@ -41,7 +41,8 @@ class ComparedFact:
         sign: Of the difference.
         low_arms: Labels of arms whose mean is not above chance (alignment alone).
         fresh: Means under re-initialised weights, (arm, baseline); empty where not captured.
-        break_even: Standard deviation between runs that would make the difference noise; empty with several runs.
+        break_even: Standard deviation between runs above which training alone gives such a difference in more than 1 of 20;
+            empty with several runs.
     """
 
     label: str

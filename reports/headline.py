@@ -73,7 +73,7 @@ _CLAIM = {
         "too few training runs, or too little known of the arms, for a verdict",
         "训练次数或已知信息不足以作出判定",
     ),
-    "verdict": ("holds for the architectures as trained here", "适用于按此方式训练的架构"),
+    "verdict": ("holds for models trained as here", "适用于按此方式训练的模型"),
     "none": ("", ""),
 }
 _START = ("{arm} against {baseline}: {reading}{numbers}", "{arm}对{baseline}：{reading}{numbers}")
@@ -113,7 +113,9 @@ def headline(result: ComparisonResult, pair: PairComparison, lang: str) -> str:
         reading=reading,
         numbers=_numbers(result, pair, w),
     )
-    parts = (start, error, f"N = {pair.n}", w.pick(_CLAIM[pair.claim]))
+    # nothing was established, so nothing holds
+    holds = "" if pair.verdict == "inconclusive" else w.pick(_CLAIM[pair.claim])
+    parts = (start, error, f"N = {pair.n}", holds)
     return w.marks.semicolon.join(p for p in parts if p) + w.marks.stop.rstrip()
 
 

@@ -29,12 +29,12 @@ from crysmm_attn_plugin.stats.use_results import Contrast, Effect, Faithfulness,
 __all__ = ["ProbeResult", "probe"]
 
 SENTENCES: dict[str, str] = {
-    "used": "The concentrated attention is used: hiding the {size} most attended {units} shifted predictions by {most:.3g} on "
-    "average, hiding {size} random ones by {random:.3g} (difference {low:.3g} to {high:.3g}, {n} crystals).",
+    "used": "The most attended {units} are used: hiding {size} of them shifted predictions by "
+    "{most:.3g} on average, hiding {size} random ones by {random:.3g} (difference {low:.3g} to {high:.3g}, {n} crystals).",
     "not_used": "The attention is not used for these predictions: neither hiding the {size} most attended {units} nor other "
     "attention in its place shifted them by 1 % of their spread ({n} crystals).",
-    "unclear": "Whether the concentrated attention is used was not established: hiding the {size} most attended {units} shifted "
-    "predictions by {most:.3g} on average, hiding {size} random ones by {random:.3g} ({n} crystals).",
+    "unclear": "Use of the most attended {units} was not established: hiding {size} of them "
+    "shifted predictions by {most:.3g} on average, hiding {size} random ones by {random:.3g} ({n} crystals).",
     "nothing": "Whether the attention is used was not asked: no words were knocked out.",
 }
 

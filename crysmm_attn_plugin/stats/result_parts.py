@@ -135,7 +135,7 @@ class MetricResult:
         p_cluster, ci_cluster_*, n_clusters: By composition, where it repeats and there are enough.
         disagreement: Where p and interval part (one run an arm): then the metric decides nothing.
         per_seed_arm, per_seed_baseline: Mean of each run over the paired crystals.
-        break_even_run_sd: SD between training runs above which the difference of these checkpoints is training noise;
+        break_even_run_sd: SD between training runs above which training alone gives such a difference in more than 1 of 20;
             ``break_even_run_percent`` in percent of the baseline's mean.
         seed_p, prediction_*: As in ``PairedResult``.
         detectable: Change that 80 % power would have found; ``detectable_percent`` in percent of the baseline's mean.
@@ -190,7 +190,7 @@ class PerformanceResult:
     Attributes:
         relative_gain: (MAE_baseline - MAE_arm) / MAE_baseline, in percent: denominator is the baseline.
         relative_gain_other_denominator: the same numerator over MAE_arm, in percent, for reconciliation.
-        break_even_seed_sd: Seed SD of MAE above which the gap would be within seed noise (one run each).
+        break_even_seed_sd: Seed SD of MAE above which training alone gives such a gap in more than 1 of 20 (one run each).
     """
 
     axis: PerformanceAxis

@@ -116,7 +116,7 @@ def collapsed(means: np.ndarray, noise: float = 0.0) -> list[int]:
 
 
 def break_even_run_sd(gap: float, runs: tuple[int, int]) -> float:
-    """SD between training runs at which a gap between these checkpoints is at the edge of training noise.
+    """SD between training runs above which training alone gives such a gap in more than 1 of 20 comparisons.
 
     Means of k_a and k_b runs differ by N(0, sd^2 (1/k_a + 1/k_b)); the gap equals 1.96 of its standard deviations at this
     sd.
