@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from crysmm_attn_plugin.hooks.reading.records import ID_NAMES
+
 #: Levels of tuples, mappings and objects that are looked into.
 DEPTH = 4
 #: Members of a container that are looked at; a batch of more things than this is data, not structure.
@@ -145,6 +147,28 @@ def graph_counts(graph: Any) -> list[int] | None:
     return None if pointer is None else [int(n) for n in (pointer[1:] - pointer[:-1]).tolist()]
 
 
+def holds_several(batch: Any) -> bool:
+    """Whether an item of a data set is a batch by itself: its graph, ids or texts are of several crystals, or its fields are rows.
+
+    Rows are tensors that agree on their number, whole numbers among them of more than one width, atoms' and tokens'.
+    """
+    graph = first_graph(batch)
+    counts = None if graph is None else graph_counts(graph)
+    if counts is not None:
+        return len(counts) > 1
+    fields = list(leaves(batch))
+    for name, leaf in fields:
+        listed = isinstance(leaf, (list, tuple)) and len(leaf) > 1
+        if listed and (
+            name.lower() in ID_NAMES or all(isinstance(v, str) and " " in v.strip() for v in leaf)
+        ):
+            return True
+    tensors = [leaf for _, leaf in fields if isinstance(leaf, torch.Tensor) and leaf.ndim]
+    rows = {int(t.shape[0]) for t in tensors}
+    widths = {int(t.shape[1]) for t in tensors if t.ndim == 2 and not t.is_floating_point()}
+    return len(rows) == 1 and rows != {1} and len(widths) > 1
+
+
 def _items(value: Any) -> bool:
     """Whether these are the items of a batch as the data set gave them: mappings of the same fields, one a crystal.
 
@@ -188,7 +212,21 @@ def _members(value: Any, name: str) -> Iterator[tuple[str, Any]]:
     ):
         for key, item in list(value.to_dict().items())[:WIDTH]:
             yield str(key), item
-    elif hasattr(value, "__dict__") and not callable(value) and not isinstance(value, torch.nn.Module):
-        for key, item in list(vars(value).items())[:WIDTH]:
+    elif not callable(value) and not isinstance(value, torch.nn.Module):
+        for key, item in list(_fields(value).items())[:WIDTH]:
             if not key.startswith("_"):
                 yield key, item
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    """Attributes of a plain object, those in slots among them."""
+    slots = [
+        name for c in type(value).__mro__ for name in _slots(c) if name not in ("__dict__", "__weakref__")
+    ]
+    held = {name: getattr(value, name) for name in slots if hasattr(value, name)}
+    return {**held, **getattr(value, "__dict__", {})}
+
+
+def _slots(kind: type) -> Sequence[str]:
+    slots = vars(kind).get("__slots__", ())
+    return (slots,) if isinstance(slots, str) else tuple(slots)

@@ -25,6 +25,7 @@ _WHY = {
     "single_key": "attends to a single key, so its weights are always exactly 1",
     "self": "is self attention, within the atoms or within the text",
     "pooling": "is a pooling with one query, not a map between atoms and tokens",
+    "gate": "spreads atoms or words over the same few entries in every batch, as a gate or a router does",
     "unrelated": "fits neither the atoms nor the tokens of the batches",
     "ambiguous": "fits atoms and tokens alike, because they are equally many in every batch, so it stays undirected",
     "layout": "is laid out in a way that does not add up to the batch's crystals",
@@ -37,7 +38,7 @@ _WHY = {
 }
 
 #: Reasons in the order in which they say most about a host's cross attention.
-_TELLING = ("single_key", "unrelated", "pooling", "self")
+_TELLING = ("single_key", "unrelated", "pooling", "gate", "self")
 
 
 def left_out(site: Site, why: str) -> str:
@@ -80,7 +81,7 @@ def why_nothing(reader: PassReader, loader_batches: int) -> str:
                 f"{compiled or names} is compiled by torch.compile, so what happens inside cannot be seen; run the test loop "
                 "on the uncompiled model"
             )
-    if reasons:
+    if any(kind != "gate" for _, kind in reasons):
         # a text model's own attention is the least of what a reader wants to hear of
         first, kind = min(reasons, key=lambda r: _TELLING.index(r[1]) if r[1] in _TELLING else len(_TELLING))
         return f"no attention between atoms and tokens was seen in {names}: {left_out(first, kind)}"

@@ -14,10 +14,13 @@ from collections.abc import Callable, Generator, Iterator
 from types import GeneratorType
 from typing import Any, Protocol
 
+import torch
 from torch.utils.data import DataLoader
 from torch.utils.data import dataloader as torch_loader
 
+from crysmm_attn_plugin.hooks import busy
 from crysmm_attn_plugin.hooks.reading import collating
+from crysmm_attn_plugin.hooks.reading.batch import holds_several
 
 Positions = tuple[int, ...] | None
 
@@ -157,6 +160,8 @@ def _watched_next(self: Any) -> Any:
     positions = collating.arranged(loop.positions.popleft() if loop.positions else None, loop.workers)
     if not getattr(self, "_in_order", True):  # batches come as workers finish them
         positions = None
+    if positions is not None and len(positions) == 1 and not getattr(self, "_auto_collation", True):
+        positions = None if _ready_made(batch) else positions
     if _outer:
         _outer[-1].append(positions)
     loop.yielded(batch, positions)
@@ -301,6 +306,15 @@ def asking_frame() -> Any:
 
 
 _OWN = ("crysmm_attn_plugin.", "torch.utils.data")
+
+
+def _ready_made(batch: Any) -> bool:
+    """Whether the data set holds ready batches, so that a place in it is no crystal's."""
+    try:
+        with busy.working(), torch.no_grad():
+            return holds_several(batch)
+    except Exception:  # fields that cannot be looked at; the reader says so
+        return False
 
 
 def as_positions(item: Any) -> Positions:

@@ -99,8 +99,8 @@ class Map:
     query_mask: torch.Tensor | None
 
 
-#: Real keys and queries as masks show them; see ``evidence``.
-Shown = tuple[torch.Tensor | None, torch.Tensor | None] | None
+#: Real keys and queries as masks show them, and whether every head shows the same; see ``evidence``.
+Shown = tuple[torch.Tensor | None, torch.Tensor | None, bool]
 
 
 @dataclass(eq=False)
@@ -185,10 +185,10 @@ class Site:
                 flat = reading.layout.kind == "flat"
                 if flat and reading.queries == OTHER:
                     return False
-                found = _shown(shown[index], reading.layout, masked, sizes)
-                if found is None:
-                    return False  # padding is the same for every head of a crystal
-                keys, queries = found
+                keys, queries, alike = _shown(shown[index], reading.layout, masked, sizes)
+                # heads may look at parts of a crystal, but all of them together at all of it and at no padding
+                if not alike and not _counted(facts, reading.keys, here, value.shape[-1], keys):
+                    return False
                 # the queries of a flat layout are counted where maps are put together
                 length = _query_length(reading.layout, value.shape)
                 if not flat and not _fits(
@@ -203,7 +203,7 @@ class Site:
 
     @property
     def decision(self) -> Reading | str:
-        """The reading to use, or why there is none: ``single_key``, ``self``, ``pooling``, ``ambiguous``, ``unrelated``, ``layout``."""
+        """The reading to use, or why there is none: ``single_key``, ``self``, ``pooling``, ``gate``, ``ambiguous``, ``unrelated``, ``layout``."""
         alive = self.alive or []
         if not alive:
             return "layout"
@@ -228,7 +228,16 @@ class Site:
             and all(_query_length(chosen.layout, s) == 1 for s in self.shapes)
         ):
             return "pooling"
-        return chosen
+        return "gate" if isinstance(chosen, Reading) and self._gates(chosen) else chosen
+
+    def _gates(self, reading: Reading) -> bool:
+        """Whether a named side's entries are spread over as many unnamed ones in every batch, without heads: experts, classes."""
+        without_heads = reading.layout.kind in ("axes", "flat") and reading.layout.order[1] < 0
+        return (
+            reading.keys == OTHER != reading.queries
+            and without_heads
+            and len({s[-1] for s in self.shapes}) == 1
+        )
 
     @property
     def layout(self) -> Layout | None:
@@ -302,10 +311,8 @@ def maps_of(reading: Reading, items: Sequence[Seen], facts: Facts) -> list[Map] 
             value, masked = values[index]
             sizes = _sizes(reading, facts, slice(first, first + count))
             weights = reading.layout.arranged(value, sizes)
-            shown = _shown(items[index].shown, reading.layout, masked, sizes)
-            if shown is None:
-                return None  # no reading that holds hides other places from one head than from another
-            parts.append((weights, *shown))
+            keys, queries, _ = _shown(items[index].shown, reading.layout, masked, sizes)
+            parts.append((weights, keys, queries))
         found.append(_joined(parts))
     return found
 
@@ -371,27 +378,26 @@ def evidence(hidden: torch.Tensor | None) -> Shown:
         hidden: (crystals, heads, queries, keys) bool, True where a score was masked.
 
     Returns:
-        (crystals, keys) and (crystals, queries) bool, True where real, each None where nothing was masked; None where heads
-        of a crystal hide different places.
+        (crystals, keys) and (crystals, queries) bool, True where some head lets them take part, each None where nothing was
+        masked; and whether all heads of every crystal hide the same places.
     """
     if hidden is None:
-        return None, None
+        return None, None, True
+    alike = True
     if hidden.device.type == "cpu":
         array = hidden.numpy()
         # crystal by crystal, so that what is compared stays in the processor's cache
-        if array.shape[1] > 1 and not all((crystal[1:] == crystal[:1]).all() for crystal in array):
-            return None
-        first = array[:, 0]
+        alike = array.shape[1] == 1 or all((crystal[1:] == crystal[:1]).all() for crystal in array)
+        first = (hidden[:, 0] if alike else hidden.all(1)).numpy()
         rows, keys = first.all(-1), torch.from_numpy(~first.all(1))
         some, whole_row = bool(first.any()), torch.from_numpy(rows) if rows.any() else None
     else:
-        if hidden.shape[1] > 1 and not torch.equal(hidden, hidden[:, :1].expand_as(hidden)):
-            return None
-        one = hidden[:, 0]
+        alike = hidden.shape[1] == 1 or torch.equal(hidden, hidden[:, :1].expand_as(hidden))
+        one = hidden[:, 0] if alike else hidden.all(1)
         some, keys, whole_row = bool(one.any()), ~one.all(1), one.all(-1)
     if not some:
-        return None, None
-    return keys, None if whole_row is None or not whole_row.any() else ~whole_row
+        return None, None, alike
+    return keys, None if whole_row is None or not whole_row.any() else ~whole_row, alike
 
 
 def _some_number(weights: torch.Tensor) -> bool:
@@ -431,6 +437,16 @@ def _fits(side: Side, label: str, here: slice, length: int, shown: torch.Tensor 
     if not width_fits:
         return False
     return _masked_on_purpose(side, here, length, shown, counts)
+
+
+def _counted(facts: Facts, label: str, here: slice, length: int, shown: torch.Tensor | None) -> bool:
+    """Whether what is not hidden is exactly what this modality counts, or where nobody counts it a mask of the batch's own."""
+    crystals = here.stop - here.start
+    real = torch.ones(crystals, length, dtype=torch.bool) if shown is None else shown.cpu()
+    counts = facts.side(label).counts
+    if counts is not None:
+        return bool(real.sum(-1).tolist() == list(counts[here]))
+    return any(torch.equal(m[here], real) for m in facts.masks.values() if m.shape[1] == length)
 
 
 def _masked_on_purpose(side: Side, here: slice, length: int, shown: torch.Tensor, counts: list[int]) -> bool:
