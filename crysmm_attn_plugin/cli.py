@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import errno
 import importlib
+import io
 import os
 import re
 import sys
@@ -14,7 +16,7 @@ from typing import Any, NoReturn
 from crysmm_attn_plugin import __version__
 from crysmm_attn_plugin.commands.arguments import text
 from crysmm_attn_plugin.descriptors import sentence, show_examples
-from crysmm_attn_plugin.errors import AttnError, UsageError
+from crysmm_attn_plugin.errors import AttnError, UsageError, one_line, shortened
 
 #: Sub-command -> one line of help. ``commands/<name>.py`` holds ``add_arguments(parser)``, ``run(args)`` and EXAMPLES.
 COMMANDS: dict[str, str] = {
@@ -54,7 +56,8 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """One sentence and where to read on, exit code 2."""
         # argparse shows a value that a type refused by the type's own words
-        message = " ".join(re.sub(r"^argument (\S+?)(/\S+)*: ", r"\1: ", message).split()).rstrip(".")
+        message = re.sub(r"^argument (\S+?)(/\S+)*: ", r"\1: ", message)
+        message = one_line(" ".join(message.split())).rstrip(".")
         stop = "" if message.endswith("?") else "."
         print(f"{self.prog}: error: {message}{stop} See {self.prog} --help.", file=sys.stderr)
         raise SystemExit(2)
@@ -126,7 +129,7 @@ def add_plugin_commands(parsers: _PluginParsers, *, asked: bool) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code of DESIGN's table, never a traceback for an expected error."""
-    _open_closed_streams()
+    _ready_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
     name = next((a for a in arguments if not a.startswith("-")), None)
     debug = "--debug" in arguments[: arguments.index("--") if "--" in arguments else None]
@@ -146,7 +149,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AttnError as error:
         if debug:
             raise
-        print(f"crysmm-attn: error: {error}", file=sys.stderr)
+        print(f"crysmm-attn: error: {one_line(error)}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -162,20 +165,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if debug:
             raise
-        place = f"{error.filename}: " if error.filename else ""
-        print(f"crysmm-attn: error: {place}{error.strerror or error}.", file=sys.stderr)
-        return 1
+        place = f"{shortened(error.filename)}: " if error.filename else ""
+        print(f"crysmm-attn: error: {one_line(f'{place}{error.strerror or error}')}.", file=sys.stderr)
+        # names that no file can have
+        return 2 if error.errno in (errno.ENAMETOOLONG, errno.ELOOP) else 1
     except KeyboardInterrupt:
         print("crysmm-attn: interrupted; what was captured so far stays on disk.", file=sys.stderr)
         return 130
 
 
-def _open_closed_streams() -> None:
-    """A closed stream swallows what it is given: ``print`` would send what is meant for stderr to stdout instead."""
+def _ready_streams() -> None:
+    """Streams that take whatever is printed.
+
+    A closed one swallows what it is given: ``print`` would send what is meant for stderr to stdout instead. A terminal that
+    does not know a character, or a name that is no text, shows an escape.
+    """
     if sys.stdout is None:
         sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
     if sys.stderr is None:
         sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _parsed(parser: argparse.ArgumentParser, arguments: list[str], name: str | None) -> argparse.Namespace:

@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 
+def one_line(text: object) -> str:
+    """``text`` with control characters, ends of lines and marks of direction, as a name of a file may hold, as escapes."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
+
+
+def shortened(text: object) -> str:
+    """A path as a message shows it: a very long one by its ends."""
+    words = str(text)
+    return words if len(words) < 120 else f"{words[:80]}...{words[-20:]}"
+
+
 class AttnError(Exception):
     """Base of every error this project raises on purpose.
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from crysmm_attn_plugin.catalogue import known_languages
 from crysmm_attn_plugin.errors import UsageError
-from crysmm_attn_plugin.urls import refuse_url
+from crysmm_attn_plugin.urls import refuse_no_text, refuse_url
 
 ENV_PREFIX = "CRYSMM_ATTN_"
 TOML_NAME = "crysmm_attn.toml"
@@ -297,6 +297,7 @@ def _coerce(key: str, value: Any, default: Any, source: str) -> Any:
         raise wrong
     if key == "out_dir":
         refuse_url(text, f"{source}: out_dir")
+        refuse_no_text(text)
     return text
 
 

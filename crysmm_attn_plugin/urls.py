@@ -1,4 +1,4 @@
-"""Places that are URLs of an object store rather than folders: read by a copy, never written to."""
+"""Places that no run is written to: URLs of an object store, which are read by a copy, and names that are no text."""
 
 from __future__ import annotations
 
@@ -29,3 +29,18 @@ def refuse_url(place: str | os.PathLike[str], what: str) -> None:
             f"{what} {os.fspath(place)} is a URL, and only folders are written to; give a folder (of a mounted or shared file "
             "system, if you like) and copy it to the URL afterwards: runs are read from there."
         )
+
+
+def refuse_no_text(place: str | os.PathLike[str]) -> None:
+    """Refuse a path whose bytes are no text: what reads tables and maps cannot open it, and would take them for damaged.
+
+    Raises:
+        UsageError: When a part of the absolute path is no text.
+    """
+    try:
+        os.path.abspath(place).encode("utf-8")
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"{os.path.abspath(place)} has a name that is no text in UTF-8, which files of runs cannot be opened by; "
+            "rename the folder."
+        ) from None

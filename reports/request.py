@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from crysmm_attn_plugin.catalogue import known_languages
-from crysmm_attn_plugin.errors import UsageError
+from crysmm_attn_plugin.errors import UsageError, shortened
 from crysmm_attn_plugin.reports.formats import PARTS
 from crysmm_attn_plugin.reports.parts import part_names
 from crysmm_attn_plugin.urls import refuse_url
@@ -70,7 +70,7 @@ def check_folder(out_dir: str | os.PathLike[str]) -> Path:
         above = next(p for p in target.parents if p.exists())
     except OSError as error:
         raise UsageError(
-            f"the report cannot be written to {short_path(target)}: {error.strerror}; name another folder."
+            f"the report cannot be written to {shortened(target)}: {error.strerror}; name another folder."
         ) from None
     if not above.is_dir():
         raise UsageError(f"{above} is a file, so {target} cannot be made below it; name another folder.")
@@ -80,7 +80,7 @@ def check_folder(out_dir: str | os.PathLike[str]) -> Path:
         longest = 255
     # the folder is made beside its place under a longer name
     if any(len(os.fsencode(part)) + 24 > longest for part in target.relative_to(above).parts):
-        raise UsageError(f"the report folder's name is too long ({short_path(target)}); name a shorter one.")
+        raise UsageError(f"the report folder's name is too long ({shortened(target)}); name a shorter one.")
     for place in (above, target):
         if place.exists() and not os.access(place, os.W_OK | os.X_OK):
             raise UsageError(
@@ -94,12 +94,6 @@ def check_folder(out_dir: str | os.PathLike[str]) -> Path:
             f"the report cannot be written below {above}: {error.strerror}; name another folder."
         ) from None
     return target
-
-
-def short_path(path: Path) -> str:
-    """A path as a message shows it."""
-    text = str(path)
-    return text if len(text) < 120 else f"{text[:80]}...{text[-20:]}"
 
 
 def _checked(what: str, values: Sequence[str], allowed: Sequence[str]) -> tuple[str, ...]:

@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crysmm_attn_plugin.errors import AttnError
+from crysmm_attn_plugin.errors import AttnError, shortened
 from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
 from crysmm_attn_plugin.reports.draft import Draft
 from crysmm_attn_plugin.reports.parts import make_parts, part_files
-from crysmm_attn_plugin.reports.request import LANGUAGES, check_request, short_path
+from crysmm_attn_plugin.reports.request import LANGUAGES, check_request
 from crysmm_attn_plugin.store.files import write_json
 from crysmm_attn_plugin.store.folders import write_folder_atomic
 
@@ -68,7 +68,7 @@ def write_report(
         )
     except OSError as error:
         raise AttnError(
-            f"the report could not be written to {short_path(target)}: {error.strerror or error}; nothing there was changed. Make "
+            f"the report could not be written to {shortened(target)}: {error.strerror or error}; nothing there was changed. Make "
             "room or name another folder."
         ) from error
     for edited, beside in written.kept:

@@ -10,8 +10,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from crysmm_attn_plugin.catalogue import known_languages
+from crysmm_attn_plugin.errors import UsageError
 from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
 from crysmm_attn_plugin.settings import INTERVENTIONS
+from crysmm_attn_plugin.urls import refuse_no_text
 
 #: Longest name of a file that common file systems take, in bytes.
 LONGEST_NAME = 255
@@ -38,6 +40,10 @@ def _path(value: str) -> Path:
 def output_folder(value: str) -> str:
     """A folder that results can be written into, there or not."""
     path = _path(value).absolute()
+    try:
+        refuse_no_text(path)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
     there = next(p for p in (path, *path.parents) if p.exists())
     if not there.is_dir():
         raise argparse.ArgumentTypeError(f"{there} is a file; name a folder")

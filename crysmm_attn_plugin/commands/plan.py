@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 DEFAULTS = {"crystals": 10.0, "noise": 15.0, "runs": 10.0}
 #: Change to detect, percent: the least that the guide's first scenario expects of entropy.
 PERCENT = 20.0
+#: Change beyond which a number to detect is a slip of the keyboard.
+LARGEST_CHANGE = 10_000
 #: Numbers of crystals for which the detectable change is printed.
 SIZES = (50, 100, 200, 500, 1000, 5000)
 #: What a sentence may claim, by ``stats.verdict.claim_of``.
@@ -100,8 +102,10 @@ def _check(args: argparse.Namespace) -> None:
     if args.percent is not None and args.dz is not None:
         raise UsageError("--percent and --dz both say which change to detect; give one of them.")
     for flag, value in (("--percent", args.percent), ("--dz", args.dz)):
-        if value is not None and not 0 < abs(value) < float("inf"):
-            raise UsageError(f"{flag} must be a number other than zero, got {value:g}.")
+        if value is not None and not 0 < abs(value) <= LARGEST_CHANGE:
+            raise UsageError(
+                f"{flag} must be other than zero and at most {LARGEST_CHANGE:,} either way, got {value:g}."
+            )
     if not 0 < args.alpha < 0.5:
         raise UsageError(f"--alpha must lie between 0 and 0.5, got {args.alpha:g}.")
     if not args.alpha < args.power < 1:

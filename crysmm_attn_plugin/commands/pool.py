@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,8 @@ def run(args: argparse.Namespace) -> int:
     from crysmm_attn_plugin.stats.pooled_results import pool_results
 
     places = [Path(p) for p in args.results]
-    twice = next((p for i, p in enumerate(places) if p.resolve() in {q.resolve() for q in places[:i]}), None)
+    real = [os.path.realpath(p) for p in places]
+    twice = next((p for i, p in enumerate(places) if real[i] in real[:i]), None)
     if twice is not None:
         raise UsageError(f"{twice} is named twice; give every data set once.")
     if len(places) < 2:

@@ -29,6 +29,7 @@ from crysmm_attn_plugin.store.places import arm_of, is_run, refuse_later, run_fo
 from crysmm_attn_plugin.store.remote import here
 from crysmm_attn_plugin.store.tables import Rows, Shard, read_table, shards_of
 from crysmm_attn_plugin.store.whole import Damage, Files, Flaw
+from crysmm_attn_plugin.urls import refuse_no_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,6 +63,7 @@ class Run:
         if damaged not in ("raise", "skip"):
             raise UsageError(f'damaged must be "raise" or "skip", not {damaged!r}.')
         self.path = Path(path).absolute()
+        refuse_no_text(self.path)
         if not is_run(self.path):
             raise UsageError(f"{self.path} is not a run folder: it has no run.json.")
         listing = read_listing(self.path)

@@ -22,6 +22,7 @@ from crysmm_attn_plugin.store.places import is_run, refuse_later
 from crysmm_attn_plugin.store.schema import SCHEMA_VERSION
 from crysmm_attn_plugin.store.seal import described, manifest_content, window_reasons
 from crysmm_attn_plugin.store.whole import Files, Flaw
+from crysmm_attn_plugin.urls import refuse_no_text
 
 #: Where what is not whole is moved; nothing is ever deleted but files in the making.
 ASIDE = "damaged"
@@ -58,6 +59,7 @@ def repair(run_dir: str | os.PathLike[str]) -> Repaired:
         OSError: As the file system says; what was done by then is sound, and the command can be given again.
     """
     root = Path(run_dir).absolute()
+    refuse_no_text(root)
     if not root.is_dir() or not is_run(root):
         raise UsageError(f"{root} is not a run folder: it has no run.json.")
     listing = read_listing(root)

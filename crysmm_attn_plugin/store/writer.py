@@ -26,7 +26,7 @@ from crysmm_attn_plugin.store.listing import Entry, read_listing, unlisted
 from crysmm_attn_plugin.store.schema import SCHEMA_VERSION
 from crysmm_attn_plugin.store.seal import described, seal
 from crysmm_attn_plugin.store.whole import Flaw
-from crysmm_attn_plugin.urls import refuse_url
+from crysmm_attn_plugin.urls import refuse_no_text, refuse_url
 
 __all__ = ["RunWriter", "WindowWriter", "crystal_columns", "new_run_id", "new_window_id", "seal"]
 
@@ -77,6 +77,7 @@ class RunWriter:
         self.run_id = run_id or new_run_id()
         self.rank = rank
         refuse_url(out_dir, "out_dir")
+        refuse_no_text(out_dir)
         self.path = Path(out_dir).absolute() / safe_name(arm) / safe_name(self.run_id)
         self.path.mkdir(parents=True, exist_ok=True)
         self.journal = Journal(self.path, rank)
