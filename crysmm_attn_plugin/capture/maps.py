@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from crysmm_attn_plugin.records import AttentionCall
 
 
+@lru_cache(maxsize=4096)
 def rank_of(crystal: str) -> int:
     """A number that depends on the id alone; the lowest are kept."""
     return int.from_bytes(hashlib.blake2b(crystal.encode(), digest_size=8).digest(), "big")

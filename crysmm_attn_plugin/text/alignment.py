@@ -29,6 +29,8 @@ _REWRITTEN = 24
 #: A token's characters stand together in the text: over no more than twice their number and this.
 _SCATTERED = 4
 _HOLE = "\0"
+#: Texts whose tokens were just laid on them and may be asked for again: a batch is first recognised, then labelled.
+LAID_BEFORE = 256
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,11 @@ def align(tokens: Sequence[str], special: Sequence[bool], text: str) -> Alignmen
         special: Length L, True for [CLS], [SEP] and their like.
         text: The description, in the author's spelling or any other.
     """
+    return _align(tuple(tokens), tuple(special), text)
+
+
+@lru_cache(maxsize=LAID_BEFORE)
+def _align(tokens: tuple[str, ...], special: tuple[bool, ...], text: str) -> Alignment:
     quick = _quick(tokens, special, text)
     if quick is not None:
         return Alignment(quick, 1.0, 1.0)
@@ -92,9 +99,10 @@ def _quick_form(token: str) -> str:
     elif text[:1] == " ":
         text = text.lstrip(" ")
     folded = text.translate(_ONE)
-    # letters of the byte alphabet and placeholders need the long way
+    # stand-ins of bytes that are no letters, and placeholders, need the long way; what stands for two bytes of one letter
+    # is found nowhere in the text
     bare_token = token.removeprefix("Ġ").removeprefix("▁")
-    simple = bare_token.isascii() or all(c.isascii() or c > "\u0370" for c in bare_token)
+    simple = bare_token.isascii() or all(c < "\u0100" or c > "\u0370" for c in bare_token)
     return folded if simple and " " not in folded and token[:1] not in "[<" else ""
 
 

@@ -213,12 +213,12 @@ def _members(value: Any, name: str) -> Iterator[tuple[str, Any]]:
         for key, item in list(value.to_dict().items())[:WIDTH]:
             yield str(key), item
     elif not callable(value) and not isinstance(value, torch.nn.Module):
-        for key, item in list(_fields(value).items())[:WIDTH]:
+        for key, item in list(fields_of(value).items())[:WIDTH]:
             if not key.startswith("_"):
                 yield key, item
 
 
-def _fields(value: Any) -> dict[str, Any]:
+def fields_of(value: Any) -> dict[str, Any]:
     """Attributes of a plain object, those in slots among them."""
     slots = [
         name for c in type(value).__mro__ for name in _slots(c) if name not in ("__dict__", "__weakref__")

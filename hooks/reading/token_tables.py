@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from crysmm_attn_plugin.hooks.reading.batch import fields_of
+
 #: Nested values are followed this far down, and wider tables are not token ids.
 _DEEPEST, _WIDEST = 4, 16384
 
@@ -35,7 +37,8 @@ def _nested(value: Any, n: int, depth: int) -> Iterator[tuple[tuple[int, ...], .
         return
     if _is_integers(value):
         if value.ndim == 2 and value.shape[0] == n and 0 < value.shape[1] <= _WIDEST:
-            yield tuple(tuple(int(v) for v in row) for row in value.tolist())
+            rows = value.tolist()
+            yield tuple(tuple(map(int, row)) if type(row[0]) is bool else tuple(row) for row in rows)
         elif value.ndim == 1 and n == 1 and len(value):
             yield (tuple(int(v) for v in value.tolist()),)
         return
@@ -58,9 +61,8 @@ def _nested(value: Any, n: int, depth: int) -> Iterator[tuple[tuple[int, ...], .
         for item in list(value.values()):
             yield from _nested(item, n, depth + 1)
         return
-    own = getattr(value, "__dict__", None)
-    if isinstance(own, dict) and not hasattr(value, "parameters") and not hasattr(value, "shape"):
-        for item in list(own.values())[:64]:
+    if not callable(value) and not hasattr(value, "parameters") and not hasattr(value, "shape"):
+        for item in list(fields_of(value).values())[:64]:
             yield from _nested(item, n, depth + 1)
 
 

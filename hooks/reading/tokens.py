@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from crysmm_attn_plugin.hooks.reading.token_tables import Table, row_of, tables_in
@@ -46,6 +47,17 @@ class Encoded:
     widths: frozenset[int]
     overflowing: tuple[bool, ...] | None = None
     cut: tuple[bool, ...] | None = None
+
+    @cached_property
+    def tokens(self) -> tuple[tuple[str, ...], ...]:
+        """Each crystal's tokens as the vocabulary spells them."""
+        return tuple(tuple(tokens_of(self.tokenizer, row)) for row in self.rows)
+
+    @cached_property
+    def special(self) -> tuple[tuple[bool, ...], ...]:
+        """Each crystal's tokens: whether the tokenizer set them itself."""
+        marks = special_ids_of(self.tokenizer)
+        return tuple(tuple(t in marks for t in row) for row in self.rows)
 
 
 def find_tokens(
@@ -235,7 +247,7 @@ def _decoded(
         frame = frame_of(tokenizer)
         size = vocabulary_size(tokenizer)
         for table in tables:
-            if any(not 0 <= t < size for row in table.rows for t in row):
+            if any(row and not 0 <= min(row) <= max(row) < size for row in table.rows):
                 continue
             rows = _stripped(table, tables, tokenizer)
             if any(not row for row in rows):
@@ -245,8 +257,7 @@ def _decoded(
                 continue
             if not (_spells(one, texts) if texts is not None else _framed(one, frame)):
                 continue
-            spelled = tuple(tuple(tokens_of(tokenizer, row)) for row in rows)
-            found.setdefault((rows, spelled), one)
+            found.setdefault((rows, one.tokens), one)
     return next(iter(found.values())) if len(found) == 1 else None
 
 
@@ -312,11 +323,8 @@ def _framed(one: Encoded, frame: tuple[tuple[int, ...], tuple[int, ...]]) -> boo
 
 
 def _labels(found: Encoded, texts: Sequence[str] | None) -> tuple[TokenLabels, ...]:
-    special_ids = special_ids_of(found.tokenizer)
     labels: list[TokenLabels] = []
-    for i, row in enumerate(found.rows):
-        tokens = tuple(tokens_of(found.tokenizer, row))
-        special = tuple(t in special_ids for t in row)
+    for i, (tokens, special) in enumerate(zip(found.tokens, found.special)):
         own = found.texts[i] if found.texts is not None else ""
         text, laid = own, align(tokens, special, own) if own else None
         if texts is not None and texts[i] and texts[i] != own:
@@ -362,7 +370,7 @@ def _rest(laid: Alignment, text: str) -> int:
 
 
 def _laid(one: Encoded, texts: Sequence[str]) -> Iterator[tuple[tuple[int, ...], str, Alignment]]:
-    special_ids = special_ids_of(one.tokenizer)
-    for row, text in zip(one.rows, texts):
-        special = [t in special_ids for t in row]
-        yield row, text, align(tokens_of(one.tokenizer, row), special, text)
+    for i, (row, special, text) in enumerate(zip(one.rows, one.special, texts)):
+        # most tables are no texts, which the first row says: the others are not spelled before it is laid
+        tokens = one.tokens[i] if i else tokens_of(one.tokenizer, row)
+        yield row, text, align(tokens, special, text)
