@@ -19,7 +19,8 @@ from torch.nn.functional import softmax as imported_softmax
 import crysmm_attn_plugin as attn
 from crysmm_attn_plugin.hooks.reading import calls as outermost
 from crysmm_attn_plugin.hooks.reading.frames import local
-from crysmm_attn_plugin.hooks.reading.watch import Seen, fused_scores, watched
+from crysmm_attn_plugin.hooks.reading.fused import fused_scores
+from crysmm_attn_plugin.hooks.reading.watch import Seen, watched
 
 
 class Keep:

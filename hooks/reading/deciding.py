@@ -14,7 +14,16 @@ from crysmm_attn_plugin.hooks.reading.atoms import NUMBER_NAMES
 from crysmm_attn_plugin.hooks.reading.explain import clause
 from crysmm_attn_plugin.hooks.reading.order import order_of
 from crysmm_attn_plugin.hooks.reading.projections import Projections, find_projections
-from crysmm_attn_plugin.hooks.reading.sites import OTHER, Facts, Map, Reading, Site, maps_of, real_positions
+from crysmm_attn_plugin.hooks.reading.sites import (
+    OTHER,
+    Facts,
+    Map,
+    Reading,
+    Site,
+    maps_of,
+    real_positions,
+    some_number,
+)
 from crysmm_attn_plugin.hooks.reading.watch import Seen
 from crysmm_attn_plugin.records import AttentionCall, BatchIdentity
 
@@ -135,7 +144,7 @@ class Decisions:
                     f"what {site.module} reads is no longer what it read before (it was taken for "
                     f"{reading.queries or 'queries'} over {reading.keys or 'keys'}); its numbers are not kept"
                 )
-            self._bytes += sum(i.weights.numel() * i.weights.element_size() for i in items)
+            self._bytes += sum(t.numel() * t.element_size() for i in items for t in i.tensors)
         self._waiting.append(one)
         several = sum(w.facts.n > 1 for w in self._waiting)
         if self.chosen or several >= BATCHES_BEFORE or self._bytes > BYTES_BEFORE:
@@ -150,7 +159,9 @@ class Decisions:
             choice = site.decision
             if choice == "ambiguous":
                 choice = Reading(site.layout, OTHER, OTHER) if site.layout is not None else "layout"
-            if isinstance(choice, Reading) and not site.finite:
+            if isinstance(choice, Reading) and not all(
+                some_number(i.weights) for one in waiting for i in one.items.get(site, ())
+            ):
                 choice = "diverged"
             if isinstance(choice, Reading):
                 choice = self._doubt(site, choice, waiting) or choice

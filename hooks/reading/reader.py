@@ -281,10 +281,10 @@ class PassReader:
         if self._group is None:
             return
         item.outer = self._outer_number
-        site = self._site(item.owner, item.lines, item.weights.ndim)
+        site = self._site(item.owner, item.lines, len(item.shape))
         if self.n_crystals < self._baseline_crystals and self.decisions.wants_layers(site):
             item.layers = self._linears.of(item.owner)
-        self._streams.note(item.weights)
+        self._streams.note(item.tensors[0])
         item.owner = item.live = None  # nothing of the host's is kept
         self._group.items.setdefault(site, []).append(item)
 
@@ -325,7 +325,7 @@ class PassReader:
             return  # nothing was called: the host fetches ahead, or skips this batch
         inputs = group.inputs
         assert inputs is not None
-        copies = [t for found in group.items.values() for i in found for t in (i.weights, i.masked)]
+        copies = [t for found in group.items.values() for i in found for t in i.tensors]
         self._streams.settle([*copies, *(call.tensor for call in group.outer)])
         if inputs in self._queue:  # batches before it were skipped
             del self._queue[: self._queue.index(inputs) + 1]
@@ -339,7 +339,7 @@ class PassReader:
         inputs.tokenizer_calls = list(self._tokenizers.calls)
         inputs.tokenizers = self._known_tokenizers()
         inputs.given = group.given
-        inputs.lengths = {n for items in group.items.values() for i in items for n in i.weights.shape}
+        inputs.lengths = {n for items in group.items.values() for i in items for n in i.shape}
         with torch.no_grad():
             identity, facts = self._identify(inputs)
             self.n_crystals += facts.n

@@ -16,7 +16,8 @@ from torch import nn
 
 from crysmm_attn_plugin.hooks.reading import watch
 from crysmm_attn_plugin.hooks.reading.frames import owner_of
-from crysmm_attn_plugin.hooks.reading.watch import Lines, fused_scores
+from crysmm_attn_plugin.hooks.reading.fused import fused_scores
+from crysmm_attn_plugin.hooks.reading.watch import Lines
 
 #: Asked at every attention-like call: module, lines, scores, weights and the keys' axis; returns other weights or None.
 Exchange = Callable[[nn.Module | None, Lines, torch.Tensor, torch.Tensor, int], torch.Tensor | None]

@@ -114,7 +114,6 @@ class Site:
         alive: Hypotheses that hold in every batch so far; None before the first.
         batches, biggest: Batches seen, and crystals in the biggest.
         shape, shapes: Of the latest map, and of all so far, keys last.
-        finite: Some weight was a number in every batch.
         anything: Atoms or tokens were known in some batch.
     """
 
@@ -126,7 +125,6 @@ class Site:
     biggest: int = 0
     shape: tuple[int, ...] = ()
     shapes: set[tuple[int, ...]] = field(default_factory=set)
-    finite: bool = True
     anything: bool = False
     _single: bool = True
     _square: bool = True
@@ -137,13 +135,12 @@ class Site:
         """Keep the hypotheses that hold in this batch too."""
         self.batches += 1
         self.biggest = max(self.biggest, facts.n)
-        values = [keys_last(i) for i in items]
+        values = [keys_last(i, outline=True) for i in items]
         self.shape = tuple(values[0][0].shape)
         self.shapes |= {tuple(v.shape) for v, _ in values}
         self.anything |= facts.atoms.known or facts.tokens.known
         self._single &= all(v.shape[-1] == 1 for v, _ in values)
         self._square &= all(v.shape[-1] == v.shape[-2] for v, _ in values)
-        self.finite &= all(_some_number(v) for v, _ in values)
         if self.alive is None:
             labels = (ATOMS, TOKENS, OTHER)
             start = [
@@ -262,10 +259,15 @@ class Site:
         return first
 
 
-def keys_last(item: Seen) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Weights and masked positions with the keys' axis last; axes of length one beyond four are dropped."""
-    weights, masked = item.weights.movedim(item.axis, -1), item.masked
-    masked = None if masked is None else masked.expand(item.weights.shape).movedim(item.axis, -1)
+def keys_last(item: Seen, *, outline: bool = False) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Weights and masked positions with the keys' axis last; axes of length one beyond four are dropped.
+
+    Args:
+        item: The call.
+        outline: The weights' shape will do, their numbers are not looked at.
+    """
+    weights, masked = (item.outline if outline else item.weights).movedim(item.axis, -1), item.masked
+    masked = None if masked is None else masked.expand(item.shape).movedim(item.axis, -1)
     while weights.ndim > 4:
         empty = next((i for i in range(1, weights.ndim - 1) if weights.shape[i] == 1), None)
         if empty is None:
@@ -400,7 +402,7 @@ def evidence(hidden: torch.Tensor | None) -> Shown:
     return keys, None if whole_row is None or not whole_row.any() else ~whole_row, alike
 
 
-def _some_number(weights: torch.Tensor) -> bool:
+def some_number(weights: torch.Tensor) -> bool:
     """Whether some weight is a number; the first one says so as a rule."""
     if weights.numel() and weights.device.type == "cpu" and math.isfinite(weights[(0,) * weights.ndim]):
         return True

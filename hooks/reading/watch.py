@@ -8,7 +8,6 @@ kernels of other packages, and a softmax written out as exp and sum.
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,22 +15,19 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, Literal, Protocol
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from crysmm_attn_plugin.hooks import busy
 from crysmm_attn_plugin.hooks.reading.frames import owner_of
+from crysmm_attn_plugin.hooks.reading.fused import FusedInputs, masked
 from crysmm_attn_plugin.hooks.reading.projections import Layer
 from crysmm_attn_plugin.hooks.reading.streams import recording
 
-#: Scores at or below this were masked by the host: it uses minus infinity, the type's lowest number, -1e9 or -1e4.
-MASKED_BELOW = -5000.0
 Lines = tuple[tuple[str, int], ...]
 #: Why a call cannot be read: inside a compiled region, or while a CUDA graph is being recorded.
 Hidden = Literal["compiled", "recorded"]
-_NUMPY_KNOWS = (torch.float32, torch.float64, torch.float16)
 
 
 @dataclass
@@ -41,10 +37,10 @@ class Seen:
     Attributes:
         owner: The module whose code called it; None outside any module.
         lines: ((function, line), ...) from the call up to the owner's code.
-        weights: After the softmax, detached and out of the host's reach (a copy).
+        held: A copy out of the host's reach: of the weights after the softmax, or of what a fused kernel was given.
         axis: Axis of the keys.
-        masked: Where the host masked a score, same shape; None when nothing was masked.
-        fused: Made from the query and key of a fused kernel.
+        masked: Where the host masked a score, expandable to that shape; None when nothing was masked.
+        fused: Of a fused kernel.
         live: The tensor a gradient would come back through, when there is one.
         outer: Number of the outermost module call it happened in.
         layers: Linear layers of the owner that ran before it, while a baseline is wanted.
@@ -53,7 +49,7 @@ class Seen:
 
     owner: nn.Module | None
     lines: Lines
-    weights: torch.Tensor
+    held: torch.Tensor | FusedInputs
     axis: int
     masked: torch.Tensor | None
     fused: bool = False
@@ -61,6 +57,33 @@ class Seen:
     outer: int = 0
     layers: tuple[Layer, ...] = ()
     shown: dict[Any, Any] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> torch.Size:
+        """Of the weights."""
+        return self.held.shape
+
+    @property
+    def weights(self) -> torch.Tensor:
+        """After the softmax, detached; those of a fused kernel are worked out when they are first asked for."""
+        if isinstance(self.held, FusedInputs):
+            self.held = self.held.weights()
+        return self.held
+
+    @property
+    def outline(self) -> torch.Tensor:
+        """The weights where they are there, else numbers of no meaning that take no memory; of the weights' shape."""
+        return (
+            self.held
+            if isinstance(self.held, torch.Tensor)
+            else self.held.query.new_empty(()).expand(self.shape)
+        )
+
+    @property
+    def tensors(self) -> tuple[torch.Tensor, ...]:
+        """What is held."""
+        held = (self.held,) if isinstance(self.held, torch.Tensor) else (self.held.query, self.held.key)
+        return held if self.masked is None else (*held, self.masked)
 
 
 class Listener(Protocol):
@@ -164,7 +187,7 @@ def _look(scores: Any, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any
     def make(owner: nn.Module | None, lines: Lines, copy: bool) -> Seen:
         if not copy:
             return Seen(owner, lines, result.detach(), axis, None, live=live)
-        return Seen(owner, lines, result.detach().clone(), axis, _masked(scores), live=live)
+        return Seen(owner, lines, result.detach().clone(), axis, masked(scores), live=live)
 
     _tell(result.shape, make)
 
@@ -182,12 +205,11 @@ def _look_fused(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if not copy:
             return Seen(owner, lines, query.detach(), query.ndim - 1, None, True, live)
         parts = {k: v for k, v in given.items() if k not in ("value", "dropout_p")}
-        detached: dict[str, Any] = {
-            k: v.detach() if isinstance(v, torch.Tensor) else v for k, v in parts.items()
+        kept: dict[str, Any] = {
+            k: v.detach().clone() if isinstance(v, torch.Tensor) else v for k, v in parts.items()
         }
-        scores = fused_scores(**detached)
-        weights = _tensor_softmax(scores, -1)
-        return Seen(owner, lines, weights, weights.ndim - 1, _masked(scores), True, live)
+        inputs = FusedInputs(**kept)
+        return Seen(owner, lines, inputs, len(inputs.shape) - 1, inputs.masked(), True, live)
 
     _tell(torch.Size((*query.shape[:-1], key.shape[-2])), make)
 
@@ -208,52 +230,6 @@ def _tell(shape: torch.Size, make: Callable[[nn.Module | None, Lines, bool], See
                         listener.seen(make(owner, lines, listener.copies))
         except Exception as error:
             listener.fault(error)
-
-
-def _masked(scores: torch.Tensor) -> torch.Tensor | None:
-    scores = scores.detach()
-    if scores.device.type == "cpu" and scores.dtype in _NUMPY_KNOWS:
-        values = scores.numpy()
-        hidden = np.less_equal(values, values.dtype.type(MASKED_BELOW))  # a quarter of torch's time
-        return torch.from_numpy(hidden) if hidden.any() else None
-    found = scores <= MASKED_BELOW
-    if scores.is_cuda:
-        return found  # asking whether there is any would wait for the device
-    return found if bool(found.any()) else None
-
-
-def fused_scores(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    attn_mask: torch.Tensor | None = None,
-    is_causal: bool = False,
-    scale: float | None = None,
-    enable_gqa: bool = False,
-) -> torch.Tensor:
-    """Q K^T scale + mask in single precision; arguments as ``scaled_dot_product_attention``'s.
-
-    Args:
-        query: (..., queries, features).
-        key: (..., keys, features).
-
-    Returns:
-        (..., queries, keys) with minus infinity where the mask forbids.
-    """
-    if enable_gqa:
-        key = key.repeat_interleave(query.shape[-3] // key.shape[-3], dim=-3)
-    double = query.dtype == torch.float64
-    q, k = (query, key) if double else (query.float(), key.float())
-    scores = q @ k.transpose(-1, -2) * (scale if scale is not None else 1 / math.sqrt(query.shape[-1]))
-    if is_causal:
-        future = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
-        scores = scores.masked_fill(future, float("-inf"))
-    if attn_mask is not None:
-        scores = (
-            scores.masked_fill(~attn_mask, float("-inf"))
-            if attn_mask.dtype == torch.bool
-            else scores + attn_mask.to(scores.dtype)
-        )
-    return scores
 
 
 # -- putting it there and taking it away ----------------------------------------------------------------------
