@@ -12,6 +12,8 @@ from crysmm_attn_plugin.capture.batch_words import PLAIN, BatchWords, CrystalWor
 from crysmm_attn_plugin.metrics.blocks import ALIKE
 from crysmm_attn_plugin.metrics.padded import NAN
 
+#: Numbers of compared mentions that are held at a time.
+PAIRS_AT_ONCE = 2**26
 #: Which of the words' kinds each lift is of.
 LIFTS = ("alignment_lift", "alignment_lift_bonds", "alignment_lift_coordination")
 
@@ -181,9 +183,10 @@ def _aligned(
     at, m = masks.places, masks.places.shape[1]
     cells = weights.gather(3, at[:, None, None].expand(*weights.shape[:3], m))
     total = weights.new_zeros(weights.shape[:2])
-    for j in range(m):
-        apart = torch.sign(cells[..., j : j + 1] - cells)
-        counted = torch.einsum("bhqm,bgm->bhgq", apart, masks.pairs[:, :, j].to(apart.dtype))
+    step = max(1, PAIRS_AT_ONCE // max(cells.numel(), 1))  # pairs of mentions are many: some at a time
+    for j in range(0, m, step):
+        apart = torch.sign(cells[..., j : j + step, None] - cells[..., None, :])
+        counted = torch.einsum("bhqjm,bgjm->bhgq", apart, masks.pairs[:, :, j : j + step].to(apart.dtype))
         total += torch.einsum("bhgq,bgq->bh", counted, masks.rows.to(apart.dtype))
     contested = (masks.pairs.sum((1, 2, 3)) > 0)[:, None]
     found["alignment_auc"] = torch.where(contested, (1 + total) / 2, NAN)
