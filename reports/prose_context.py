@@ -18,6 +18,7 @@ from crysmm_attn_plugin.reports.property_names import shown, unit_name
 from crysmm_attn_plugin.reports.prose_facts import Wording
 from crysmm_attn_plugin.reports.references import cite
 from crysmm_attn_plugin.reports.sensitivity_facts import sensitivity
+from crysmm_attn_plugin.reports.wording import bare
 from crysmm_attn_plugin.stats.results import ArmSummary, ComparisonResult, PairComparison
 from crysmm_attn_plugin.stats.verdict import guides_hypothesis
 
@@ -216,7 +217,7 @@ def _common(result: ComparisonResult, w: Wording) -> dict[str, Any]:
         "hypothesis": result.declaration.hypothesis if result.declaration is not None else "",
         "departures": [d for d in (result.declaration.changed if result.declaration else ()) if d],
         "changed_defaults": list(result.changed_defaults.items()),
-        "predicted": [(facts.bare(facts.metric_label(m, w.lang)), sign) for m, sign in _predicted(result)],
+        "predicted": [(bare(metric_label(m, w.lang)), sign) for m, sign in _predicted(result)],
     }
 
 

@@ -63,7 +63,7 @@ class CrystalWords:
     @cached_property
     def counts(self) -> np.ndarray:
         """(scopes, columns) sums of ``columns``: what uniform attention gives, times the keys."""
-        return self.columns.sum(0, dtype=np.float64).reshape(len(self.ends), -1)
+        return np.asarray(self.columns.sum(0, dtype=np.float64).reshape(len(self.ends), -1))
 
     @cached_property
     def classes(self) -> np.ndarray:

@@ -217,7 +217,7 @@ def _atom_blocks(
 
 def _held(known: CrystalWords) -> np.ndarray:
     """(scopes, classes) how many tokens of each class are in each scope."""
-    return known.inside.T @ known.classes
+    return np.asarray(known.inside.T @ known.classes)
 
 
 def _words_into(

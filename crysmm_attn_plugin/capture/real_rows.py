@@ -299,4 +299,4 @@ class _Reduction:
         return known
 
     def _positions(self, places: Places, order: np.ndarray) -> np.ndarray:
-        return order + places.start if isinstance(places, slice) else places[order]
+        return np.asarray(order + places.start if isinstance(places, slice) else places[order])

@@ -57,7 +57,7 @@ class _Slab:
 
     @property
     def nbytes(self) -> int:
-        return self.filled * (self.values[0].nbytes + 64)
+        return int(self.filled * (self.values[0].nbytes + 64))
 
 
 class RowBuffer:
@@ -77,7 +77,7 @@ class RowBuffer:
     def nbytes(self) -> int:
         """What the rows take."""
         waiting = sum(block.values.numel() * 4 for block, _ in self._waiting)
-        return waiting + sum(slab.nbytes for slab in self._slabs)
+        return int(waiting + sum(slab.nbytes for slab in self._slabs))
 
     def put(self, blocks: Iterable[Block], first: int) -> None:
         """Take one batch's blocks.

@@ -326,7 +326,7 @@ class Capture:
         def write() -> WindowOutcome:
             return self._write(opened, opened.outcome(state, reason, reader.n_yielded))
 
-        outcome = self._guard(write)
+        outcome: WindowOutcome | None = self._guard(write)
         if outcome is not None and current.provisional:
             self._guard(lambda: self._unnamed_closed(outcome, opened.gathered.content))
         if outcome is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from crysmm_attn_plugin.catalogue import BY_NAME
@@ -207,7 +208,7 @@ def _smallest_effects(items: list[str]) -> dict[str, float]:
     return found
 
 
-def _progress():  # type: ignore[no-untyped-def]
+def _progress() -> Callable[[str], None]:
     if not sys.stderr.isatty():
         return lambda part: None
 

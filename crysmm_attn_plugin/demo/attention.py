@@ -77,7 +77,8 @@ class AtomTokenAttention(nn.Module):
         return mixed.transpose(1, 2).flatten(2), weights
 
     def _split(self, x: torch.Tensor) -> torch.Tensor:
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        heads: torch.Tensor = x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return heads
 
 
 class MiddleFusion(nn.Module):
@@ -104,7 +105,8 @@ class MiddleFusion(nn.Module):
             (atoms of the batch, width).
         """
         gate = torch.sigmoid(self.gate(torch.cat([atoms, text], dim=-1)))
-        return self.norm(atoms + gate * self.message(text))
+        fused: torch.Tensor = self.norm(atoms + gate * self.message(text))
+        return fused
 
 
 class GlobalFusion(nn.Module):
@@ -122,4 +124,5 @@ class GlobalFusion(nn.Module):
     def forward(self, graph: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
         """(batch, width) and (batch, width) to (batch, width)."""
         share = torch.sigmoid(self.gate(torch.cat([graph, text], dim=-1)))
-        return self.norm(share * graph + (1 - share) * text)
+        fused: torch.Tensor = self.norm(share * graph + (1 - share) * text)
+        return fused

@@ -98,7 +98,8 @@ class CrystalSet:
 @lru_cache(maxsize=1)
 def _shipped() -> dict[str, Any]:
     raw = resources.files("crysmm_attn_plugin.demo").joinpath(DATA_FILE).read_bytes()
-    return json.loads(gzip.decompress(raw))
+    found: dict[str, Any] = json.loads(gzip.decompress(raw))
+    return found
 
 
 def load_demo_crystals() -> CrystalSet:

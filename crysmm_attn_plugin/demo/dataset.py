@@ -22,7 +22,7 @@ from crysmm_attn_plugin.records import Structure, TokenLabels
 Batch = tuple[dgl.DGLGraph, dgl.DGLGraph, torch.Tensor, torch.Tensor, torch.Tensor]
 
 
-class CrystalTextDataset(Dataset):
+class CrystalTextDataset(Dataset[Any]):
     """Crystals of one split with their graphs and token states.
 
     Args:

@@ -58,7 +58,7 @@ def checked(weights: np.ndarray, own: np.ndarray) -> np.ndarray:
             f"weights must be (heads, queries, keys) and own (queries, keys), got {w.shape} and {own.shape}"
         )
     with np.errstate(all="ignore"):
-        return w / w.sum(-1, keepdims=True)
+        return np.asarray(w / w.sum(-1, keepdims=True))
 
 
 def excess(mass: np.ndarray, share: np.ndarray) -> np.ndarray:

@@ -126,7 +126,7 @@ def row_means(values: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         values: (rows,).
         lengths: Rows of each stretch.
     """
-    return row_sums(values, lengths) / lengths
+    return np.asarray(row_sums(values, lengths) / lengths)
 
 
 def row_sums(values: np.ndarray, lengths: np.ndarray) -> np.ndarray:

@@ -70,7 +70,7 @@ def nested_share(points: np.ndarray, outer: np.ndarray, inner: np.ndarray) -> np
 
 def one_hot(groups: np.ndarray) -> np.ndarray:
     """(n, groups) ones where a row belongs to a group."""
-    return np.eye(int(groups.max(initial=-1)) + 1)[groups]
+    return np.asarray(np.eye(int(groups.max(initial=-1)) + 1)[groups])
 
 
 def adjusted(

@@ -41,7 +41,7 @@ def normalized_entropy(sums: MapSums) -> np.ndarray:
 
 def effective_tokens_hill(sums: MapSums) -> np.ndarray:
     """Hill number of order 1. Source: Hill 1973."""
-    return np.exp(entropy(sums))
+    return np.asarray(np.exp(entropy(sums)))
 
 
 def effective_tokens_hill2(sums: MapSums) -> np.ndarray:

@@ -113,4 +113,4 @@ def _standard_ranks(values: np.ndarray) -> np.ndarray:
     ranks = stats.rankdata(values, axis=1)
     centred = ranks - ranks.mean(1, keepdims=True)
     length = np.sqrt((centred**2).sum(1, keepdims=True))
-    return centred / np.where(length > 0, length, 1)
+    return np.asarray(centred / np.where(length > 0, length, 1))

@@ -117,6 +117,6 @@ def paired_differences(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     differences = a - b
     rounding = 8 * np.finfo(float).eps * max(float(np.abs(a).max()), float(np.abs(b).max()))
     if np.ptp(differences) > rounding:
-        return differences
+        return np.asarray(differences)
     middle = float(np.median(differences))
     return np.full(len(differences), middle if abs(middle) > rounding else 0.0)

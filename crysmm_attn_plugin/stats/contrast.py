@@ -153,7 +153,7 @@ class Contrast:
         variance *= self.units / (self.units - 1)
         # resamples of one repeated value have no variance but for single precision's rounding
         good = variance > 1e-5 * crystals
-        t = shift[good] / np.sqrt(variance[good])
+        t: np.ndarray = shift[good] / np.sqrt(variance[good])
         if len(t) < 2:
             return None
         if alpha is None:

@@ -87,7 +87,7 @@ def redundancy(shares: np.ndarray) -> np.ndarray:
     for a in range(len(p)):
         for b in range(a + 1, len(p)):
             apart[a, b] = apart[b, a] = np.sqrt(divergence(p[[a, b]]))
-    return 1 - apart.min(1)
+    return np.asarray(1 - apart.min(1))
 
 
 def match_heads(first: np.ndarray, second: np.ndarray) -> tuple[tuple[tuple[int, int], ...], np.ndarray]:

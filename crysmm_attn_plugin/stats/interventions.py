@@ -93,7 +93,8 @@ def per_crystal(rows: pd.DataFrame, intervention: str, size: int | None, measure
     part = rows[rows["intervention"] == intervention]
     part = part if size is None else part[part["size"] == size]
     means = part.groupby("id", sort=True)[measure].mean()
-    return means[np.isfinite(means.to_numpy(float))]
+    finite: pd.Series[float] = means[np.isfinite(means.to_numpy(float))]
+    return finite
 
 
 def _shared(series: Sequence[pd.Series]) -> list[str]:

@@ -173,6 +173,11 @@ def _crystals_by_module(run: Run, digest: str, split: str) -> dict[str, set[str]
     return {module: ids - repeated for module, ids in found.items()}
 
 
+#: Arrays by arm and cell, and by arm, direction or metric, and scope.
+_OfCells = dict[tuple[str, Cell], np.ndarray]
+_OfScopes = dict[tuple[str, str, str], np.ndarray]
+
+
 class _Gathered:
     """Means of every run in the order of the panel's crystals, taken run by run so that no run's frame is held."""
 
@@ -205,12 +210,12 @@ class _Gathered:
         known = [{c.direction for c in cells} for _, cells, _ in self._runs]
         return tuple(d for d in DIRECTIONS if all(d in k for k in known))
 
-    def arrays(self, sizes: Mapping[str, int]) -> tuple[dict, dict, dict, dict]:
+    def arrays(self, sizes: Mapping[str, int]) -> tuple[_OfCells, _OfScopes, _OfScopes, _OfCells]:
         """Values, heads, keys and values under re-initialised weights, as ``Panel`` has them."""
-        values: dict[tuple[str, Cell], np.ndarray] = {}
-        fresh: dict[tuple[str, Cell], np.ndarray] = {}
-        heads: dict[tuple[str, str, str], np.ndarray] = {}
-        keys: dict[tuple[str, str, str], np.ndarray] = {}
+        values: _OfCells = {}
+        fresh: _OfCells = {}
+        heads: _OfScopes = {}
+        keys: _OfScopes = {}
         for arm in sizes:
             mine = [i for i, (a, _, _) in enumerate(self._runs) if a == arm]
             for direction in self.directions:

@@ -271,12 +271,14 @@ class ComparisonResult:
         """Plain values, JSON-ready (NaN becomes null)."""
         from crysmm_attn_plugin.store.files import plain
 
-        return plain(self)
+        found: dict[str, Any] = plain(self)
+        return found
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ComparisonResult:
         """The inverse of ``to_dict``."""
-        return _build(cls, values)
+        built: ComparisonResult = _build(cls, values)
+        return built
 
 
 def _build(kind: Any, value: Any) -> Any:

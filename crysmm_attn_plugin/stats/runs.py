@@ -71,11 +71,11 @@ def _studentised(every: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     other = every.sum() - sums
     difference = np.abs(sums / k - other / rest)
     if min(k, rest) < 2:
-        return difference
+        return np.asarray(difference)
     variance = (squares - sums**2 / k) / (k - 1) / k
     variance += ((every**2).sum() - squares - other**2 / rest) / (rest - 1) / rest
     # runs without any scatter: their standard error is what rounding leaves, not 0
-    return difference / np.sqrt(np.maximum(variance, 1e-12 * max(float(every.var()), 1e-300)))
+    return np.asarray(difference / np.sqrt(np.maximum(variance, 1e-12 * max(float(every.var()), 1e-300))))
 
 
 def _signs(k: int, n_resamples: int, seed: int) -> tuple[np.ndarray, bool]:

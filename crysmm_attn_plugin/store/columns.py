@@ -197,9 +197,9 @@ def metric_ranges(table: pa.Table) -> dict[str, tuple[float, float]]:
 
 def crystal_columns(
     identity: BatchIdentity, formulas: Sequence[str], hashes: Sequence[str]
-) -> dict[str, list]:
+) -> dict[str, list[Any]]:
     """A batch's labels as columns of ``schema.CRYSTALS``; what is not known of a crystal is None."""
-    columns: dict[str, list] = {name: [] for name in CRYSTALS.names}
+    columns: dict[str, list[Any]] = {name: [] for name in CRYSTALS.names}
     for i, crystal in enumerate(identity.ids):
         labels = identity.tokens[i] if identity.tokens else None
         structure = identity.structures[i] if identity.structures else None

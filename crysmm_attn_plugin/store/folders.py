@@ -194,7 +194,7 @@ def _exchange(a: Path, b: Path) -> bool:
     except (OSError, AttributeError):
         return False
     here, exchange = -100, 2
-    return rename(here, os.fsencode(a), here, os.fsencode(b), exchange) == 0
+    return bool(rename(here, os.fsencode(a), here, os.fsencode(b), exchange) == 0)
 
 
 def _finish_interrupted(final: Path, marker: str) -> None:

@@ -237,4 +237,5 @@ def _repeated_alarm(ids: Sequence[str]) -> Alarm:
 
 
 def _values(column: Any) -> Sequence[Any]:
-    return column.to_pylist() if isinstance(column, (pa.Array, pa.ChunkedArray)) else column
+    values: Sequence[Any] = column.to_pylist() if isinstance(column, (pa.Array, pa.ChunkedArray)) else column
+    return values

@@ -115,7 +115,7 @@ class CrystalMeans:
         with np.errstate(invalid="ignore", divide="ignore"):
             found = total[places] / rows[places]
         found[places < 0] = np.nan
-        return found
+        return np.asarray(found)
 
     def _places_of(self, ids: Sequence[str]) -> np.ndarray:
         if self._asked[0] is not ids:  # a panel asks for every cell with the same ids

@@ -211,7 +211,8 @@ class Run:
                     frames.append(read_table(part._files, entry).to_pandas())
         if not frames:
             return pd.DataFrame()
-        return pd.concat(frames, ignore_index=True).drop_duplicates("id").set_index("id")
+        whole: pd.DataFrame = pd.concat(frames, ignore_index=True).drop_duplicates("id").set_index("id")
+        return whole
 
     @cached_property
     def interventions(self) -> pd.DataFrame:
@@ -242,7 +243,8 @@ class Run:
             "draw",
             "head",
         ]
-        return pd.concat(frames, ignore_index=True).drop_duplicates(again, ignore_index=True)
+        whole: pd.DataFrame = pd.concat(frames, ignore_index=True).drop_duplicates(again, ignore_index=True)
+        return whole
 
     @property
     def repeated_ids(self) -> frozenset[str]:

@@ -135,15 +135,17 @@ class Rows:
             frames.append(frame)
         if not frames:
             return pd.DataFrame()
-        frame = pd.concat(frames, ignore_index=True)
+        whole: pd.DataFrame = pd.concat(frames, ignore_index=True)
         keys = ["checkpoint", "split", "id"]
-        again = frame.duplicated(keys)
+        again = whole.duplicated(keys)
         if again.any():
-            self._compare_samples(frame, again, keys)
-            for number, ids in frame[again].groupby("_shard")["id"]:
-                self._dropped[self.shards[int(number)].key] = frozenset(ids)  # type: ignore[call-overload]
-            frame = frame[~again]
-        return frame.drop(columns="_shard").reset_index(drop=True)
+            self._compare_samples(whole, again, keys)
+            repeated = whole[again]
+            for place in repeated["_shard"].unique().tolist():
+                ids = repeated.loc[repeated["_shard"] == place, "id"]
+                self._dropped[self.shards[int(place)].key] = frozenset(map(str, ids))
+            whole = whole[~again]
+        return whole.drop(columns="_shard").reset_index(drop=True)
 
     def _compare_samples(self, frame: pd.DataFrame, again: pd.Series, keys: list[str]) -> None:
         pairs = frame[again].merge(frame[~again], on=keys, suffixes=("", "_kept"))
@@ -195,10 +197,10 @@ class Rows:
                 kept.append(frame)
         if not kept:
             return pd.DataFrame()
-        frame = pd.concat(kept, ignore_index=True)
+        whole: pd.DataFrame = pd.concat(kept, ignore_index=True)
         if left:
-            self._compare_rows(frame, pd.concat(left, ignore_index=True))
-        return frame
+            self._compare_rows(whole, pd.concat(left, ignore_index=True))
+        return whole
 
     def _compare_rows(self, kept: pd.DataFrame, left: pd.DataFrame) -> None:
         pairs = left.merge(kept, on=list(ROW_KEYS), suffixes=("", "_kept"))

@@ -120,7 +120,9 @@ class Kept:
         before, place, graded = own.clone(), own.data_ptr(), value.requires_grad
 
         def moved() -> bool:
-            return value.shape != before.shape or value.dtype != before.dtype or value.data_ptr() != place
+            return bool(
+                value.shape != before.shape or value.dtype != before.dtype or value.data_ptr() != place
+            )
 
         def altered() -> bool:
             if moved() or value.requires_grad != graded:
@@ -178,7 +180,8 @@ def _attributes(value: Any) -> dict[str, Any] | None:
     """The attributes of an object that holds data."""
     if isinstance(value, tuple) or callable(value) or not hasattr(value, "__dict__") or _frames(value):
         return None
-    return vars(value)
+    held: dict[str, Any] = vars(value)
+    return held
 
 
 def _frames(value: Any) -> tuple[Any, ...]:

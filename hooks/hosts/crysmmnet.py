@@ -128,7 +128,8 @@ class CrysMMNetAdapter:
                 f"({_difference(cleaned, model.state_dict())}); give the code and the config.json it was trained with."
             ) from error
         device = getattr(host, "device", "cpu")
-        return model.to(device).eval()
+        ready: nn.Module = model.to(device).eval()
+        return ready
 
     def _test_loader(
         self, request: HostRequest, config: dict[str, Any]

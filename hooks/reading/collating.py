@@ -170,7 +170,8 @@ def _parts(item: Any) -> Iterable[tuple[Any, Any]]:
     if isinstance(item, (torch.Tensor, np.ndarray, str)) or type(item).__module__.startswith("dgl"):
         return ()
     if callable(getattr(item, "to_dict", None)) and hasattr(item, "num_nodes"):
-        return item.to_dict().items()
+        fields: Iterable[tuple[Any, Any]] = item.to_dict().items()
+        return fields
     if hasattr(item, "__dict__") and not callable(item):
         return [(k, v) for k, v in vars(item).items() if not k.startswith("_")]
     return ()

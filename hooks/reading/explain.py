@@ -99,5 +99,5 @@ def compiled_part(model: nn.Module) -> str | None:
     wrapper = getattr(dynamo, "OptimizedModule", ())
     for name, module in model.named_modules():
         if isinstance(module, wrapper) or getattr(module, "_compiled_call_impl", None) is not None:
-            return name
+            return str(name)
     return None

@@ -174,7 +174,8 @@ def _scores(
         with busy.working():
             out = F.linear(value.float(), weight.float(), None if bias is None else bias.detach().float())
         projected.append(out.unflatten(-1, (heads, -1)).transpose(1, 2))
-    return projected[0] @ projected[1].transpose(-1, -2)
+    scores: torch.Tensor = projected[0] @ projected[1].transpose(-1, -2)
+    return scores
 
 
 def _batch_first(value: torch.Tensor, n: int, length: int) -> torch.Tensor | None:

@@ -50,7 +50,7 @@ def stored(dataset: Any, position: int, names: tuple[str, ...]) -> Any:
         return None
     for column in getattr(frame, "columns", ()):
         if str(column).lower() in names:
-            return frame[column].iloc[position]  # type: ignore[index]
+            return frame[column].iloc[position]
     return None
 
 

@@ -89,7 +89,7 @@ def _put_name(names: dict[str, Any], name: str, mine: Any) -> Callable[[], None]
 def _exchanged(
     exchange: Exchange,
     scores: Any,
-    result: Any,
+    result: torch.Tensor,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
     frame: FrameType,

@@ -135,8 +135,9 @@ def _softmax_function(input: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
 
 def _special(input: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
     if torch.compiler.is_compiling():
-        return _special_softmax(input, *args, **kwargs)
-    result = _special_softmax(input, *args, **kwargs)
+        compiled: torch.Tensor = _special_softmax(input, *args, **kwargs)
+        return compiled
+    result: torch.Tensor = _special_softmax(input, *args, **kwargs)
     if _listeners:
         _look(input, result, args, kwargs)
     return result
@@ -162,7 +163,7 @@ _PLACES: tuple[tuple[Any, str, Any, Any], ...] = (
 
 
 def _own() -> bool:
-    return busy.ours() or torch.jit.is_tracing()
+    return busy.ours() or bool(torch.jit.is_tracing())  # type: ignore[attr-defined, no-untyped-call]
 
 
 def _plain(tensor: Any) -> bool:

@@ -12,18 +12,16 @@ from crysmm_attn_plugin.reports.figures.caption_texts import METHODS, TEXT
 from crysmm_attn_plugin.reports.figures.style import one_line
 from crysmm_attn_plugin.reports.figures.wording import (
     category_label,
-    decimals_for,
-    fixed,
     mae_decimals,
     metric_label,
     p_text,
     percent,
-    pick,
     say,
     with_interval,
     with_unit,
 )
-from crysmm_attn_plugin.reports.language import marks
+from crysmm_attn_plugin.reports.language import marks, pick
+from crysmm_attn_plugin.reports.numbers import decimals_for, fixed
 from crysmm_attn_plugin.stats.results import ComparisonResult, ExampleCrystal, MetricResult, PairComparison
 
 _HAN_SPACE = re.compile(

@@ -103,7 +103,7 @@ def _change(samples: pd.DataFrame, column: str, pair: PairComparison) -> np.ndar
     a, b = f"{column}.{pair.arm}", f"{column}.{pair.baseline}"
     if a not in samples or b not in samples:
         return None
-    return samples[a].to_numpy(float) - samples[b].to_numpy(float)
+    return np.asarray(samples[a].to_numpy(float) - samples[b].to_numpy(float))
 
 
 def _lines(item: CouplingResult, lang: str) -> list[str]:

@@ -8,16 +8,10 @@ import numpy as np
 import pandas as pd
 
 from crysmm_attn_plugin.reports.arm_names import is_about_middle_fusion
-from crysmm_attn_plugin.reports.figures.wording import (
-    decimals_for,
-    fixed,
-    p_text,
-    percent,
-    say,
-    with_interval,
-)
+from crysmm_attn_plugin.reports.figures.wording import p_text, percent, say, with_interval
 from crysmm_attn_plugin.reports.guide import GUIDE_RANGES
 from crysmm_attn_plugin.reports.language import metric_unit
+from crysmm_attn_plugin.reports.numbers import decimals_for, fixed
 from crysmm_attn_plugin.stats.results import MetricResult, PairComparison
 
 #: A reference farther from the data than this share of their range is named instead of drawn.

@@ -39,8 +39,9 @@ from crysmm_attn_plugin.reports.figures.style import (
     save,
     write_text,
 )
-from crysmm_attn_plugin.reports.figures.wording import fixed, metric_label, p_text, say, with_interval
+from crysmm_attn_plugin.reports.figures.wording import metric_label, p_text, say, with_interval
 from crysmm_attn_plugin.reports.language import pick
+from crysmm_attn_plugin.reports.numbers import fixed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -21,7 +21,8 @@ from crysmm_attn_plugin.reports.figures.map_panels import Rows, rows_of
 from crysmm_attn_plugin.reports.figures.measure import LINE_MM, lines_of, shortened, width_mm, write_lines
 from crysmm_attn_plugin.reports.figures.style import DOUBLE_MM, FONT_PT, new_figure, one_line
 from crysmm_attn_plugin.reports.figures.word_maps import Crop, MergedMaps, crop, merge
-from crysmm_attn_plugin.reports.figures.wording import fixed, metric_label, say
+from crysmm_attn_plugin.reports.figures.wording import metric_label, say
+from crysmm_attn_plugin.reports.numbers import fixed
 from crysmm_attn_plugin.stats.results import ComparisonResult, ExampleCrystal
 
 if TYPE_CHECKING:

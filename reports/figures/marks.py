@@ -26,7 +26,7 @@ RASTER = 400
 def finite(values: Any) -> np.ndarray:
     """The finite values as floats."""
     array = np.asarray(values, float)
-    return array[np.isfinite(array)]
+    return np.asarray(array[np.isfinite(array)])
 
 
 def half_violin(

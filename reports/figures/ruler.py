@@ -47,7 +47,8 @@ def _heights(properties: FontProperties, fonts: int) -> Heights:
 
 @lru_cache(maxsize=50_000)
 def _size(text: str, properties: FontProperties, dpi: float, fonts: int) -> tuple[float, float, float]:
-    return _plain(dpi).get_text_width_height_descent(text, properties, False)
+    size: tuple[float, float, float] = _plain(dpi).get_text_width_height_descent(text, properties, False)
+    return size
 
 
 @lru_cache(maxsize=4)
@@ -58,10 +59,16 @@ def _plain(dpi: float) -> RendererAgg:
 class Ruler(RendererAgg):
     """Agg's renderer, which looks up what was measured before."""
 
+    def __init__(self, width: float, height: float, dpi: float) -> None:
+        super().__init__(width, height, dpi)  # type: ignore[no-untyped-call]
+
     def get_text_width_height_descent(self, s: str, prop: Any, ismath: Any) -> tuple[float, float, float]:
         """Of a line, in pixels."""
         if ismath:
-            return super().get_text_width_height_descent(s, prop, ismath)
+            size: tuple[float, float, float] = super().get_text_width_height_descent(  # type: ignore[no-untyped-call]
+                s, prop, ismath
+            )
+            return size
         return _size(s, prop.copy(), self.dpi, len(font_manager.fontManager.ttflist))
 
     def _get_font_height_metrics(self, prop: Any) -> Heights:
@@ -84,6 +91,6 @@ class Canvas(FigureCanvasAgg):
         width, height = self.figure.bbox.size
         size = (int(width), int(height), self.figure.dpi)
         if getattr(self, "_size_of_renderer", None) != size:
-            self.renderer = Ruler(*size)
+            self.renderer: Ruler = Ruler(*size)
             self._size_of_renderer = size
         return self.renderer

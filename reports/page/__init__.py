@@ -26,6 +26,7 @@ from crysmm_attn_plugin.reports.page.maps import BUDGET, pack_all
 from crysmm_attn_plugin.reports.page.texts import TEXTS, text
 from crysmm_attn_plugin.reports.paragraphs import TITLES
 from crysmm_attn_plugin.reports.property_names import shown, split_name, unit_name
+from crysmm_attn_plugin.reports.tables import SEED_METRICS
 from crysmm_attn_plugin.store.files import write_atomic
 
 #: In the order they depend on each other; one inline script.
@@ -103,7 +104,7 @@ def write_page(
                 }
                 for pair in result.pairs
             ],
-            metrics=sensitivity.SEED_METRICS,
+            metrics=SEED_METRICS,
             p_columns=sensitivity.P_COLUMNS,
             notes=verdict.notes(result),
             arms=data.ordered_arms(result),
