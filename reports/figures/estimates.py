@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from crysmm_attn_plugin.reports.arm_names import is_about_middle_fusion
-from crysmm_attn_plugin.reports.figures.wording import p_text, percent, say, with_interval
+from crysmm_attn_plugin.reports.figures.wording import attached, p_text, percent, say, with_interval
 from crysmm_attn_plugin.reports.guide import GUIDE_RANGES
 from crysmm_attn_plugin.reports.language import metric_unit
 from crysmm_attn_plugin.reports.numbers import decimals_for, fixed
@@ -36,7 +36,7 @@ def short(item: MetricResult, lang: str) -> str:
 def _estimate(item: MetricResult, lang: str) -> str:
     unit = metric_unit(item.metric, lang)
     shown = with_interval(item.paired.mean_difference, item.paired.ci_low, item.paired.ci_high, lang)
-    return f"{shown} {unit}" if unit else shown
+    return attached(shown, unit)
 
 
 def _change(item: MetricResult) -> str:

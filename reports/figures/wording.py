@@ -168,7 +168,12 @@ def with_unit(value: str, unit: str, *, difference: bool = False, lang: str = "e
     """``0.25 eV``, ``12.0%``; a difference of percentages is in percentage points."""
     if unit == "%":
         return f"{value}{say('points', lang)}" if difference else f"{value}%"
-    return f"{value} {one_line(unit_name(unit, lang), 10)}" if unit else value
+    return attached(value, one_line(unit_name(unit, lang), 10))
+
+
+def attached(value: str, unit: str) -> str:
+    """A number and its unit: a space between them, none after a full-width bracket."""
+    return f"{value}{'' if value.endswith('）') else ' '}{unit}" if unit else value
 
 
 def mae_decimals(result: ComparisonResult) -> int:

@@ -206,7 +206,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "first_run": (
         "Maps and shading show one run of each arm, at first the first run of each arm (checkpoint {digests}); the table "
         "shows means over seeds.",
-        "注意力图与着色取各组的一次训练，初始为第一次（检查点 {digests}）；表中为各种子的均值。",
+        "注意力图与着色取各组的一次训练，初始为第一次（检查点：{digests}）；表中为各种子的均值。",
     ),
     "precision": (
         "Weights are stored with 8 bits on a square-root scale: within 0.4% of the highest weight of the atom's row.",

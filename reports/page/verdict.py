@@ -288,12 +288,12 @@ def _error(result: ComparisonResult, pair: PairComparison) -> Both:
             f"MAE {fixed(e.mae_arm, decimals)} {say('against', '对', lang)} "
             f"{fixed(e.mae_baseline, decimals)}{_unit(unit_name(result.unit, lang))}",
             f"{say('difference', '差值', lang)} {fixed(e.difference, decimals, sign=True)}"
-            + (_bracketed(e.ci_low, e.ci_high, lang) if e.ci_low is not None else "")
             + _unit(
                 say("percentage points", "个百分点", lang)
                 if result.unit == "%"
                 else unit_name(result.unit, lang)
-            ),
+            )
+            + (_bracketed(e.ci_low, e.ci_high, lang) if e.ci_low is not None else ""),
         ]
         if e.p_value is not None:
             parts.append(format_p(e.p_value))
