@@ -171,7 +171,7 @@ def test_help_with_plugins_imports_neither_torch_nor_matplotlib_nor_pandas() -> 
     code = (
         "import sys; from crysmm_attn_plugin.cli import build_parser;"
         "build_parser('*').format_help(); build_parser().format_help();"
-        "print([m for m in ('torch', 'dgl', 'matplotlib', 'pandas', 'scipy') if m in sys.modules])"
+        "print([m for m in ('torch', 'dgl', 'matplotlib', 'numpy', 'pandas', 'scipy') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.strip() == "[]"

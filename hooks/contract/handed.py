@@ -11,9 +11,10 @@ import contextlib
 import dataclasses
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 #: Hooks that get copies.
 COPIED = ("attn_batch_metrics",)
@@ -97,7 +98,7 @@ class Kept:
         if torch is not None and isinstance(value, torch.Tensor):
             with contextlib.suppress(NotImplementedError, RuntimeError):  # a kind of tensor without contents
                 self._keep_tensor(value)
-        elif isinstance(value, np.ndarray):
+        elif (numpy := sys.modules.get("numpy")) is not None and isinstance(value, numpy.ndarray):
             self._keep_array(value)
         elif torch is None or not isinstance(value, torch.nn.Module):
             container = value if isinstance(value, (dict, list)) else _attributes(value)
