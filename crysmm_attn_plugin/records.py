@@ -152,6 +152,10 @@ class Window:
     training_mode: bool = False
 
 
+#: Why a pass is partial whose loop the host left.
+LEFT_EARLY = "the host left the loop early"
+
+
 @dataclass(frozen=True)
 class WindowOutcome:
     """How a window ended. ``expected_calls`` is forwards x attention modules; ``actual_calls`` what taps saw."""

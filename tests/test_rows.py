@@ -348,3 +348,27 @@ def test_on_cuda_the_numbers_are_the_same_and_nothing_waits_for_the_device(direc
         np.testing.assert_allclose(got, of(expected, name), rtol=1e-4, atol=1e-5, err_msg=name)
     assert len(gathered.attention()["head"]) == 3 * 3 * 3
     assert gathered.samples(WINDOW)["prediction"] == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("device", ["processor", "padded"])
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_a_crystal_without_a_word_has_no_numbers_and_takes_none_from_the_others(
+    direction: str, device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if device == "padded":
+        monkeypatch.setattr("crysmm_attn_plugin.capture.rows.reduce_real", reduce_padded)
+    whole = identity([(2, 5), (3, 4)])
+    assert whole.tokens is not None
+    silent = dataclasses.replace(whole, tokens=(whole.tokens[0], TokenLabels((), (), (), "")))
+    call = call_of(whole, direction)
+    alone = reduce_call(call, whole).block
+    mask = call.key_mask if direction == "atom_to_text" else call.query_mask
+    assert mask is not None
+    mask[1] = False
+    weights = call.weights.clone()
+    if direction == "atom_to_text":
+        weights[1] = 0
+    found = reduce_call(dataclasses.replace(call, weights=weights), silent).block
+    values, expected = np.asarray(found.values), np.asarray(alone.values)
+    assert np.isnan(values[1]).all()
+    np.testing.assert_allclose(values[0], expected[0], rtol=1e-6, equal_nan=True)

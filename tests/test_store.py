@@ -14,6 +14,7 @@ import pytest
 
 from crysmm_attn_plugin.errors import DamagedStoreError, NothingCapturedError, PartialStoreError, UsageError
 from crysmm_attn_plugin.records import (
+    LEFT_EARLY,
     BatchIdentity,
     Checkpoint,
     Structure,
@@ -34,7 +35,8 @@ CUBE = Structure(((5.6, 0, 0), (0, 5.6, 0), (0, 0, 5.6)), ((0, 0, 0), (0.5, 0.5,
 
 
 def _write(out: Path, *, rank: int = 0, ids: tuple[str, ...] = ("a", "b"), run_id: str = "run", digest: str = "d1",
-           name: str = "w0", role: str = "best_val", split: str = "test") -> RunWriter:  # fmt: skip
+           name: str = "w0", role: str = "best_val", split: str = "test",
+           left: bool = False) -> RunWriter:  # fmt: skip
     writer = RunWriter(out, "full", run_id=run_id, rank=rank, info={"command": ["python", "train.py"]})
     n = len(ids)
     identity = BatchIdentity(ids, (("Na", "Cl"),) * n, (LABELS,) * n, (1.0,) * n, (CUBE,) * n)
@@ -53,7 +55,9 @@ def _write(out: Path, *, rank: int = 0, ids: tuple[str, ...] = ("a", "b"), run_i
         {"key": f"m{i}", "id": c, "module": "fine", "call": 0, "direction": "atom_to_text"}
         for i, c in enumerate(ids)
     ]
-    outcome = WindowOutcome(Window(name, digest, split, "final", 3), "complete", n_batches=1, n_crystals=n)
+    state, reason = ("partial", LEFT_EARLY) if left else ("complete", "")
+    window = Window(name, digest, split, "final", 3)
+    outcome = WindowOutcome(window, state, reason, n_batches=1, n_crystals=n)  # type: ignore[arg-type]
     writer.write_window(
         outcome, attention=attention, samples=samples,
         crystals=crystal_columns(identity, ["NaCl"] * n, ["h"] * n), maps=maps, maps_index=index,
@@ -237,3 +241,30 @@ def test_a_process_killed_between_windows_leaves_a_readable_partial_run(tmp_path
     assert run.state == "partial"
     assert run.samples["id"].tolist() == ["a", "b"]
     assert not list(run.path.rglob(".*"))
+
+
+@pytest.mark.parametrize("order", ["before", "after"])
+def test_a_few_batches_beside_a_whole_pass_leave_nothing_missing(order: str, tmp_path: Path) -> None:
+    """A host tries its loader, or draws some of its batches, besides its test."""
+    passes = [("look", ("a",), True), ("whole", ("a", "b", "c"), False)]
+    for name, ids, left in passes if order == "before" else passes[::-1]:
+        writer = _write(tmp_path, name=name, ids=ids, left=left)
+    seal(writer.path)
+    run = open_run(writer.path)
+    assert run.state == "complete"
+    assert run.samples["id"].tolist() == ["a", "b", "c"]
+    assert run.samples["window"].unique().tolist() == ["whole"]
+    assert run.attention["crystal"].tolist() == ["a", "b", "c"]
+    assert {o.window.window_id for o in run.windows} == {"look", "whole"}
+
+
+@pytest.mark.parametrize("other", [{}, {"digest": "d2"}, {"split": "val"}, {"ids": ("a",)}])
+def test_a_loop_left_early_that_no_whole_pass_covers_makes_the_run_partial(
+    other: dict, tmp_path: Path
+) -> None:
+    writer = _write(tmp_path, name="look", ids=("a", "b"), left=True)
+    if other:
+        writer = _write(tmp_path, **{"name": "whole", "ids": ("a", "b", "c"), **other})
+    seal(writer.path)
+    with pytest.raises(PartialStoreError, match="left the loop early"):
+        open_run(writer.path)

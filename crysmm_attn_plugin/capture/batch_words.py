@@ -113,7 +113,8 @@ class CrystalWords:
         if self.own is not None and self.other is not None and self.long is not None:
             parts += [self.own, self.other, *self.long]
         each = np.concatenate(parts, 1, dtype=np.float32)
-        return (self.inside[:, :, None] * each[:, None]).reshape(len(each), -1)
+        laid = self.inside[:, :, None] * each[:, None]
+        return laid.reshape(len(each), len(self.ends) * each.shape[1])
 
 
 class BatchWords:

@@ -149,13 +149,15 @@ def words_read_by(known: CrystalWords, cells: np.ndarray, wanted: Sequence[str])
     _atom_blocks(known, apart, known.inside, ends / atoms, wanted, found)
     if "word_blocks" in wanted:
         held = _held(known)
-        flat = apart.reshape(-1, tokens).astype(float)  # sums that are near each other are taken apart
+        flat = apart.reshape(atoms * n_maps, tokens).astype(
+            float
+        )  # sums that are near each other are taken apart
         of_class = (
-            np.square(flat @ known.classes).reshape(atoms, n_maps, -1).sum(0)
+            np.square(flat @ known.classes).reshape(atoms, n_maps, known.classes.shape[1]).sum(0)
         )  # a class is in a scope or out of it
         between = of_class @ ((held > 0) / np.maximum(held, 1)).T
-        mean = np.square(flat @ known.inside).reshape(atoms, n_maps, -1).sum(0) / np.maximum(ends, 1)
-        squares = np.square(flat).reshape(atoms, n_maps, -1).sum(0) @ known.inside
+        mean = np.square(flat @ known.inside).reshape(atoms, n_maps, len(ends)).sum(0) / np.maximum(ends, 1)
+        squares = np.square(flat).reshape(atoms, n_maps, tokens).sum(0) @ known.inside
         between -= mean
         _words_into(found, wanted, between, squares - mean, squares + ends / atoms, held, ends)
     return found
@@ -182,16 +184,16 @@ def _atom_blocks(
     if known.atoms is None or len(known.atoms) != len(centred):
         return
     atoms, n_maps, keys = centred.shape
-    flat = centred.reshape(atoms, -1)
+    flat = centred.reshape(atoms, n_maps * keys)
     dealt = np.eye(int(known.atoms.max()) + 1, dtype=centred.dtype)[known.atoms]
     sizes = dealt.sum(0)
 
     def between(groups: np.ndarray, counts: np.ndarray) -> np.ndarray:
         sums = np.square(groups.T @ flat) / counts[:, None]
-        return np.asarray(sums.reshape(-1, n_maps, keys) @ segments)  # (groups, maps, scopes)
+        return np.asarray(sums.reshape(len(counts), n_maps, keys) @ segments)  # (groups, maps, scopes)
 
     of_element = between(dealt, sizes)
-    total = (dealt.T @ np.square(flat)).reshape(-1, n_maps, keys) @ segments
+    total = (dealt.T @ np.square(flat)).reshape(len(sizes), n_maps, keys) @ segments
     every = total.sum(0)
     if "element_blocks" in wanted:
         value = adjusted(of_element.sum(0), every, every + of_mean, len(sizes), atoms)
@@ -207,7 +209,7 @@ def _atom_blocks(
     on_site = on_site[:, on_site.any(0)]
     # around the mean of each element: what is left over of larger sums says nothing
     flat = flat - (dealt / sizes) @ (dealt.T @ flat)
-    within = ((dealt.T @ np.square(flat)).reshape(-1, n_maps, keys) @ segments)[judged]
+    within = ((dealt.T @ np.square(flat)).reshape(len(sizes), n_maps, keys) @ segments)[judged]
     chance = (within * ((k - 1) / np.maximum(sizes - 1, 1))[judged][:, None, None]).sum(0)
     share = between(on_site, on_site.sum(0)).sum(0)
     spread = within.sum(0)

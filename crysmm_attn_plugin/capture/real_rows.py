@@ -157,8 +157,8 @@ class _Reduction:
             np.take(read, places, axis=-1, out=maps[:heads], mode="clip")
         else:
             maps[:heads] = np.take(read, places, axis=-1)
-        shares = maps[:heads].reshape(-1, tokens) @ known.columns
-        shares = shares.reshape(heads, atoms, n_scopes, -1)
+        shares = maps[:heads].reshape(heads * atoms, tokens) @ known.columns
+        shares = shares.reshape(heads, atoms, n_scopes, shares.shape[1] // n_scopes)
         if mean:
             inverse = 1 / shares[..., 0]
             averaged = np.matmul(inverse.transpose(1, 2, 0), maps[:heads].transpose(1, 0, 2))
@@ -189,7 +189,9 @@ class _Reduction:
             powers[1] *= maps
             np.multiply(maps, maps, out=powers[2])
         inside = known.inside
-        found = (powers[:n].reshape(-1, tokens) @ inside).reshape(n, -1, atoms, n_scopes)
+        n_laid = len(maps)
+        found = powers[:n].reshape(n * n_laid * atoms, tokens) @ inside
+        found = found.reshape(n, n_laid, atoms, n_scopes)
         rows = slice(sums.rows, sums.rows + n_scopes * n_maps * atoms)
         of_scope = sums.of_powers[:, rows].reshape(3, n_scopes, n_maps, atoms)
         of_scope[:n, :, :heads] = found[:, :heads].transpose(0, 3, 1, 2)

@@ -33,7 +33,7 @@ from crysmm_attn_plugin.hooks.reading.loops import asking_frame, listen, weakly
 from crysmm_attn_plugin.hooks.reading.reader import PassReader
 from crysmm_attn_plugin.hooks.reading.weights import digest_of
 from crysmm_attn_plugin.probing.in_host import HostProbe, options_of
-from crysmm_attn_plugin.records import Window, WindowKind, WindowOutcome, WindowState
+from crysmm_attn_plugin.records import LEFT_EARLY, Window, WindowKind, WindowOutcome, WindowState
 from crysmm_attn_plugin.settings import Settings
 from crysmm_attn_plugin.store.writer import RunWriter, new_window_id, seal
 
@@ -161,9 +161,7 @@ class Capture:
         complete = complete or current.took_all
         if complete and not current.skipped and not current.reader.ended():
             return
-        self.close_window(
-            "complete" if complete else "partial", "" if complete else "the host left the loop early"
-        )
+        self.close_window("complete" if complete else "partial", "" if complete else LEFT_EARLY)
 
     def _begin(self, loader: Any) -> bool:
         known = self._splits.get(id(loader))

@@ -88,10 +88,10 @@ def _partial(run_dir: Path) -> list[str]:
     from crysmm_attn_plugin.store.reader import Run
 
     try:
-        windows = Run(run_dir, allow_partial=True).windows
+        run = Run(run_dir, allow_partial=True)
     except AttnError:
         return []  # who reads the run hears of it
-    return sorted({w.reason or w.state for w in windows if w.state == "partial"})
+    return sorted({w.reason or w.state for w in run.windows if w.state == "partial"}) if run.reason else []
 
 
 def check_flags(flags: dict[str, str | None]) -> None:

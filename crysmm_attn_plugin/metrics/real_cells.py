@@ -148,7 +148,7 @@ class MapSums:
             ends: For each part, how many of the first rows it has.
         """
         keys, n_maps, queries = cells.shape
-        flat = cells.reshape(keys, -1)
+        flat = cells.reshape(keys, n_maps * queries)
         at = slice(self.rows, self.rows + flat.shape[1])
         if cells.size:
             np.add.reduce(flat, axis=0, out=self.total[at])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from crysmm_attn_plugin.errors import DamagedStoreError, NothingCapturedError, UsageError
-from crysmm_attn_plugin.records import Alarm, Checkpoint, Window, WindowOutcome
+from crysmm_attn_plugin.records import LEFT_EARLY, Alarm, Checkpoint, Window, WindowOutcome
 from crysmm_attn_plugin.store.whole import Files, Flaw
 
 #: Which checkpoint of a run stands for it, first found wins.
@@ -39,6 +39,25 @@ def read(files: Files) -> tuple[tuple[int, WindowOutcome], ...]:
             raise _unusable(files, "journal", error) from error
         found.append((rank, WindowOutcome(opened, "partial", DIED, n_crystals=n)))
     return tuple(sorted(found, key=lambda x: (str(x[1].window.window_id), x[0])))
+
+
+def looks(outcomes: Iterable[tuple[int, WindowOutcome]]) -> frozenset[tuple[int, str]]:
+    """(rank, id) of passes that were only a look: the host left the loop, and a whole pass saw the same split and weights.
+
+    A host may try a few batches before its test, or draw some after it. Nothing is missing then, and nothing of the look
+    is read.
+    """
+    every = list(outcomes)
+
+    def of(rank: int, outcome: WindowOutcome) -> tuple[int, str, str]:
+        return rank, outcome.window.split, outcome.window.checkpoint
+
+    whole = {of(rank, o): o.n_crystals for rank, o in every if o.state == "complete"}
+    return frozenset(
+        (rank, o.window.window_id)
+        for rank, o in every
+        if o.state == "partial" and o.reason == LEFT_EARLY and whole.get(of(rank, o), -1) >= o.n_crystals
+    )
 
 
 def outcome_of(record: Mapping[str, Any]) -> WindowOutcome:

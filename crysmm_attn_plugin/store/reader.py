@@ -136,10 +136,11 @@ class Run:
             more = f" and {len(self.damage) - 1} more" if len(self.damage) > 1 else ""
             reasons.append(f"damaged: {self.damage[0]}{more}")
         if listing.added or listing.open or not listing.sealed or self.damage:
+            passed_over = outcomes.looks(self._ranked_outcomes)
             reasons += [
                 f"window {o.window.window_id}: {o.state}, {o.reason}"
-                for o in self.windows
-                if o.state not in ("complete", "empty")
+                for rank, o in self._ranked_outcomes
+                if o.state not in ("complete", "empty") and (rank, o.window.window_id) not in passed_over
             ]
         return ("partial" if reasons else "complete"), "; ".join(dict.fromkeys(reasons))
 

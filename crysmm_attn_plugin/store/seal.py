@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from crysmm_attn_plugin.store.files import digest_of, digest_of_file
 from crysmm_attn_plugin.store.listing import Entry, Listing, read_listing, unlisted
 from crysmm_attn_plugin.store.manifest import write_manifest
+from crysmm_attn_plugin.store.outcomes import looks, outcome_of
 from crysmm_attn_plugin.store.whole import BROKEN, Files, Flaw, schema_mark
 
 
@@ -90,18 +91,24 @@ def manifest_content(
 
 
 def window_reasons(files: Files, *, but: Collection[str] = ()) -> list[str]:
-    """A sentence for each window that ended otherwise than complete or empty, ``but`` for the records of these paths."""
+    """A sentence for each window that ended otherwise than complete or empty, ``but`` for the records of these paths.
+
+    One that was only a look (``outcomes.looks``) leaves nothing missing.
+    """
     reasons = []
+    found = []
     for path in sorted(p for p in files.listing.files if p.startswith("windows/") and p not in but):
         try:
             record = files.record(path)
-            if record["state"] not in ("complete", "empty"):
-                reasons.append(
-                    f"window {record['window']['window_id']}: {record['state']}, {record['reason']}"
-                )
-        except (Flaw, KeyError, TypeError) as error:
+            found.append((int(record.get("rank", 0)), outcome_of(record)))
+        except (Flaw, KeyError, TypeError, ValueError, AttributeError) as error:
             reasons.append(f"{path} {error}")
-    return reasons
+    passed_over = looks(found)
+    return reasons + [
+        f"window {o.window.window_id}: {o.state}, {o.reason}"
+        for rank, o in found
+        if o.state not in ("complete", "empty") and (rank, o.window.window_id) not in passed_over
+    ]
 
 
 def _settled(root: Path, listing: Listing, path: str, reasons: list[str]) -> Entry:

@@ -15,6 +15,7 @@ from crysmm_attn_plugin.records import WindowOutcome
 from crysmm_attn_plugin.store.columns import Names
 from crysmm_attn_plugin.store.files import safe_name, unique_name
 from crysmm_attn_plugin.store.listing import Entry
+from crysmm_attn_plugin.store.outcomes import looks
 from crysmm_attn_plugin.store.schema import ATTENTION_KEYS
 from crysmm_attn_plugin.store.whole import Files, Flaw
 
@@ -61,15 +62,20 @@ class Shard:
 
 
 def shards_of(files: Files, outcomes: Sequence[tuple[int, WindowOutcome]], number: int = 0) -> list[Shard]:
-    """The passes of one run, those that ended well first, then in order of time and rank."""
+    """The passes of one run, mere looks left out: those that ended well first, then in order of time and rank."""
     known: dict[tuple[int, str], WindowOutcome] = {}
+    passed_over = looks(outcomes)
+    left_out: set[tuple[int, str]] = set()
     for rank, outcome in outcomes:
         for name in (safe_name, unique_name, str):
-            known.setdefault((rank, name(outcome.window.window_id)), outcome)
+            place = (rank, name(outcome.window.window_id))
+            known.setdefault(place, outcome)
+            if (rank, outcome.window.window_id) in passed_over:
+                left_out.add(place)
     grouped: dict[tuple[int, str, str], dict[str, list[Entry]]] = {}
     for path in sorted(files.listing.files):
         entry = files.listing.latest(path)
-        if entry.table in ("attention", "samples"):
+        if entry.table in ("attention", "samples") and (entry.rank, entry.window) not in left_out:
             tables = grouped.setdefault((entry.rank, entry.window, entry.checkpoint), {})
             tables.setdefault(entry.table, []).append(entry)
     shards = [

@@ -58,7 +58,7 @@ def facts_of(inputs: BatchInputs, manager: PluginManager, window: Any) -> tuple[
 def _masks(batch: Any, n: int) -> dict[str, torch.Tensor]:
     """Masks of padding that stand in a batch, True where real: every row begins with what is real and ends with what is not.
 
-    Which of the two values means real is told by the first column: padding never comes first in all rows.
+    Which of the two values means real is told by the first column: padding never comes first, but in a row that is all padding.
     """
     found: dict[str, torch.Tensor] = {}
     for place, (name, leaf) in enumerate(leaves(batch)):
@@ -72,10 +72,12 @@ def _masks(batch: Any, n: int) -> dict[str, torch.Tensor]:
         values = leaf.detach().cpu()
         if values.shape[1] < 2 or bool(((values != 0) & (values != 1)).any()):
             continue
-        first = values[:, :1].bool()
+        values = values.bool()
+        mixed = (values != values[:, :1]).any(1)
+        first = values[mixed, 0] if bool(mixed.any()) else values[:, 0]
         if bool((first != first[0]).any()):
             continue
-        real = values.bool() == first
+        real = values == first[0]
         if not bool((real[:, 1:] & ~real[:, :-1]).any()):
             found[f"{name}:{place}"] = real
     return found

@@ -392,11 +392,13 @@ def evidence(hidden: torch.Tensor | None) -> Shown:
         alike = array.shape[1] == 1 or all((crystal[1:] == crystal[:1]).all() for crystal in array)
         first = (hidden[:, 0] if alike else hidden.all(1)).numpy()
         rows, keys = first.all(-1), torch.from_numpy(~first.all(1))
+        rows &= ~rows.all(-1, keepdims=True)  # of a crystal without any key nothing is said
         some, whole_row = bool(first.any()), torch.from_numpy(rows) if rows.any() else None
     else:
         alike = hidden.shape[1] == 1 or torch.equal(hidden, hidden[:, :1].expand_as(hidden))
         one = hidden[:, 0] if alike else hidden.all(1)
         some, keys, whole_row = bool(one.any()), ~one.all(1), one.all(-1)
+        whole_row &= ~whole_row.all(-1, keepdim=True)
     if not some:
         return None, None, alike
     return keys, None if whole_row is None or not whole_row.any() else ~whole_row, alike
@@ -434,7 +436,9 @@ def _fits(side: Side, label: str, here: slice, length: int, shown: torch.Tensor 
     width_fits = length == max(counts) or length in side.widths
     if shown is None:
         return width_fits
-    if shown.sum(-1).tolist() == counts:
+    # a crystal of which all is hidden, as one without a word, says nothing of its counts
+    seen = shown.sum(-1).tolist()
+    if any(seen) and all(s in (0, n) for s, n in zip(seen, counts)):
         return True
     if not width_fits:
         return False

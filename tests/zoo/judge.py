@@ -274,7 +274,7 @@ def _weights(
             bad_maps.append(f"{name}: shape {mine.shape}, true {w.shape}")
         elif not np.allclose(mine, w, atol=expected.get("tolerance", MAP_TOLERANCE), rtol=0):
             bad_maps.append(f"{name}: off by {np.abs(mine - w).max():.3g}")
-        fault = _number_fault(frame, name, digest[name], modules[0], true)
+        fault = _number_fault(frame, name, digest[name], modules[0], true) if w.size else ""
         if fault:
             bad_numbers.append(f"{name}: {fault}")
     for found, what in ((bad_maps, "maps"), (bad_numbers, "numbers")):
