@@ -186,6 +186,8 @@ class Site:
                 # heads may look at parts of a crystal, but all of them together at all of it and at no padding
                 if not alike and not _counted(facts, reading.keys, here, value.shape[-1], keys):
                     return False
+                if reading.keys == OTHER and keys is not None and not bool(keys.any(-1).all()):
+                    return False  # what nobody can name hides no crystal whole: parts of an attention do
                 # the queries of a flat layout are counted where maps are put together
                 length = _query_length(reading.layout, value.shape)
                 if not flat and not _fits(
@@ -447,6 +449,8 @@ def _fits(side: Side, label: str, here: slice, length: int, shown: torch.Tensor 
 
 def _counted(facts: Facts, label: str, here: slice, length: int, shown: torch.Tensor | None) -> bool:
     """Whether what is not hidden is exactly what this modality counts, or where nobody counts it a mask of the batch's own."""
+    if label == OTHER:
+        return False
     crystals = here.stop - here.start
     real = torch.ones(crystals, length, dtype=torch.bool) if shown is None else shown.cpu()
     counts = facts.side(label).counts
