@@ -66,6 +66,22 @@ def attention_metrics(
 
     Raises:
         ValueError: On shapes that do not fit.
+
+    Examples:
+        One crystal, one head, one atom over three tokens:
+
+        >>> import torch
+        >>> weights = torch.tensor([[[[0.5, 0.25, 0.25]]]])
+        >>> found = attention_metrics(weights, wanted=["entropy", "effective_tokens_hill2", "gini"])
+        >>> {name: round(value.item(), 4) for name, value in found.items()}
+        {'entropy': 1.0397, 'effective_tokens_hill2': 2.6667, 'gini': 0.25}
+
+        A token of padding, masked, changes nothing:
+
+        >>> padded = torch.tensor([[[[0.5, 0.25, 0.25, 0.0]]]])
+        >>> mask = torch.tensor([[True, True, True, False]])
+        >>> attention_metrics(padded, key_mask=mask, wanted=["gini"])["gini"].item()
+        0.25
     """
     check_shapes(weights, query_mask, key_mask)
     if weights.device.type != "cpu":

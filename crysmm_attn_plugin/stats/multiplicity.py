@@ -46,7 +46,12 @@ def max_t_step_down(
 
 
 def holm(p_values: ArrayLike) -> np.ndarray:
-    """Holm's step-down adjusted p-values: family-wise error under any dependence."""
+    """Holm's step-down adjusted p-values: family-wise error under any dependence.
+
+    Examples:
+        >>> holm([0.01, 0.04, 0.03]).tolist()
+        [0.03, 0.06, 0.06]
+    """
     p = _probabilities(p_values)
     order = np.argsort(p, kind="stable")
     scaled = p[order] * np.arange(len(p), 0, -1)
@@ -56,7 +61,12 @@ def holm(p_values: ArrayLike) -> np.ndarray:
 
 
 def benjamini_hochberg(p_values: ArrayLike) -> np.ndarray:
-    """Benjamini-Hochberg adjusted p-values (false discovery rate)."""
+    """Benjamini-Hochberg adjusted p-values (false discovery rate).
+
+    Examples:
+        >>> benjamini_hochberg([0.01, 0.04, 0.03]).tolist()
+        [0.03, 0.04, 0.04]
+    """
     p = _probabilities(p_values)
     order = np.argsort(-p, kind="stable")
     scaled = p[order] * len(p) / np.arange(len(p), 0, -1)

@@ -13,7 +13,12 @@ def paired_power(dz: float, n: int, *, alpha: float = 0.05) -> float:
 
 
 def detectable_dz(n: int, *, power: float = 0.8, alpha: float = 0.05) -> float:
-    """Smallest standardised mean difference that ``n`` crystals detect with this power."""
+    """Smallest standardised mean difference that ``n`` crystals detect with this power.
+
+    Examples:
+        >>> round(detectable_dz(100), 3)
+        0.283
+    """
     high = 1.0 / math.sqrt(n)  # far above the answer the noncentral t distribution is NaN
     while paired_power(high, n, alpha=alpha) < power:
         high *= 2
@@ -25,6 +30,10 @@ def crystals_needed(dz: float, *, power: float = 0.8, alpha: float = 0.05, large
 
     Raises:
         ValueError: When ``dz`` is zero, or more than ``largest`` are needed.
+
+    Examples:
+        >>> [crystals_needed(dz) for dz in (0.1, 0.2, 0.3, 0.5)]
+        [787, 199, 90, 34]
     """
     if dz == 0:
         raise ValueError("a difference of zero cannot be detected")
