@@ -13,7 +13,7 @@ from crysmm_attn_plugin.metrics.blocks import ALIKE
 from crysmm_attn_plugin.metrics.padded import NAN
 
 #: Numbers of compared mentions that are held at a time.
-PAIRS_AT_ONCE = 2**26
+PAIRS_AT_ONCE = 2**23
 #: Which of the words' kinds each lift is of.
 LIFTS = ("alignment_lift", "alignment_lift_bonds", "alignment_lift_coordination")
 
