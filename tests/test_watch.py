@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 import io
+import itertools
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +20,7 @@ from torch.nn.functional import softmax as imported_softmax
 import crysmm_attn_plugin as attn
 from crysmm_attn_plugin.hooks.reading import calls as outermost
 from crysmm_attn_plugin.hooks.reading.frames import local
-from crysmm_attn_plugin.hooks.reading.fused import fused_scores
+from crysmm_attn_plugin.hooks.reading.fused import FusedInputs, fused_scores
 from crysmm_attn_plugin.hooks.reading.watch import Seen, watched
 
 
@@ -106,6 +107,29 @@ def test_fused_attention_is_made_from_its_query_and_key(mask: str) -> None:
     (item,) = keep.items
     assert torch.allclose(item.weights @ v, out, atol=1e-5)
     assert (item.masked is None) == (mask == "none")
+
+
+LEADS = ((2, 4), (1, 4), (2, 1), (1, 1), (2, 2), (4,), ())
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+@pytest.mark.parametrize("mask", [None, (2, 4, 3, 5), (2, 1, 1, 5), (1, 4, 3, 5), (3, 5), (5,)])
+def test_the_shape_said_of_fused_weights_is_theirs(grouped: bool, mask: tuple[int, ...] | None) -> None:
+    tried = 0
+    for query, key in itertools.product(LEADS, LEADS):
+        seen = FusedInputs(
+            torch.randn(*query, 3, 8),
+            torch.randn(*key, 5, 8),
+            None if mask is None else torch.ones(mask, dtype=torch.bool),
+            enable_gqa=grouped,
+        )
+        try:
+            F.scaled_dot_product_attention(seen.query, seen.key, seen.key, seen.attn_mask, enable_gqa=grouped)
+        except (RuntimeError, ValueError, IndexError):
+            continue  # shapes that no host can have given
+        assert seen.shape == seen.weights().shape, (query, key)
+        tried += 1
+    assert tried >= 12
 
 
 def test_scores_of_grouped_queries_repeat_the_keys() -> None:

@@ -20,8 +20,8 @@ class FusedInputs:
 
     Attributes:
         query: (..., queries, features).
-        key: (..., keys, features).
-        attn_mask: Expandable to (..., queries, keys): bool, True where a query may look, or numbers added to the scores.
+        key: (..., keys, features); the axes before the last two of query, key and mask broadcast against each other.
+        attn_mask: (..., queries, keys), broadcasting: bool, True where a query may look, or numbers added to the scores.
         is_causal, scale, enable_gqa: As the kernel takes them.
     """
 
@@ -34,8 +34,15 @@ class FusedInputs:
 
     @property
     def shape(self) -> torch.Size:
-        """Of the weights."""
-        return torch.Size((*self.query.shape[:-1], self.key.shape[-2]))
+        """Of the weights, with the axes that query, key and mask share by broadcasting written out."""
+        shape = torch.Size((*self.query.shape[:-1], self.key.shape[-2]))
+        if self.query.is_nested or self.key.is_nested:
+            return shape
+        of_keys: tuple[int, ...] = self.key.shape[:-2]
+        if self.enable_gqa:
+            of_keys = (*of_keys[:-1], 1)  # heads of keys are repeated to the number of the query's
+        of_mask = () if self.attn_mask is None else self.attn_mask.shape
+        return torch.Size(torch.broadcast_shapes(shape, (*of_keys, 1, 1), of_mask))
 
     def weights(self) -> torch.Tensor:
         """(..., queries, keys), in single precision at least."""
