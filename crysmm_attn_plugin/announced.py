@@ -1,4 +1,4 @@
-"""Seams of hosts as installed packages announce them, known without importing any: entry points in ``crysmm_attn.seams``.
+"""What installed packages announce, known without importing any: seams of hosts (entry points in ``crysmm_attn.seams``), plugins.
 
 ``glass = "glass_train:fit"`` says that a process which imports ``glass_train``, defining ``fit``, is one of this host's. A
 process of the environment asks for them at its first import that is not the standard library's, so nothing is imported here
@@ -14,8 +14,13 @@ if TYPE_CHECKING:
 
 #: Entry-point group: any name = module:function, or a module alone.
 GROUP = "crysmm_attn.seams"
+#: Entry-point group of plugins.
+PLUGINS = "crysmm_attn"
 #: The distribution of the project itself, as its metadata folder is named.
 OWN = "crysmm_attn"
+
+#: Where Python itself may lie zipped.
+_OF_PYTHON = f"python{sys.version_info[0]}{sys.version_info[1]}.zip"
 
 #: (module, function or "", distribution)
 Seam = tuple[str, str, str]
@@ -56,24 +61,44 @@ def by_module(seams: "Iterable[Seam]") -> dict[str, set[str]]:
     return found
 
 
-def _read(folder: str) -> "list[Seam]":
+def plugins_announced() -> bool:
+    """Whether another distribution may hold a plugin, known without what it takes to list them.
+
+    Yes, too, where distributions may lie elsewhere than in folders of the path.
+    """
+    finders = [f for f in sys.meta_path if hasattr(f, "find_distributions")]
+    if any(getattr(finder, "__name__", "") != "PathFinder" for finder in finders):
+        return True
+    for folder in dict.fromkeys(p or os.curdir for p in sys.path if isinstance(p, str)):
+        if folder.endswith(".egg") or (os.path.isfile(folder) and not folder.endswith(_OF_PYTHON)):
+            return True
+        if any(
+            d != OWN and f"[{PLUGINS}]" in map(str.strip, t.splitlines()) for d, t in _texts(folder, PLUGINS)
+        ):
+            return True
+    return False
+
+
+def _read(folder: str) -> "Iterable[Seam]":
     """What the distributions of one folder announce; what cannot be read announces nothing."""
-    found: list[Seam] = []
+    for distribution, text in _texts(folder, GROUP):
+        yield from _parsed(text, distribution)
+
+
+def _texts(folder: str, group: str) -> "Iterable[tuple[str, str]]":
+    """Distributions of one folder with their entry points, of those that name a group."""
     try:
         names = [name for name in os.listdir(folder) if name.endswith((".dist-info", ".egg-info"))]
     except OSError:
-        return found
+        return
     for name in sorted(names):
         try:
             with open(f"{folder}/{name}/entry_points.txt", "rb", buffering=0) as file:
                 text = file.read()
-            if GROUP.encode() not in text:
-                continue
-            announces = text.decode()
+            if group.encode() in text:
+                yield name.rpartition(".")[0].split("-")[0].lower().replace(".", "_"), text.decode()
         except (OSError, ValueError):
             continue
-        found += _parsed(announces, name.rpartition(".")[0].split("-")[0].lower().replace(".", "_"))
-    return found
 
 
 def _parsed(text: str, distribution: str) -> "Iterable[Seam]":

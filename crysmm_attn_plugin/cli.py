@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from crysmm_attn_plugin import __version__
+from crysmm_attn_plugin.announced import plugins_announced
+from crysmm_attn_plugin.command_help import sentence, show_examples
 from crysmm_attn_plugin.commands.arguments import text
-from crysmm_attn_plugin.descriptors import sentence, show_examples
 from crysmm_attn_plugin.errors import AttnError, UsageError, one_line, shortened
 
 #: Sub-command -> one line of help. ``commands/<name>.py`` holds ``add_arguments(parser)``, ``run(args)`` and EXAMPLES.
@@ -117,12 +118,8 @@ def add_plugin_commands(parsers: _PluginParsers, *, asked: bool) -> None:
         asked: A word was given that may be one of theirs; for a mere list of commands, plugins are loaded only where another
             distribution announces one, or they are loaded already.
     """
-    from crysmm_attn_plugin.hooks.contract.loading import find_plugins
-
-    announced = [f for f in find_plugins() if not f.value.startswith("crysmm_attn_plugin")]
-    manager = sys.modules.get("crysmm_attn_plugin.hooks.contract.manager")
-    if asked or announced or manager is not None:
-        from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
+    if asked or "crysmm_attn_plugin.hooks.contract.manager" in sys.modules or plugins_announced():
+        from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager  # pluggy
 
         get_plugin_manager().hooks.add_commands(cli=parsers)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from crysmm_attn_plugin.command_help import sentence, show_examples
 from crysmm_attn_plugin.language_forms import Citation, Fonts, LatexForm, Marks, NumberForms
 
 if TYPE_CHECKING:
@@ -347,18 +348,6 @@ class Command:
         show_examples(parser, self.examples)
         parser.set_defaults(handler=self.run)
         return parser
-
-
-def show_examples(parser: argparse.ArgumentParser, examples: Sequence[str]) -> None:
-    """Show command lines under a parser's ``--help``."""
-    if examples:
-        parser.formatter_class = argparse.RawDescriptionHelpFormatter
-        parser.epilog = "examples:\n" + "\n".join(f"  {line}" for line in examples)
-
-
-def sentence(text: str) -> str:
-    """A line of help as a sentence."""
-    return text[:1].upper() + text[1:] + "."
 
 
 def _named(what: str, name: Any) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from crysmm_attn_plugin.text import merge_tokens
+
 if TYPE_CHECKING:
     import torch
 
@@ -245,8 +247,6 @@ class AttentionMap:
         part of and whether they are ``special``, so that ``.groupby("word").sum()`` gives words.
         """
         import xarray as xr
-
-        from crysmm_attn_plugin.text import merge_tokens
 
         dims: tuple[str, ...] = ("head", "query", "key")
         coords: dict[str, Any] = {"head": range(self.weights.shape[0])}

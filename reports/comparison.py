@@ -14,6 +14,8 @@ from crysmm_attn_plugin.errors import UsageError
 from crysmm_attn_plugin.records import AttentionMap, Structure, TokenLabels
 from crysmm_attn_plugin.reports.added import completed, know
 from crysmm_attn_plugin.reports.baseline import choose_baseline, name_baseline, refuse_same_weights, stand_in
+from crysmm_attn_plugin.reports.notebook import comparison_html, plot_comparison, table
+from crysmm_attn_plugin.reports.write import write_report
 from crysmm_attn_plugin.stats.compare import compare
 from crysmm_attn_plugin.stats.results import ComparisonResult, LegacyResult
 from crysmm_attn_plugin.store.reader import Run, find_runs
@@ -45,21 +47,15 @@ class Comparison:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        from crysmm_attn_plugin.reports.notebook import comparison_html
-
         return comparison_html(self)
 
     @property
     def table(self) -> pd.DataFrame:
         """Primary metrics and error of every pair, one row each (see ``reports.notebook.table``)."""
-        from crysmm_attn_plugin.reports.notebook import table
-
         return table(self)
 
     def plot(self, *, pair: int = 0, ax: Any = None) -> Any:
         """Percent changes with their intervals as matplotlib axes (see ``reports.notebook.plot_comparison``)."""
-        from crysmm_attn_plugin.reports.notebook import plot_comparison
-
         return plot_comparison(self, pair=pair, ax=ax)
 
     @property
@@ -126,8 +122,6 @@ class Comparison:
         Raises:
             UsageError: On an unknown format, language or style, or a folder that is no report's.
         """
-        from crysmm_attn_plugin.reports.write import write_report
-
         return write_report(self, out_dir, formats=formats, langs=tuple(lang), style=style)
 
 

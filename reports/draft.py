@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crysmm_attn_plugin.reports import tables
 from crysmm_attn_plugin.reports.sections import Section
 from crysmm_attn_plugin.store.files import write_atomic
 
@@ -53,8 +54,6 @@ class Draft:
     @cached_property
     def table(self) -> Table:
         """The main table."""
-        from crysmm_attn_plugin.reports import tables  # scipy behind the results
-
         return tables.main_table(self.comparison.result, self.style)
 
     @cached_property

@@ -7,6 +7,8 @@ Libraries are imported where a part is made, so that listing the parts costs not
 from __future__ import annotations
 
 from crysmm_attn_plugin.descriptors import LAST, PartOutput, PartRequest, ReportPart
+from crysmm_attn_plugin.reports import added_metrics, aligned, machine_tables, references, tables, workbook
+from crysmm_attn_plugin.store.files import write_atomic
 
 
 def _figures(request: PartRequest) -> PartOutput:
@@ -14,14 +16,10 @@ def _figures(request: PartRequest) -> PartOutput:
 
 
 def _alignment(request: PartRequest) -> PartOutput | None:
-    from crysmm_attn_plugin.reports import aligned  # numpy, pandas
-
     return aligned.make(request)
 
 
 def _added_metrics(request: PartRequest) -> PartOutput | None:
-    from crysmm_attn_plugin.reports import added_metrics  # numpy, pandas
-
     return added_metrics.make(request)
 
 
@@ -38,8 +36,6 @@ def _heads(request: PartRequest) -> PartOutput | None:
 
 
 def _csv(request: PartRequest) -> PartOutput:
-    from crysmm_attn_plugin.reports import machine_tables  # scipy behind the results
-
     draft, result = request.draft, request.comparison.result
     draft.progress("tables")
     return PartOutput(
@@ -51,7 +47,7 @@ def _csv(request: PartRequest) -> PartOutput:
 
 
 def _tables(request: PartRequest) -> PartOutput:
-    from crysmm_attn_plugin.reports import tables, word, workbook  # scipy, python-docx, openpyxl
+    from crysmm_attn_plugin.reports import word
 
     draft, comparison = request.draft, request.comparison
     draft.progress("tables")
@@ -69,7 +65,7 @@ def _tables(request: PartRequest) -> PartOutput:
 
 
 def _paragraphs(request: PartRequest) -> PartOutput:
-    from crysmm_attn_plugin.reports import latex_document, references, word  # jinja2, python-docx
+    from crysmm_attn_plugin.reports import latex_document, word
     from crysmm_attn_plugin.reports import paragraphs as prose  # jinja2
 
     draft, result = request.draft, request.comparison.result
@@ -98,8 +94,6 @@ def _summary(request: PartRequest) -> PartOutput:
 
 
 def _samples(request: PartRequest) -> PartOutput:
-    from crysmm_attn_plugin.store.files import write_atomic  # pyarrow
-
     frame = request.comparison.samples
     path = request.folder / "samples.parquet"
     return PartOutput(files=[write_atomic(path, lambda p: frame.to_parquet(p, index=False))])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from crysmm_attn_plugin.catalogue import BY_NAME
-from crysmm_attn_plugin.reports.tables import SEED_METRICS, headline, to_csv
+from crysmm_attn_plugin.reports.tables import SEED_METRICS, to_csv, verdict_metrics
 from crysmm_attn_plugin.stats.results import ComparisonResult, MetricResult
 
 #: The guide's columns.
@@ -33,7 +33,7 @@ def seed_statistics(result: ComparisonResult) -> str:
     rows: list[list[Any]] = []
     for pair in result.pairs:
         legacy = next((x for x in result.legacy if (x.arm, x.baseline) == (pair.arm, pair.baseline)), None)
-        for m in headline(pair, result):
+        for m in verdict_metrics(pair, result):
             p, seed_name = m.paired, BY_NAME[m.metric].seed_name
             old: list[float | None] = [None] * 3
             if legacy is not None:

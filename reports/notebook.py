@@ -11,6 +11,11 @@ import pandas as pd
 from crysmm_attn_plugin.catalogue import BY_NAME
 from crysmm_attn_plugin.errors import UsageError
 from crysmm_attn_plugin.notebook import axes, grid, label
+from crysmm_attn_plugin.reports.arm_names import arm_label, is_about_middle_fusion
+from crysmm_attn_plugin.reports.guide import GUIDE_RANGES
+from crysmm_attn_plugin.reports.headline import headline
+from crysmm_attn_plugin.reports.markup import to_html
+from crysmm_attn_plugin.reports.tables import main_table, verdict_metrics
 
 if TYPE_CHECKING:
     from crysmm_attn_plugin.reports.comparison import Comparison
@@ -26,11 +31,10 @@ def table(comparison: Comparison) -> pd.DataFrame:
     if not result.pairs:
         arm = result.arms[0]
         return pd.DataFrame({"arm": arm.name, "metric": list(arm.means), "mean": list(arm.means.values())})
-    from crysmm_attn_plugin.reports.tables import headline
 
     rows: list[dict[str, Any]] = []
     for pair in result.pairs:
-        for m in headline(pair, result):
+        for m in verdict_metrics(pair, result):
             p = m.paired
             rows.append(
                 {"arm": pair.arm, "baseline": pair.baseline, "metric": m.metric, "mean_baseline": p.mean_b,
@@ -50,10 +54,6 @@ def table(comparison: Comparison) -> pd.DataFrame:
 
 def comparison_html(comparison: Comparison) -> str:
     """Headline and table."""
-    from crysmm_attn_plugin.reports.headline import headline
-    from crysmm_attn_plugin.reports.markup import to_html
-    from crysmm_attn_plugin.reports.tables import main_table
-
     result = comparison.result
     made = main_table(result)
     lines = "".join(f"<p>{to_html(headline(result, pair, 'en'))}</p>" for pair in result.pairs)
@@ -78,15 +78,11 @@ def plot_comparison(comparison: Comparison, *, pair: int = 0, ax: Any = None) ->
     Raises:
         UsageError: When there is no such pair, or no metric with a defined percent change.
     """
-    from crysmm_attn_plugin.reports.arm_names import arm_label, is_about_middle_fusion
-    from crysmm_attn_plugin.reports.guide import GUIDE_RANGES
-    from crysmm_attn_plugin.reports.tables import headline
-
     pairs = comparison.result.pairs
     if not 0 <= pair < len(pairs):
         raise UsageError(f"the comparison has {len(pairs)} pairs of arms; there is no pair {pair}.")
     chosen = pairs[pair]
-    metrics = [m for m in headline(chosen, comparison.result) if np.isfinite(m.paired.percent_change)]
+    metrics = [m for m in verdict_metrics(chosen, comparison.result) if np.isfinite(m.paired.percent_change)]
     if not metrics:
         raise UsageError("no primary metric has a percent change that is defined; see comparison.table.")
     ax = axes(ax, (4.5, 0.5 * len(metrics) + 1.0))

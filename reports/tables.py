@@ -131,7 +131,7 @@ def main_table(result: ComparisonResult, style: Style = "nature") -> Table:
             decimals.append(0)
             for lang, found in rows.items():
                 found.append((pair_name(pair, lang), *[""] * 5))
-        for metric in headline(pair, result):
+        for metric in verdict_metrics(pair, result):
             p = metric.paired
             values.append(
                 (
@@ -171,7 +171,7 @@ def main_table(result: ComparisonResult, style: Style = "nature") -> Table:
     )
 
 
-def headline(pair: PairComparison, result: ComparisonResult) -> tuple[MetricResult, ...]:
+def verdict_metrics(pair: PairComparison, result: ComparisonResult) -> tuple[MetricResult, ...]:
     """The primary family that carries the verdict, in the guide's order."""
     found = pair.primary(result.directions[0])
     return tuple(sorted(found, key=lambda m: SEED_METRICS.index(m.metric) if m.metric in SEED_METRICS else 9))
@@ -223,7 +223,7 @@ def _with_interval(
 
 
 def _note(result: ComparisonResult, w: Wording) -> str:
-    metrics = [m for pair in result.pairs for m in headline(pair, result)]
+    metrics = [m for pair in result.pairs for m in verdict_metrics(pair, result)]
     errors = [pair.performance for pair in result.pairs if pair.performance.mae_arm is not None]
     adjustment = next((m.adjustment for m in metrics if m.adjustment), "")
     told = ["of_pair" if len(result.pairs) == 1 else "of_pairs", "difference"]

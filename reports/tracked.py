@@ -40,7 +40,7 @@ def summary_numbers(result: ComparisonResult) -> dict[str, float]:
     found: dict[str, float | None] = {}
     for pair in result.pairs:
         prefix = f"{NAME}/{_pair_name(pair.arm, pair.baseline)}"
-        for m in tables.headline(pair, result):
+        for m in tables.verdict_metrics(pair, result):
             p = m.paired
             found |= {
                 f"{prefix}/{m.metric}/mean_difference": p.mean_difference,

@@ -9,6 +9,7 @@ from typing import Any
 
 from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
 from crysmm_attn_plugin.hooks.contract.specs import hookimpl
+from crysmm_attn_plugin.reports.tracked import make_entry
 from crysmm_attn_plugin.reports.trackers import TRACKERS, Place, Tracker
 
 log = logging.getLogger("crysmm_attn")
@@ -44,8 +45,6 @@ def attn_report_written(comparison: Any, report_dir: str) -> None:
             if place is None:
                 continue
             if entry is None:
-                from crysmm_attn_plugin.reports.tracked import make_entry
-
                 entry = make_entry(comparison, Path(report_dir))
             tracker.log(place, entry)
         except Exception as error:

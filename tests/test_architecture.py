@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 import subprocess
 import sys
-from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
+from import_graph import PACKAGE, ROOT, imports, inside, modules, unjustified
 
-ROOT = Path(__file__).resolve().parent.parent
-PACKAGE = "crysmm_attn_plugin"
-FOLDERS = {
-    PACKAGE: ROOT / PACKAGE,
-    f"{PACKAGE}.hooks": ROOT / "hooks",
-    f"{PACKAGE}.reports": ROOT / "reports",
-}
+import crysmm_attn_plugin
+
 #: room -> rooms it may import, at any depth of nesting, lazily or not. What is not a room is a noun: nouns know only
 #: nouns and what text consists of.
 MAY_IMPORT = {
@@ -69,46 +62,9 @@ def room_of(module: str) -> str:
     return next(room for prefix, room in ROOMS.items() if inside(module, prefix))
 
 
-def inside(module: str, package: str) -> bool:
-    return module == package or module.startswith(package + ".")
-
-
-@cache
-def modules() -> dict[str, Path]:
-    """Every module of the project by name."""
-    found = {}
-    for prefix, folder in FOLDERS.items():
-        for path in sorted(folder.rglob("*.py")):
-            parts = path.relative_to(folder).with_suffix("").parts
-            found[".".join([prefix, *parts]).removesuffix(".__init__")] = path
-    return found
-
-
-@cache
-def imports(module: str) -> tuple[tuple[str, bool], ...]:
-    """Modules of the project that a module imports outside TYPE_CHECKING, and whether it does so inside a function."""
-    tree = ast.parse(modules()[module].read_text(encoding="utf-8"))
-    found: dict[tuple[str, bool], None] = {}
-    for node, nested in _nodes(tree, False):
-        names: list[str] = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-        for name in names:
-            target = name if name in modules() else name.rpartition(".")[0]
-            if target in modules() and target != module:
-                found[target, nested] = None
-    return tuple(found)
-
-
-def _nodes(tree: ast.AST, nested: bool) -> Iterator[tuple[ast.AST, bool]]:
-    """Nodes that run, and whether they run inside a function."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            continue
-        yield node, nested
-        yield from _nodes(node, nested or isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
+def _own(module: str) -> set[str]:
+    """Modules of the project that a module imports, inside functions or not."""
+    return {i.target for i in imports(module) if i.own and i.target != module}
 
 
 @pytest.mark.parametrize("module", modules())
@@ -116,7 +72,7 @@ def test_imports_point_one_way(module: str) -> None:
     mine = room_of(module)
     if not mine:
         return
-    for target, _ in imports(module):
+    for target in _own(module):
         theirs = room_of(target)
         assert target == PACKAGE or theirs, f"{module} imports {target}, an entry"
         if theirs and theirs != mine:
@@ -124,7 +80,7 @@ def test_imports_point_one_way(module: str) -> None:
 
 
 def test_there_is_no_circle_functions_included() -> None:
-    graph = {m: {t for t, _ in imports(m) if t != PACKAGE} for m in modules()}
+    graph = {m: _own(m) - {PACKAGE} for m in modules()}
     done: set[str] = set()
 
     def visit(module: str, path: tuple[str, ...]) -> None:
@@ -139,6 +95,35 @@ def test_there_is_no_circle_functions_included() -> None:
 
     for module in graph:
         visit(module, ())
+
+
+@pytest.mark.parametrize("module", modules())
+def test_an_import_inside_a_function_spares_something_heavy(module: str) -> None:
+    found = [f"line {i.line}: {i.name}" for i in unjustified(module)]
+    assert not found, f"{module} imports inside functions what would cost nothing above: {found}"
+
+
+@pytest.mark.parametrize("module", modules())
+def test_names_are_taken_from_the_module_they_lie_in(module: str) -> None:
+    lazy = {f"{PACKAGE}.{name}" for name in crysmm_attn_plugin._LAZY}
+    assert not [i.name for i in imports(module) if i.name in lazy]
+
+
+def test_the_rule_tells_what_spares_nothing_from_what_does(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    source = tmp_path / "made.py"
+    source.write_text(
+        "import numpy\n"
+        "def f():\n"
+        f"    import json, numpy, torch\n"
+        f"    from {PACKAGE} import errors\n"
+        f"    from {PACKAGE}.metrics import legacy\n"
+        f"    from {PACKAGE}.stats import checks\n"
+    )
+    monkeypatch.setitem(modules(), f"{PACKAGE}.made", source)
+    names = [i.name for i in unjustified(f"{PACKAGE}.made")]
+    assert names == ["json", "numpy", f"{PACKAGE}.errors", f"{PACKAGE}.stats.checks"]
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from crysmm_attn_plugin.catalogue import known_languages
 from crysmm_attn_plugin.errors import UsageError
-from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
-from crysmm_attn_plugin.settings import INTERVENTIONS
 from crysmm_attn_plugin.urls import refuse_no_text
 
 #: Longest name of a file that common file systems take, in bytes.
@@ -119,19 +116,3 @@ def near(value: str, known: Sequence[str]) -> str:
     """`` (did you mean 'x'?)`` where something known is close."""
     found = difflib.get_close_matches(value, known, n=1)
     return f" (did you mean {found[0]!r}?)" if found else ""
-
-
-def languages(value: str) -> str:
-    """Languages that reports can be written in, separated by commas, those of plugins included."""
-
-    asked = words(value)
-    if not set(asked) <= set(known_languages()):
-        get_plugin_manager()
-    return ",".join(choice(code, known_languages(), "language") for code in asked)
-
-
-def interventions(value: str) -> tuple[str, ...]:
-    """Interventions on the attention, separated by commas, or ``all``."""
-    known = (*INTERVENTIONS, "all")
-    asked = tuple(choice(w, known, "intervention") for w in words(value))
-    return INTERVENTIONS if "all" in asked else asked

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import random
+import shutil
 import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crysmm_attn_plugin.commands.report import summary
 from crysmm_attn_plugin.errors import AttnError, NothingCapturedError, UsageError
 from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
 from crysmm_attn_plugin.hooks.hosts.base import HostRequest
+from crysmm_attn_plugin.reports.request import check_request
+from crysmm_attn_plugin.stats.results import LegacyResult
 
 if TYPE_CHECKING:
     from crysmm_attn_plugin.hooks.contract.protocols import HostAdapter
@@ -80,10 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Test both checkpoints, capture, report; returns the exit code."""
     from crysmm_attn_plugin.capture.session import silence_if_unconfigured
-    from crysmm_attn_plugin.commands.report import summary
     from crysmm_attn_plugin.reports.comparison import compare_runs
-    from crysmm_attn_plugin.reports.request import check_request
-    from crysmm_attn_plugin.stats.results import LegacyResult
 
     silence_if_unconfigured()
     if args.batch_size < 1 or args.num_samples < 0:
@@ -203,7 +205,6 @@ def _test(
     The batch is halved while the GPU's memory does not hold it, for both checkpoints: the original script's numbers
     depend on it.
     """
-    import shutil
 
     import torch
 
@@ -252,7 +253,6 @@ def _one_pass(
     property_name: str,
     dataset_name: str,
 ) -> tuple[Path | None, LegacyTally, str]:
-    import shutil
 
     import torch
     from torch.utils.data import DataLoader
@@ -314,8 +314,6 @@ class _host_output_to_stderr:
     """The host prints as it works; our results alone belong on stdout."""
 
     def __enter__(self) -> None:
-        import contextlib
-
         self._redirect = contextlib.redirect_stdout(sys.stderr)
         self._redirect.__enter__()
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from crysmm_attn_plugin.catalogue import BY_NAME, PRIMARY
 from crysmm_attn_plugin.errors import UsageError
+from crysmm_attn_plugin.store.declaration import write_declaration
 
 EXAMPLES = (
     'crysmm-attn declare attention_runs --hypothesis "middle fusion concentrates attention" --seeds 1,2,3,4,5,6',
@@ -57,8 +58,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the declaration; returns the exit code."""
-    from crysmm_attn_plugin.store.declaration import write_declaration
-
     hypothesis = " ".join(args.hypothesis.split())
     if not hypothesis:
         raise UsageError("--hypothesis is empty; say in words what you expect.")

@@ -12,7 +12,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from crysmm_attn_plugin.commands import arguments
+from crysmm_attn_plugin.commands import arguments, known_words
+from crysmm_attn_plugin.demo.requirements import require_demo_packages
+from crysmm_attn_plugin.reports.request import check_request
 
 if TYPE_CHECKING:
     from crysmm_attn_plugin.demo.study import Progress, StudyRun
@@ -46,21 +48,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", type=arguments.whole(1, 100_000), help="training epochs")
     parser.add_argument(
         "--probe",
-        type=arguments.interventions,
+        type=known_words.interventions,
         default=(),
         metavar="WORDS",
         help="interventions in extra passes: all, or some of knock_out, uniform, ... (see docs)",
     )
     parser.add_argument(
-        "--lang", type=arguments.languages, default="en,zh", help="languages of the report (default: en,zh)"
+        "--lang", type=known_words.languages, default="en,zh", help="languages of the report (default: en,zh)"
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo; returns the exit code."""
-    from crysmm_attn_plugin.demo.requirements import require_demo_packages
-    from crysmm_attn_plugin.reports.request import check_request
-
     require_demo_packages()
     langs = [word.strip() for word in args.lang.split(",") if word.strip()]
     check_request(args.out, langs=langs)
@@ -93,8 +92,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _write_report(runs: Sequence[StudyRun], folder: Path, langs: Sequence[str]) -> ComparisonResult:
     """Compare the arms; an older report in the folder is replaced when the new one is whole."""
-    from crysmm_attn_plugin import compare_runs
     from crysmm_attn_plugin.demo.study import BASELINE
+    from crysmm_attn_plugin.reports.comparison import compare_runs
 
     by_arm: dict[str, list[str]] = defaultdict(list)
     for one in runs:

@@ -8,11 +8,16 @@ import shutil
 import sys
 import tempfile
 from contextlib import redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crysmm_attn_plugin.commands.arguments import output_folder
+from crysmm_attn_plugin.commands.compare import _adapter
+from crysmm_attn_plugin.demo.requirements import require_demo_packages
 from crysmm_attn_plugin.errors import UsageError
+from crysmm_attn_plugin.hooks.hosts.base import HostRequest
+from crysmm_attn_plugin.store.files import safe_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +67,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Read the crystal and write the files; nothing is written when anything fails."""
     from crysmm_attn_plugin.capture.session import silence_if_unconfigured
-    from crysmm_attn_plugin.demo.requirements import require_demo_packages
     from crysmm_attn_plugin.probing.one_crystal import explain
     from crysmm_attn_plugin.reports import one_crystal
 
@@ -101,7 +105,6 @@ def described(cif: Path, text: str | None) -> tuple[Crystal, str]:
 
     from crysmm_attn_plugin.demo.crystals import Crystal, structure_of
     from crysmm_attn_plugin.demo.wording import describe_crystal
-    from crysmm_attn_plugin.store.files import safe_name
 
     disorder = partly_occupied(cif)
     if disorder:
@@ -178,11 +181,8 @@ def _of_host(
     args: argparse.Namespace, checkpoint: Path, crystal: Crystal, folder: Path
 ) -> tuple[nn.Module, Any, Callable[..., Any]]:
     """The host's own functions on a data set of copies of the crystal, so that graph and text are made as in its training."""
-    from dataclasses import replace
 
-    from crysmm_attn_plugin.commands.compare import _adapter
     from crysmm_attn_plugin.demo.crystals import write_folder
-    from crysmm_attn_plugin.hooks.hosts.base import HostRequest
 
     host_dir = Path(args.host_dir)
     adapter = _adapter(host_dir)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from crysmm_attn_plugin.errors import PluginError, UsageError
+from crysmm_attn_plugin.hooks import bootstrap
 from crysmm_attn_plugin.hooks.bootstrap.known_hosts import VARIABLE as SEAMS
 from crysmm_attn_plugin.hooks.bootstrap.known_hosts import modules_of
 from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
@@ -112,8 +113,6 @@ def host_environment(mode: str, status: str, settings: Mapping[str, str] | None 
         status: Folder where its processes leave word; none when empty.
         settings: ``CRYSMM_ATTN_*`` values.
     """
-    from crysmm_attn_plugin.hooks import bootstrap
-
     site = str(Path(bootstrap.__file__).parent / "site")
     return {
         **os.environ,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from crysmm_attn_plugin.catalogue import BY_NAME, PRIMARY
 from crysmm_attn_plugin.errors import UsageError
+from crysmm_attn_plugin.stats.verdict import claim_of
 
 if TYPE_CHECKING:
     from crysmm_attn_plugin.stats.panel import Panel
@@ -196,7 +198,6 @@ def _values(panel: Panel, arm: str, baseline: str, metric: str) -> tuple[Variati
 def _finished(panel: Panel, arm: str, baseline: str, args: argparse.Namespace) -> Iterator[str]:
     """What the runs on disk could have detected, a line a metric."""
     from crysmm_attn_plugin.stats.planning import detectable
-    from crysmm_attn_plugin.stats.verdict import claim_of
 
     seeds = (len(panel.arms[arm]), len(panel.arms[baseline]))
     yield (
@@ -223,7 +224,6 @@ def _finished(panel: Panel, arm: str, baseline: str, args: argparse.Namespace) -
 def _plan(args: argparse.Namespace, pilot: Variation | None) -> Iterator[str]:
     """Crystals needed by seeds per arm, then the change that sizes and seeds detect."""
     from crysmm_attn_plugin.stats.planning import crystals_for, detectable, detectable_at_any_n
-    from crysmm_attn_plugin.stats.verdict import claim_of
 
     found, source = _variation(args, pilot)
     target = abs(args.dz) * found.single_run if args.dz is not None else abs(args.percent or PERCENT)
@@ -265,7 +265,6 @@ def _plan(args: argparse.Namespace, pilot: Variation | None) -> Iterator[str]:
 
 def _variation(args: argparse.Namespace, pilot: Variation | None) -> tuple[Variation, str]:
     """The pilot's or the assumed variation with what the flags say laid over it, and where it comes from."""
-    from dataclasses import replace
 
     from crysmm_attn_plugin.stats.planning import Variation
 

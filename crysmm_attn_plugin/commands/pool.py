@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crysmm_attn_plugin.commands.arguments import languages, output_folder, words
+from crysmm_attn_plugin.commands.arguments import output_folder, words
+from crysmm_attn_plugin.commands.known_words import languages
 from crysmm_attn_plugin.errors import StatisticsError, UsageError
 
 if TYPE_CHECKING:

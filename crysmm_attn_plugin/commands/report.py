@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING
 from crysmm_attn_plugin.catalogue import BY_NAME
 from crysmm_attn_plugin.commands.colour import painted
 from crysmm_attn_plugin.errors import StatisticsError, UsageError
+from crysmm_attn_plugin.reports.numbers import fixed, format_interval, format_number, format_p
+from crysmm_attn_plugin.reports.request import check_request
+from crysmm_attn_plugin.reports.tables import verdict_metrics
+from crysmm_attn_plugin.reports.write import write_report
 
 if TYPE_CHECKING:
     from crysmm_attn_plugin.reports.comparison import Comparison
@@ -70,7 +74,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the report; returns the exit code."""
-    from crysmm_attn_plugin.reports.request import check_request
     from crysmm_attn_plugin.store.reader import Run, find_runs
 
     sesoi = check_numbers(args)
@@ -89,7 +92,6 @@ def run(args: argparse.Namespace) -> int:
     if args.baseline and args.baseline not in arms:
         raise UsageError(f"--baseline {args.baseline}: no such arm; the runs are of {', '.join(arms)}.")
     from crysmm_attn_plugin.reports.comparison import compare_arms
-    from crysmm_attn_plugin.reports.write import write_report
 
     progress = _progress()
     progress("statistics")
@@ -121,16 +123,13 @@ def run(args: argparse.Namespace) -> int:
 
 def summary(comparison: Comparison) -> str:
     """Verdict and primary metrics of every pair, a line each."""
-    from crysmm_attn_plugin.reports.numbers import fixed, format_interval, format_number, format_p
-    from crysmm_attn_plugin.reports.tables import headline
-
     result = comparison.result
     lines = []
     for pair in result.pairs:
         lines.append(
             f"{pair.arm} against {pair.baseline}, {pair.n} crystals: {pair.verdict.replace('_', ' ')}"
         )
-        for m in headline(pair, result):
+        for m in verdict_metrics(pair, result):
             p = m.paired
             change = (
                 f"{fixed(p.percent_change, 1, sign=True)} %"

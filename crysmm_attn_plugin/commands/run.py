@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from pathlib import Path
 
@@ -115,8 +116,6 @@ def warn_of_settings() -> None:
 
 def _finished(run_dirs: list) -> None:  # type: ignore[type-arg]
     """Plugins hear of finished runs; the built-in one makes the report."""
-    import logging
-
     log = logging.getLogger("crysmm_attn")
     if not log.handlers:
         handler = logging.StreamHandler(sys.stderr)

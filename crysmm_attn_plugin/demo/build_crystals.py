@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jarvis.analysis.structure.spacegroup import Spacegroup3D
 from jarvis.core.atoms import Atoms
 
 from crysmm_attn_plugin.demo.crystals import DATA_FILE, DEMO_PROPERTY, DEMO_UNIT, structure_of
@@ -181,8 +182,6 @@ def _same(content: Any, spg: int, volume: float, content2: Any, spg2: int, volum
 
 
 def _space_group(atoms: Atoms) -> int:
-    from jarvis.analysis.structure.spacegroup import Spacegroup3D
-
     return int(Spacegroup3D(atoms).space_group_number)
 
 

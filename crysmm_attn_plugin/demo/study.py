@@ -7,12 +7,13 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from crysmm_attn_plugin import __version__
 from crysmm_attn_plugin.demo.config import HostConfig
-from crysmm_attn_plugin.demo.train import PreparedData, prepare, train
+from crysmm_attn_plugin.demo.train import PreparedData, load_crystals, prepare, train
 from crysmm_attn_plugin.errors import AttnError, NothingCapturedError, UsageError
 from crysmm_attn_plugin.store.files import write_json
 from crysmm_attn_plugin.store.reader import Run
@@ -143,10 +144,6 @@ def run_study(
 
 def config_digest(config: HostConfig, *, probe: Sequence[str] = ()) -> str:
     """Hex digest of everything that decides a training's numbers: settings, crystals, versions, interventions."""
-    from importlib import metadata
-
-    from crysmm_attn_plugin.demo.train import load_crystals
-
     values = config.to_dict()
     for name in ("output_dir", "cache_dir", "crysmm_attn"):
         del values[name]

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from crysmm_attn_plugin.demo.crystals import DATA_FILE, DEMO_PROPERTY, DEMO_UNIT, load_demo_crystals
 from crysmm_attn_plugin.records import Structure
 
 #: Cu K alpha 1, in angstrom.
@@ -73,8 +74,6 @@ def target_of(structure: Structure) -> float:
 
 def main() -> int:
     """Write the targets into the shipped file."""
-    from crysmm_attn_plugin.demo.crystals import DATA_FILE, DEMO_PROPERTY, DEMO_UNIT, load_demo_crystals
-
     path = Path(__file__).with_name(DATA_FILE)
     record: dict[str, Any] = json.loads(gzip.decompress(path.read_bytes()))
     for entry, crystal in zip(record["crystals"], load_demo_crystals().crystals, strict=True):

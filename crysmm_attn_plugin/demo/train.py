@@ -38,6 +38,7 @@ from crysmm_attn_plugin.demo.graphs import GraphPair, build_graphs
 from crysmm_attn_plugin.demo.model import CrystalTextALIGNN
 from crysmm_attn_plugin.demo.text import EncodedText, encode_texts
 from crysmm_attn_plugin.errors import AttnError, UsageError
+from crysmm_attn_plugin.plugin import attach
 from crysmm_attn_plugin.settings import Settings, load_settings
 from crysmm_attn_plugin.store.files import write_atomic, write_json
 from crysmm_attn_plugin.store.writer import new_run_id
@@ -296,7 +297,6 @@ def capture(
     """Attention capture around one pass, or nothing where the settings do not ask for it."""
     if not settings.enabled or split not in settings.splits or WATCHED_VARIABLE in os.environ:
         return nullcontext()
-    from crysmm_attn_plugin import attach
 
     return attach(
         net,

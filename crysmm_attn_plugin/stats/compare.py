@@ -10,6 +10,7 @@ from importlib import metadata
 import numpy as np
 import pandas as pd
 
+from crysmm_attn_plugin import __version__
 from crysmm_attn_plugin.catalogue import TOKEN_CATEGORIES
 from crysmm_attn_plugin.errors import UsageError
 from crysmm_attn_plugin.records import Alarm
@@ -323,7 +324,5 @@ def _versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     if "crysmm-attn" not in found:
-        from crysmm_attn_plugin import __version__
-
         found["crysmm-attn"] = __version__
     return found

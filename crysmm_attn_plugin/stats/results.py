@@ -62,6 +62,7 @@ from crysmm_attn_plugin.stats.result_parts import (
     Verdict as Verdict,
 )
 from crysmm_attn_plugin.stats.use_results import ArmUse as ArmUse
+from crysmm_attn_plugin.store.files import plain
 
 RESULT_SCHEMA_VERSION = 1
 
@@ -269,8 +270,6 @@ class ComparisonResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, JSON-ready (NaN becomes null)."""
-        from crysmm_attn_plugin.store.files import plain
-
         found: dict[str, Any] = plain(self)
         return found
 

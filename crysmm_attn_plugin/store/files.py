@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
+import math
 import os
 import re
 from collections.abc import Callable
@@ -121,9 +123,6 @@ def write_json(path: str | os.PathLike[str], value: Any) -> Path:
 
 
 def _plain(value: Any) -> Any:
-    import dataclasses
-    import math
-
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, dict):

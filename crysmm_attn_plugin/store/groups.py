@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from safetensors.numpy import save
 
 from crysmm_attn_plugin.alarms import raised
 from crysmm_attn_plugin.records import Alarm, Window, WindowOutcome
@@ -166,8 +167,6 @@ class WindowWriter:
                 parts[:] = [rows]  # a second try starts from what is joined already
                 entries.append(self._write(table, "parquet", parquet_bytes(rows), rows))
         if self._maps:
-            from safetensors.numpy import save
-
             index = json.dumps(self._maps_index, ensure_ascii=False, default=str)
             entries.append(
                 self._write("maps", "safetensors", save(self._maps, metadata={"index": index}), None)

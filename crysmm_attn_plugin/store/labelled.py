@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from safetensors import safe_open
 
 from crysmm_attn_plugin.errors import DamagedStoreError
 from crysmm_attn_plugin.records import AttentionMap, Structure, TokenLabels
@@ -37,8 +38,6 @@ def map_entries(files: Files, entry: Entry) -> list[MapEntry]:
     Raises:
         DamagedStoreError: When the file is not what was written.
     """
-    from safetensors import safe_open
-
     try:
         with safe_open(files.checked(entry), framework="numpy") as handle:
             index = json.loads((handle.metadata() or {}).get("index", "[]"))
@@ -72,8 +71,6 @@ def load_map(where: MapEntry, labels: Mapping[str, Any] | None) -> AttentionMap:
     Raises:
         DamagedStoreError: When the file is not what was written.
     """
-    from safetensors import safe_open
-
     try:
         with safe_open(where.files.checked(where.entry), framework="numpy") as handle:
             shape = handle.get_slice(where.key).get_shape()

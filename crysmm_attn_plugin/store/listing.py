@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from crysmm_attn_plugin.store.files import digest_of
 from crysmm_attn_plugin.store.journal import FOLDER as JOURNALS
 from crysmm_attn_plugin.store.journal import JournalRead, read_journals
 from crysmm_attn_plugin.store.manifest import MANIFEST, read_manifest
@@ -181,8 +182,6 @@ def _follow(listing: Listing, journal: JournalRead, sealed: Any) -> None:
     """Apply the lines of a journal that the manifest does not know yet."""
     known, size = 0, 0
     if sealed is not None:
-        from crysmm_attn_plugin.store.files import digest_of
-
         try:
             size, digest, known = int(sealed["bytes"]), sealed["digest"], int(sealed["lines"])
         except (ValueError, TypeError, KeyError):

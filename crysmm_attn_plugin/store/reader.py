@@ -14,6 +14,7 @@ from crysmm_attn_plugin.errors import (
     PartialStoreError,
     UsageError,
 )
+from crysmm_attn_plugin.notebook import plot_run, run_html
 from crysmm_attn_plugin.records import (
     Alarm,
     AttentionMap,
@@ -102,14 +103,10 @@ class Run:
         return f"Run(arm={self.arm!r}, run_id={self.run_id!r}, state={self.state!r}, path={str(self.path)!r})"
 
     def _repr_html_(self) -> str:
-        from crysmm_attn_plugin.notebook import run_html
-
         return run_html(self)
 
     def plot(self, metric: str = "entropy", *, ax: Any = None) -> Any:
         """Distribution of a metric over the test crystals as matplotlib axes (see ``notebook.plot_run``)."""
-        from crysmm_attn_plugin.notebook import plot_run
-
         return plot_run(self, metric, ax=ax)
 
     def _read_info(self) -> tuple[dict[str, Any], Damage | None]:

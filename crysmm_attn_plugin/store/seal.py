@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from crysmm_attn_plugin.store.columns import metric_ranges
 from crysmm_attn_plugin.store.files import digest_of, digest_of_file
 from crysmm_attn_plugin.store.listing import Entry, Listing, read_listing, unlisted
 from crysmm_attn_plugin.store.manifest import write_manifest
@@ -150,8 +151,6 @@ def described(root: Path, entry: Entry) -> Entry:
 
 
 def _ranges(file: pq.ParquetFile) -> dict[str, tuple[float, float]]:
-    from crysmm_attn_plugin.store.columns import metric_ranges
-
     names = [f.name for f in file.schema_arrow if pa.types.is_floating(f.type)]
     joined: dict[str, tuple[float, float]] = {}
     for batch in file.iter_batches(columns=names, use_threads=False) if names else ():

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from crysmm_attn_plugin.announced import OWN, announced
+from crysmm_attn_plugin.catalogue import HOSTS
 from crysmm_attn_plugin.descriptors import HostSeams
 from crysmm_attn_plugin.hooks.bootstrap import seams as wrap
 from crysmm_attn_plugin.hooks.hosts.built_in import built_in_adapters
@@ -177,7 +178,6 @@ class KnownHosts:
         name = self.name()
         if self.entered is None and all(a.name != name for a in self.adapters()):
             return {}
-        from crysmm_attn_plugin.catalogue import HOSTS
 
         owner = HOSTS.owner(name) or ""
         return {"name": name, "at": self.entered_at, "source": _manager().source_of(owner)}

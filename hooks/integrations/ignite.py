@@ -12,7 +12,8 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from crysmm_attn_plugin import attach, new_run_id
+from crysmm_attn_plugin.plugin import attach
+from crysmm_attn_plugin.store.writer import new_run_id
 
 if TYPE_CHECKING:
     from ignite.engine import Engine

@@ -10,7 +10,10 @@ from __future__ import annotations
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
-from crysmm_attn_plugin import attach, new_run_id
+from torch.utils.data import DataLoader
+
+from crysmm_attn_plugin.plugin import attach
+from crysmm_attn_plugin.store.writer import new_run_id
 
 if TYPE_CHECKING or importlib.util.find_spec("lightning") is not None:
     from lightning.pytorch import Callback, LightningModule, Trainer
@@ -54,7 +57,6 @@ class AttentionCapture(Callback):
         """Before the trainer makes its loops: follow every loader of this stage."""
         if stage not in self._stages or stage not in STAGES:
             return
-        from torch.utils.data import DataLoader
 
         self._end()
         self.run_id = self.run_id or trainer.strategy.broadcast(new_run_id())

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
+from torch.jit import _builtins
 
 from crysmm_attn_plugin.hooks import busy
 from crysmm_attn_plugin.hooks.reading.streams import recording
@@ -54,8 +55,6 @@ def start(listener: LayerListener) -> None:
         _listeners = (*_listeners, listener)
     for owner, name, original, ours, operator in _PLACES:
         if getattr(owner, name) is original:
-            from torch.jit import _builtins  # scripting inside the loop must take ours for what it stands for
-
             register: Any = _builtins._register_builtin
             register(ours, operator)
             setattr(owner, name, ours)

@@ -18,6 +18,7 @@ from typing import Any, Literal, Protocol
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.jit import _builtins
 
 from crysmm_attn_plugin.hooks import busy
 from crysmm_attn_plugin.hooks.reading.frames import owner_of
@@ -320,8 +321,6 @@ def _host_aliases() -> Iterator[tuple[dict[str, Any], str, Any, Any]]:
 
 def _known_to_scripting() -> None:
     """``torch.jit.script`` inside the loop must take our functions for what they stand for."""
-    from torch.jit import _builtins
-
     register: Callable[[Any, str], None] = _builtins._register_builtin
     for _, _, original, ours in _PLACES:
         operator = _builtins._find_builtin(original)

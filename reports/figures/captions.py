@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from crysmm_attn_plugin.reports.figures import estimates
 from crysmm_attn_plugin.reports.figures.arms import label
 from crysmm_attn_plugin.reports.figures.caption_texts import METHODS, TEXT
+from crysmm_attn_plugin.reports.figures.heatmaps import rule_name
 from crysmm_attn_plugin.reports.figures.style import one_line
 from crysmm_attn_plugin.reports.figures.wording import (
     category_label,
@@ -181,8 +182,6 @@ def _levels(found: list[tuple[PairComparison, MetricResult]], lang: str) -> str:
 
 
 def _heatmap(result: ComparisonResult, lang: str, about: Mapping[str, object]) -> str:
-    from crysmm_attn_plugin.reports.figures.heatmaps import rule_name
-
     example = about["example"]
     assert isinstance(example, ExampleCrystal)
     metric = metric_label(example.metric, lang, unit=False)

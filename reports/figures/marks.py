@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.collections import LineCollection
+from scipy.ndimage import gaussian_filter
 from scipy.stats import gaussian_kde
 
 from crysmm_attn_plugin.reports.figures.style import BLACK, GREY, PALE, Dots
@@ -195,6 +196,4 @@ def crystal_dots(figure: Figure) -> Dots:
 
 
 def _smoothed(counts: np.ndarray) -> np.ndarray:
-    from scipy.ndimage import gaussian_filter
-
     return np.asarray(gaussian_filter(counts, 1.4))

@@ -13,7 +13,7 @@ from crysmm_attn_plugin.reports.numbers import (
     format_p_value,
 )
 from crysmm_attn_plugin.reports.page.chart import Both, metric_label, percent_interval, signed_percent
-from crysmm_attn_plugin.reports.tables import OUTCOMES, SEED_METRICS, headline
+from crysmm_attn_plugin.reports.tables import OUTCOMES, SEED_METRICS, verdict_metrics
 from crysmm_attn_plugin.stats.results import ComparisonResult, MetricResult, PairComparison
 
 
@@ -65,7 +65,7 @@ P_COLUMNS = ("p_primary", "p_adjusted", "p_t", "p_wilcoxon", "p_cluster", "p_tos
 def other_tests(result: ComparisonResult, pair: PairComparison) -> tuple[tuple[Both, tuple[str, ...]], ...]:
     """For each primary metric: its label and the p-values of ``P_COLUMNS``."""
     rows = []
-    for m in headline(pair, result):
+    for m in verdict_metrics(pair, result):
         p = m.paired
         values = (p.p_value, m.p_adjusted, p.p_t, p.p_wilcoxon, m.p_cluster, m.p_tost)
         rows.append(

@@ -20,7 +20,7 @@ from crysmm_attn_plugin.reports.numbers import (
 from crysmm_attn_plugin.reports.page.alignment import alignment_facts
 from crysmm_attn_plugin.reports.page.chart import Both, Chart, chart, signed_percent
 from crysmm_attn_plugin.reports.property_names import split_name, unit_name
-from crysmm_attn_plugin.reports.tables import OUTCOMES, headline
+from crysmm_attn_plugin.reports.tables import OUTCOMES, verdict_metrics
 from crysmm_attn_plugin.reports.wording import joined
 from crysmm_attn_plugin.stats.results import (
     ComparisonResult,
@@ -154,7 +154,7 @@ class VerdictView:
 def verdict_view(result: ComparisonResult, pair: PairComparison) -> VerdictView:
     """The verdict of one pair."""
     sign, *words = WORDS[pair.verdict]
-    primary = headline(pair, result)
+    primary = verdict_metrics(pair, result)
     return VerdictView(
         pair.arm,
         pair.baseline,
