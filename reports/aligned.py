@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from crysmm_attn_plugin.builtin.metrics import ALIGNMENT_PRIMARY
 from crysmm_attn_plugin.descriptors import PartOutput, PartRequest
+from crysmm_attn_plugin.reports import changes
 from crysmm_attn_plugin.reports.arm_names import arm_heading, arm_label
-from crysmm_attn_plugin.reports.language import figure_stem, metric_label, pick, say
-from crysmm_attn_plugin.reports.numbers import decimals_for, fixed, format_p
-from crysmm_attn_plugin.reports.part_texts import as_html, as_markdown
-from crysmm_attn_plugin.reports.sections import Section
-from crysmm_attn_plugin.reports.wording import Wording
+from crysmm_attn_plugin.reports.language import pick, say
+from crysmm_attn_plugin.reports.numbers import fixed, format_p
+from crysmm_attn_plugin.reports.part_texts import section
 from crysmm_attn_plugin.stats.results import ComparisonResult, MetricResult, PairComparison
-from crysmm_attn_plugin.store.files import write_atomic
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 NAME = "alignment"
 TITLE = ("Alignment, blocks and sentences", "对齐、分块与句子")
@@ -61,7 +55,7 @@ NOTE = (
     "exploratory (Benjamini-Hochberg). Weights are not use: that the model needs what it reads is not shown here.",
     "AUC 是这一组中由方法事先指定的唯一指标，不参与集中度的判定；其余均为探索性指标（Benjamini-Hochberg）。权重不等于使用：此处并未证明模型依赖其所读内容。",
 )
-ALONE = ("The {metric} was {a} in the {arm}.", "{arm}的{metric}为 {a}。")
+AXIS = ("change [standard deviations]", "变化 [标准差]")
 CAPTION = (
     "Change of each metric in standard deviations of the paired differences, with its interval; the filled mark is the "
     "metric that the method fixes beforehand.",
@@ -76,28 +70,16 @@ def make(request: PartRequest) -> PartOutput | None:
     alone = [] if result.pairs else [name for name in SHOWN if name in result.arms[0].means]
     if not found and not alone:
         return None
-    files: list[Path] = []
-    html, markdown = {}, {}
-    for lang in request.langs:
-        sentences = [s for pair in result.pairs if (s := sentence(result, pair, lang))]
-        arm = result.arms[0]
-        sentences += [
-            pick(ALONE, lang).format(
-                metric=metric_label(name, lang), a=fixed(arm.means[name], 3), arm=arm_label(arm.name, lang)
-            )
-            for name in alone
-        ]
-        sentences.append(pick(NOTE, lang))
-        rows = [_row(m, lang) for _, m in found]
-        picture, drawing = None, ""
-        if found:
-            picture = request.folder / f"{figure_stem(NAME, lang)}.png"
-            drawing = _save(draw(found, lang), picture, lang)
-            files.append(picture)
-        html[lang] = as_html(sentences, COLUMNS, rows, lang, drawing, CAPTION)
-        markdown[lang] = as_markdown(sentences, COLUMNS, rows, lang, picture, CAPTION)
-    title = {lang: pick(TITLE, lang) for lang in request.langs}
-    return PartOutput([Section(NAME, title, html, markdown)], files, _numbers(found))
+    drawn = changes.pictures(request, NAME, found, _mark, AXIS, CAPTION, changes.Layout(120.0, 62.0, 4.5))
+
+    def sentences(lang: str) -> list[str]:
+        said = [s for pair in result.pairs if (s := sentence(result, pair, lang))]
+        return [*said, *(changes.alone(result.arms[0], name, lang) for name in alone), pick(NOTE, lang)]
+
+    part = section(
+        NAME, TITLE, request.langs, sentences, COLUMNS, lambda lang: [_row(m, lang) for _, m in found], drawn, CAPTION
+    )  # fmt: skip
+    return PartOutput([part], [picture.path for picture in drawn.values()], _numbers(found))
 
 
 def primary_of(pair: PairComparison, result: ComparisonResult) -> MetricResult | None:
@@ -121,7 +103,7 @@ def sentence(result: ComparisonResult, pair: PairComparison, lang: str) -> str:
     m = primary_of(pair, result)
     if m is None:
         return ""
-    a, b, difference, interval = _values(m, lang)
+    a, b, difference, interval = changes.values(m, lang)
     p = "" if pair.claim == "estimates" else f"; {say('adjusted', '校正后', lang)} {format_p(m.p_adjusted)}"
     text = pick(SENTENCE, lang).format(
         arm=arm_heading(pair.arm, lang), baseline=arm_label(pair.baseline, lang),
@@ -131,20 +113,10 @@ def sentence(result: ComparisonResult, pair: PairComparison, lang: str) -> str:
     return text + (pick(NOT_ALIGNED, lang) if m.paired.mean_a <= 0.5 else "")
 
 
-def _values(m: MetricResult, lang: str) -> tuple[str, str, str, str]:
-    p = m.paired
-    decimals = decimals_for(p.ci_high - p.ci_low)
-    interval = Wording(lang, "nature").interval(p.ci_low, p.ci_high)
-    return (
-        fixed(p.mean_a, decimals), fixed(p.mean_b, decimals), fixed(p.mean_difference, decimals, sign=True), interval,
-    )  # fmt: skip
-
-
 def _row(m: MetricResult, lang: str) -> tuple[str, ...]:
-    name = metric_label(m.metric, lang)
     fresh = [v for v in (m.reinitialised_mean_a, m.reinitialised_mean_b) if v is not None]
     return (
-        name[:1].upper() + name[1:], *_values(m, lang), format_p(m.p_adjusted),
+        changes.heading(m.metric, lang), *changes.values(m, lang), format_p(m.p_adjusted),
         "" if m.uniform_mean is None else fixed(m.uniform_mean, 2),
         fixed(sum(fresh) / len(fresh), 3) if fresh else "", str(m.paired.n),
     )  # fmt: skip
@@ -173,52 +145,10 @@ def _above(mean: float, fresh: float | None) -> float | None:
     return None if fresh is None else mean - fresh
 
 
-def draw(found: Sequence[tuple[PairComparison, MetricResult]], lang: str) -> Figure:
-    """One row a metric and pair: the change over the standard deviation of its paired differences, and its interval.
-
-    Args:
-        found: Results to show.
-        lang: Language of the labels.
-    """
-    from crysmm_attn_plugin.reports.figures import measure, style  # matplotlib
-
-    several = len({pair.arm for pair, _ in found}) > 1
-    height = 14.0 + 4.5 * len(found)
-    with style.context():
-        figure = style.new_figure(120.0, height)
-        axes = style.add_axes(figure, 62.0, 2.0, 55.0, height - 12.0)
-        axes.axvline(0.0, color="0.7", linewidth=0.5)
-        for i, (_, m) in enumerate(found):
-            p = m.paired
-            if p.sd_difference > 0:
-                axes.plot(
-                    [p.ci_low / p.sd_difference, p.ci_high / p.sd_difference], [i, i], "k-", linewidth=0.8
-                )
-                face = "black" if m.family == "alignment" else "white"
-                axes.plot(
-                    [p.mean_difference / p.sd_difference], [i], "o", color="black", mfc=face, markersize=3.2
-                )
-        names = [
-            metric_label(m.metric, lang)
-            + (say(" ({arm})", "（{arm}）", lang, arm=arm_label(pair.arm, lang)) if several else "")
-            for pair, m in found
-        ]
-        axes.set_yticks(range(len(found)), [measure.shortened(style.one_line(n), 62.0) for n in names])
-        axes.set_ylim(len(found) - 0.5, -0.5)
-        axes.set_xlabel(say("change [standard deviations]", "变化 [标准差]", lang))
-        measure.settle(axes, 1.0, 1.0, 118.0, height - 2.0)
-    return figure
-
-
-def _save(figure: Figure, path: Path, lang: str) -> str:
-    """Write the picture; returns it as an element of the page."""
-    from crysmm_attn_plugin.reports.figures import style, vectors  # matplotlib
-
-    with style.context():
-        write_atomic(
-            path,
-            lambda target: figure.savefig(
-                target, format="png", bbox_inches="tight", metadata={"Title": NAME}
-            ),
-        )
-        return vectors.of_figure(figure, f"{NAME}-{lang}-", pick(CAPTION, lang))
+def _mark(m: MetricResult) -> changes.Mark | None:
+    """The change over the standard deviation of its paired differences; the pre-declared metric is filled."""
+    p = m.paired
+    sd = p.sd_difference
+    if not sd > 0:
+        return None
+    return changes.Mark(p.mean_difference / sd, p.ci_low / sd, p.ci_high / sd, m.family == "alignment")

@@ -6,8 +6,7 @@ from crysmm_attn_plugin.descriptors import PartOutput, PartRequest
 from crysmm_attn_plugin.reports import paragraphs
 from crysmm_attn_plugin.reports.arm_names import arm_heading, arm_label
 from crysmm_attn_plugin.reports.language import pick
-from crysmm_attn_plugin.reports.part_texts import as_html, as_markdown
-from crysmm_attn_plugin.reports.sections import Section
+from crysmm_attn_plugin.reports.part_texts import section
 from crysmm_attn_plugin.reports.wording import Wording
 from crysmm_attn_plugin.stats.results import ArmUse
 from crysmm_attn_plugin.stats.use_results import Effect
@@ -45,16 +44,20 @@ def make(request: PartRequest) -> PartOutput | None:
     result = request.comparison.result
     if not result.use:
         return None
-    html, markdown = {}, {}
-    for lang in request.langs:
-        sentences = paragraphs.render_use(result, lang=lang)
-        sentences += [s for use in result.use if (s := _head_sentence(use, lang))]
-        sentences.append(pick(LIMITS, lang))
-        rows = [row for use in result.use for row in _rows(use, lang)]
-        html[lang] = as_html(sentences, COLUMNS, rows, lang)
-        markdown[lang] = as_markdown(sentences, COLUMNS, rows, lang)
-    title = {lang: pick(TITLE, lang) for lang in request.langs}
-    return PartOutput([Section(NAME, title, html, markdown)])
+
+    def sentences(lang: str) -> list[str]:
+        heads = [s for use in result.use if (s := _head_sentence(use, lang))]
+        return [*paragraphs.render_use(result, lang=lang), *heads, pick(LIMITS, lang)]
+
+    part = section(
+        NAME,
+        TITLE,
+        request.langs,
+        sentences,
+        COLUMNS,
+        lambda lang: [row for use in result.use for row in _rows(use, lang)],
+    )
+    return PartOutput([part])
 
 
 def _head_sentence(use: ArmUse, lang: str) -> str:

@@ -14,8 +14,7 @@ from crysmm_attn_plugin.descriptors import PartOutput, PartRequest
 from crysmm_attn_plugin.reports.arm_names import arm_heading, arm_label
 from crysmm_attn_plugin.reports.language import pick
 from crysmm_attn_plugin.reports.numbers import decimals_for, fixed, format_p
-from crysmm_attn_plugin.reports.part_texts import as_html, as_markdown
-from crysmm_attn_plugin.reports.sections import Section
+from crysmm_attn_plugin.reports.part_texts import section
 from crysmm_attn_plugin.reports.wording import Wording
 from crysmm_attn_plugin.stats.heads import divergence, match_heads, redundancy, specialisation
 from crysmm_attn_plugin.stats.interventions import faithfulness
@@ -106,16 +105,21 @@ def make(request: PartRequest) -> PartOutput | None:
         if (found := _compared(arm, baseline, measure, result)) is not None
     ]
     sets = {(a.name, b.name): distances(a, b) for a, b in itertools.combinations(arms, 2)}
-    html, markdown = {}, {}
-    for lang in request.langs:
-        sentences = [_pair_sentence(*p, lang) for p in pairs] or [
+
+    def sentences(lang: str) -> list[str]:
+        said = [_pair_sentence(*p, lang) for p in pairs] or [
             _alone(a, m, lang) for a in arms for m in MEASURES
         ]
-        sentences += [_sets_sentence(*found, lang) for found in sets.values()]
-        sentences.append(pick(NOTE, lang))
-        rows = [row for a in arms for row in _rows(a, lang)]
-        html[lang] = as_html(sentences, COLUMNS, rows, lang)
-        markdown[lang] = as_markdown(sentences, COLUMNS, rows, lang)
+        return [*said, *(_sets_sentence(*found, lang) for found in sets.values()), pick(NOTE, lang)]
+
+    part = section(
+        NAME,
+        TITLE,
+        request.langs,
+        sentences,
+        COLUMNS,
+        lambda lang: [row for a in arms for row in _rows(a, lang)],
+    )
     numbers: dict[str, Any] = {a.name: _numbers(a) for a in arms}
     for arm, other, measure, found in pairs:
         numbers[f"{arm.name}/{other.name}/{measure}"] = {
@@ -124,9 +128,7 @@ def make(request: PartRequest) -> PartOutput | None:
         }  # fmt: skip
     for (a, b), (between, within) in sets.items():
         numbers[f"{a}/{b}/distance"] = {"between_arms": between, "within_arms": within}
-    return PartOutput(
-        [Section(NAME, {lang: pick(TITLE, lang) for lang in request.langs}, html, markdown)], (), numbers
-    )
+    return PartOutput([part], (), numbers)
 
 
 def heads_of(comparison: Comparison) -> list[ArmHeads]:

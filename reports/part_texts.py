@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from markupsafe import Markup
@@ -11,12 +12,52 @@ from markupsafe import Markup
 from crysmm_attn_plugin.reports import escape
 from crysmm_attn_plugin.reports.language import pick
 from crysmm_attn_plugin.reports.numbers import MISSING
+from crysmm_attn_plugin.reports.sections import Section
 
 #: A text in English and Chinese.
 Texts = tuple[str, str]
 #: How a cell with a number begins; a column without any is set as text.
 _NUMBER = re.compile(r"[−+<]?\s?\d|p [=<]")
 _WORDS = Markup(' class="words"')
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure of a part: its file beside the report, its element on the page."""
+
+    path: Path
+    drawing: str
+
+
+def section(
+    name: str,
+    title: Texts,
+    langs: Sequence[str],
+    sentences: Callable[[str], Sequence[str]],
+    columns: Sequence[Texts],
+    rows: Callable[[str], Sequence[Sequence[str]]],
+    pictures: Mapping[str, Picture] | None = None,
+    caption: Texts = ("", ""),
+) -> Section:
+    """A part in every language, for the page and in Markdown.
+
+    Args:
+        name: Its identifier.
+        title: Heading.
+        langs: Languages.
+        sentences: Language -> paragraphs, in reading order.
+        columns: Headings of the table.
+        rows: Language -> cells of the table.
+        pictures: Language -> figure, where there is one.
+        caption: Of the figure.
+    """
+    html, markdown = {}, {}
+    for lang in langs:
+        said, cells = sentences(lang), rows(lang)
+        picture = (pictures or {}).get(lang)
+        html[lang] = as_html(said, columns, cells, lang, picture.drawing if picture else "", caption)
+        markdown[lang] = as_markdown(said, columns, cells, lang, picture.path if picture else None, caption)
+    return Section(name, {lang: pick(title, lang) for lang in langs}, html, markdown)
 
 
 def filled(
