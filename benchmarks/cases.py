@@ -108,7 +108,7 @@ def plain_torch(options: dict[str, Any]) -> Run:
 def demo_batch() -> Any:
     """Identity, masks and both directions' weights of 64 of the demo's crystals, padded like a host pads them."""
     from crysmm_attn_plugin.demo.config import HostConfig
-    from crysmm_attn_plugin.demo.train import prepare
+    from crysmm_attn_plugin.demo.prepared import prepare
     from crysmm_attn_plugin.records import BatchIdentity
 
     with tempfile.TemporaryDirectory() as folder:
@@ -223,7 +223,8 @@ def host_loop(options: dict[str, Any]) -> Run:
     from crysmm_attn_plugin import attach
     from crysmm_attn_plugin.demo.config import HostConfig
     from crysmm_attn_plugin.demo.dataset import make_loaders, seed_everything
-    from crysmm_attn_plugin.demo.train import build_network, predict, prepare
+    from crysmm_attn_plugin.demo.prepared import build_network, prepare
+    from crysmm_attn_plugin.demo.testing import predict
     from crysmm_attn_plugin.settings import Settings
 
     logging.getLogger("crysmm_attn").setLevel(logging.CRITICAL)

@@ -24,8 +24,8 @@ from torch.utils.data import DataLoader
 from crysmm_attn_plugin.demo.crystals import Crystal
 from crysmm_attn_plugin.demo.dataset import CrystalTextDataset, collate, seed_everything
 from crysmm_attn_plugin.demo.model import CrystalTextALIGNN
+from crysmm_attn_plugin.demo.testing import to_device
 from crysmm_attn_plugin.demo.text import EncodedText, encode_texts
-from crysmm_attn_plugin.demo.train import to_device
 from crysmm_attn_plugin.metrics.alignment import alignment_of
 from crysmm_attn_plugin.records import Structure, TokenLabels
 from crysmm_attn_plugin.text.mentions import own_mentions

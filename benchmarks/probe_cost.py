@@ -21,7 +21,8 @@ import torch
 import crysmm_attn_plugin as attn
 from crysmm_attn_plugin.demo.config import HostConfig
 from crysmm_attn_plugin.demo.dataset import make_loaders, seed_everything
-from crysmm_attn_plugin.demo.train import build_network, predict, prepare, to_device
+from crysmm_attn_plugin.demo.prepared import build_network, prepare
+from crysmm_attn_plugin.demo.testing import predict, to_device
 
 #: Interventions as the table names them; those of one word stand in its order of extra passes.
 NAMES = {

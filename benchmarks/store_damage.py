@@ -236,7 +236,8 @@ def captured(out: Path) -> Run:
     """A captured test pass of the reference host with an untrained network."""
     from crysmm_attn_plugin.demo.config import HostConfig
     from crysmm_attn_plugin.demo.dataset import make_loaders, seed_everything
-    from crysmm_attn_plugin.demo.train import build_network, predict, prepare
+    from crysmm_attn_plugin.demo.prepared import build_network, prepare
+    from crysmm_attn_plugin.demo.testing import predict
 
     config = HostConfig(
         max_crystals=60, width=16, heads=2, max_neighbors=4, test_ratio=0.4, cache_dir=str(out / "cache")

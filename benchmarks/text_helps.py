@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from crysmm_attn_plugin.demo.config import HostConfig
-from crysmm_attn_plugin.demo.train import PreparedData, prepare, train
+from crysmm_attn_plugin.demo.prepared import PreparedData, prepare
+from crysmm_attn_plugin.demo.train import train
 from crysmm_attn_plugin.stats import compare_paired
 
 TEXTS = ("own", "without", "shuffled")

@@ -11,7 +11,7 @@ import torch
 from crysmm_attn_plugin.demo.config import HostConfig
 from crysmm_attn_plugin.demo.dataset import Loaders, make_loaders, seed_everything
 from crysmm_attn_plugin.demo.model import CrystalTextALIGNN
-from crysmm_attn_plugin.demo.train import PreparedData, build_network, prepare
+from crysmm_attn_plugin.demo.prepared import PreparedData, build_network, prepare
 
 #: 60 crystals, a network as small as it may be.
 SMALL = HostConfig(

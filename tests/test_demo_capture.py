@@ -12,7 +12,7 @@ import torch
 from demo_kit import loaders, network, prepared, settle
 
 import crysmm_attn_plugin as attn
-from crysmm_attn_plugin.demo.train import predict
+from crysmm_attn_plugin.demo.testing import predict
 
 BATCH_SIZES = (1, 7, 32)
 

@@ -9,7 +9,7 @@ from demo_kit import SMALL, loaders, network, prepared, settle
 from crysmm_attn_plugin.demo.attention import AtomTokenAttention
 from crysmm_attn_plugin.demo.dataset import split_positions
 from crysmm_attn_plugin.demo.graphs import build_graphs
-from crysmm_attn_plugin.demo.train import predict
+from crysmm_attn_plugin.demo.testing import predict
 from crysmm_attn_plugin.errors import UsageError
 
 

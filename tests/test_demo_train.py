@@ -12,7 +12,8 @@ from demo_kit import SMALL, loaders, network, prepared
 
 from crysmm_attn_plugin.demo import train as host
 from crysmm_attn_plugin.demo.crystals import DEMO_PROPERTY, load_demo_crystals, read_folder, write_folder
-from crysmm_attn_plugin.demo.train import CHECKPOINTS, predict, train
+from crysmm_attn_plugin.demo.testing import CHECKPOINTS, predict
+from crysmm_attn_plugin.demo.train import train
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from resolve_numbers import unresolved
 
 import crysmm_attn_plugin as attn
-from crysmm_attn_plugin.demo.train import predict, to_device
+from crysmm_attn_plugin.demo.testing import predict, to_device
 from crysmm_attn_plugin.descriptors import PartRequest
 from crysmm_attn_plugin.reports import faithfulness as part
 from crysmm_attn_plugin.reports import heads, paragraphs

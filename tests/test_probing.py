@@ -12,7 +12,7 @@ from torch import nn
 
 import crysmm_attn_plugin as attn
 from crysmm_attn_plugin.demo.model import CrystalTextALIGNN
-from crysmm_attn_plugin.demo.train import predict, to_device
+from crysmm_attn_plugin.demo.testing import predict, to_device
 from crysmm_attn_plugin.errors import CaptureError, UsageError
 
 

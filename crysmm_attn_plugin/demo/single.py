@@ -14,8 +14,8 @@ from crysmm_attn_plugin.demo.crystals import Crystal
 from crysmm_attn_plugin.demo.dataset import CrystalTextDataset, collate
 from crysmm_attn_plugin.demo.graphs import build_graphs
 from crysmm_attn_plugin.demo.model import CrystalTextALIGNN
+from crysmm_attn_plugin.demo.testing import to_device
 from crysmm_attn_plugin.demo.text import encode_texts
-from crysmm_attn_plugin.demo.train import to_device
 from crysmm_attn_plugin.errors import UsageError
 from crysmm_attn_plugin.hooks.checkpoint_files import load_checkpoint, require_state_dict
 

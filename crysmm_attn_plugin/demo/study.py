@@ -13,7 +13,8 @@ from typing import Any
 
 from crysmm_attn_plugin import __version__
 from crysmm_attn_plugin.demo.config import HostConfig
-from crysmm_attn_plugin.demo.train import PreparedData, load_crystals, prepare, train
+from crysmm_attn_plugin.demo.prepared import PreparedData, load_crystals, prepare
+from crysmm_attn_plugin.demo.train import train
 from crysmm_attn_plugin.errors import AttnError, NothingCapturedError, UsageError
 from crysmm_attn_plugin.store.files import write_json
 from crysmm_attn_plugin.store.reader import Run
