@@ -13,6 +13,7 @@ from crysmm_attn_plugin.catalogue import BY_NAME, learn
 from crysmm_attn_plugin.errors import UsageError
 from crysmm_attn_plugin.reports import escape
 from crysmm_attn_plugin.reports.arm_names import arm_heading, arm_label
+from crysmm_attn_plugin.reports.comparison import compare_arms
 from crysmm_attn_plugin.reports.figures import FIGURE_FORMATS, write_forest
 from crysmm_attn_plugin.reports.language import metric_label
 from crysmm_attn_plugin.reports.numbers import decimals_for, fixed, format_p_value, format_percent
@@ -22,6 +23,7 @@ from crysmm_attn_plugin.stats.pooling import PREDICT_FROM, PooledResult
 from crysmm_attn_plugin.stats.results import RESULT_SCHEMA_VERSION, ComparisonResult
 from crysmm_attn_plugin.store.files import write_bytes, write_json
 from crysmm_attn_plugin.store.folders import write_folder_atomic
+from crysmm_attn_plugin.store.reader import Run, find_runs
 
 #: A folder with this file is one that ``write_pooled`` made.
 MARKER = "pooled.json"
@@ -66,6 +68,26 @@ _HEADS = (
     ("Change", "变化"), ("Data set", "数据集"), ("Crystals", "晶体数"), ("Runs", "训练次数"), ("Percent", "百分比"),
     ("{level} CI", "{level} 置信区间"), ("Weight", "权重"), ("p", "p"),
 )  # fmt: skip
+
+
+def result_at(path: Path, baseline: str | None) -> ComparisonResult:
+    """A report's result, or that of runs that have no report yet.
+
+    Raises:
+        UsageError: When there is neither, or the runs are of one arm.
+    """
+    if not path.exists():
+        raise UsageError(f"{path} is not there; give a report's folder, its {RESULT}, or a folder of runs.")
+    if path.is_file() or (path / RESULT).is_file():
+        return read_result(path)
+    arms: dict[str, list[Run]] = {}
+    for run_found in find_runs(path):
+        arms.setdefault(run_found.arm, []).append(run_found)
+    if len(arms) < 2:
+        raise UsageError(
+            f"{path} holds runs of one arm ({next(iter(arms))}); a data set needs an arm and its baseline."
+        )
+    return compare_arms(arms, baseline=baseline if baseline in arms else None).result
 
 
 def read_result(path: str | os.PathLike[str]) -> ComparisonResult:

@@ -8,16 +8,16 @@ import os
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from crysmm_attn_plugin.commands import arguments, known_words
 from crysmm_attn_plugin.demo.requirements import require_demo_packages
 from crysmm_attn_plugin.reports.request import check_request
 
 if TYPE_CHECKING:
-    from crysmm_attn_plugin.demo.study import Progress, StudyRun
+    from crysmm_attn_plugin.demo.study import StudyRun
     from crysmm_attn_plugin.stats.results import ComparisonResult, MetricResult
 
 #: What ``--quick`` changes in the host's configuration.
@@ -65,6 +65,7 @@ def run(args: argparse.Namespace) -> int:
     check_request(args.out, langs=langs)
     # DGL's kernels are small here: more threads gain little alone and lose fourfold beside other work.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    from crysmm_attn_plugin.commands.demo_bars import Bars
     from crysmm_attn_plugin.demo.config import config_from
     from crysmm_attn_plugin.demo.study import REPORT, claim_folder, run_study
 
@@ -74,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     chosen = {"text_model": args.text_model, "epochs": args.epochs}
     values |= {k: v for k, v in chosen.items() if v is not None}
     seeds = range(args.first_seed, args.first_seed + args.seeds)
-    bars = _Bars(sys.stderr)
+    bars = Bars(sys.stderr)
     try:
         runs = run_study(out, config_from(values), seeds=seeds, progress=bars.progress(), probe=args.probe)
     finally:
@@ -156,52 +157,3 @@ def _p(value: float | None) -> str:
     if value is None:
         return "none"
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
-
-
-class _Bars:
-    """Progress bars on a terminal, a line a step elsewhere; all on standard error."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._terminal = stream.isatty()
-        self._bar: Any = None
-        self._what = ""
-
-    def progress(self) -> Progress:
-        from crysmm_attn_plugin.demo.study import Progress
-
-        return Progress(self._prepared, self._started, self._epoch, self._reused)
-
-    def close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
-
-    def _prepared(self, what: str, more: int, total: int) -> None:
-        names = {"graphs": "crystal graphs", "text": "descriptions through the text encoder"}
-        if self._what != what:
-            self._open(what, names[what], total, "crystal")
-        if self._bar is not None:
-            self._bar.update(more)
-
-    def _started(self, arm: str, seed: int, epochs: int) -> None:
-        self._open(f"{arm}/{seed}", f"training {arm}, seed {seed}", epochs, "epoch")
-
-    def _epoch(self, arm: str, seed: int, epoch: int, row: Mapping[str, float]) -> None:
-        if self._bar is not None:
-            self._bar.set_postfix_str(f"test MAE {row['test_mae']:.2f}")
-            self._bar.update(1)
-
-    def _reused(self, arm: str, seed: int) -> None:
-        self.close()
-        print(f"crysmm-attn: {arm}, seed {seed}: complete on disk, used again", file=self._stream)
-
-    def _open(self, what: str, title: str, total: int, unit: str) -> None:
-        self.close()
-        self._what = what
-        if self._terminal:
-            from tqdm import tqdm
-
-            self._bar = tqdm(total=total, desc=title, unit=unit, file=self._stream)
-        else:
-            print(f"crysmm-attn: {title} ({total} {unit}s)", file=self._stream)

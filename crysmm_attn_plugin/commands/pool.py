@@ -5,14 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from crysmm_attn_plugin.commands.arguments import output_folder, words
 from crysmm_attn_plugin.commands.known_words import languages
 from crysmm_attn_plugin.errors import StatisticsError, UsageError
-
-if TYPE_CHECKING:
-    from crysmm_attn_plugin.stats.results import ComparisonResult
 
 EXAMPLES = (
     "crysmm-attn pool report_bandgap report_formation_energy report_bulk_modulus",
@@ -49,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the pooled numbers; returns the exit code."""
-    from crysmm_attn_plugin.reports.pooled import sentences, write_pooled
+    from crysmm_attn_plugin.reports.pooled import result_at, sentences, write_pooled
     from crysmm_attn_plugin.stats.pooled_results import pool_results
 
     places = [Path(p) for p in args.results]
@@ -59,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"{twice} is named twice; give every data set once.")
     if len(places) < 2:
         raise UsageError("pooling needs the results of two data sets or more; name another report.")
-    results = [_result(p, args.baseline) for p in places]
+    results = [result_at(p, args.baseline) for p in places]
     try:
         found = pool_results(results, arm=args.arm, baseline=args.baseline, labels=args.labels)
     except StatisticsError as error:
@@ -68,23 +64,3 @@ def run(args: argparse.Namespace) -> int:
     print("\n".join(sentences(found, args.lang.split(",")[0])))
     print(f"pooled: {out / 'pooled.md'}")
     return 0
-
-
-def _result(path: Path, baseline: str | None) -> ComparisonResult:
-    """A report's result, or that of runs that have no report yet."""
-    from crysmm_attn_plugin.reports.comparison import compare_arms
-    from crysmm_attn_plugin.reports.pooled import RESULT, read_result
-    from crysmm_attn_plugin.store.reader import Run, find_runs
-
-    if not path.exists():
-        raise UsageError(f"{path} is not there; give a report's folder, its {RESULT}, or a folder of runs.")
-    if path.is_file() or (path / RESULT).is_file():
-        return read_result(path)
-    arms: dict[str, list[Run]] = {}
-    for run_found in find_runs(path):
-        arms.setdefault(run_found.arm, []).append(run_found)
-    if len(arms) < 2:
-        raise UsageError(
-            f"{path} holds runs of one arm ({next(iter(arms))}); a data set needs an arm and its baseline."
-        )
-    return compare_arms(arms, baseline=baseline if baseline in arms else None).result
