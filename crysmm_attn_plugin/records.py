@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from crysmm_attn_plugin.text import merge_tokens
-
 if TYPE_CHECKING:
     import torch
 
@@ -247,6 +245,8 @@ class AttentionMap:
         part of and whether they are ``special``, so that ``.groupby("word").sum()`` gives words.
         """
         import xarray as xr
+
+        from crysmm_attn_plugin.text import merge_tokens  # the grammar of descriptions
 
         dims: tuple[str, ...] = ("head", "query", "key")
         coords: dict[str, Any] = {"head": range(self.weights.shape[0])}

@@ -11,7 +11,7 @@ from crysmm_attn_plugin.reports.arm_names import arm_label
 from crysmm_attn_plugin.reports.language import figure_stem, metric_label, metric_unit, pick, say
 from crysmm_attn_plugin.reports.numbers import decimals_for, fixed
 from crysmm_attn_plugin.reports.part_texts import Picture, Texts
-from crysmm_attn_plugin.reports.wording import Wording
+from crysmm_attn_plugin.reports.prose.wording import Wording
 from crysmm_attn_plugin.stats.results import ArmSummary, MetricResult, PairComparison
 
 ALONE = ("The {metric} was {a} in the {arm}.", "{arm}的{metric}为 {a}。")

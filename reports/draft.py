@@ -16,8 +16,8 @@ from crysmm_attn_plugin.store.files import write_atomic
 if TYPE_CHECKING:
     from crysmm_attn_plugin.reports.comparison import Comparison
     from crysmm_attn_plugin.reports.figures import FigureRecord
-    from crysmm_attn_plugin.reports.paragraphs import Paragraphs
-    from crysmm_attn_plugin.reports.prose_facts import Style
+    from crysmm_attn_plugin.reports.prose.facts import Style
+    from crysmm_attn_plugin.reports.prose.paragraphs import Paragraphs
     from crysmm_attn_plugin.reports.tables import Table
 
 
@@ -77,7 +77,7 @@ class Draft:
     @cached_property
     def paragraphs(self) -> dict[str, list[Paragraphs]]:
         """Paragraphs by language, one item a pair."""
-        from crysmm_attn_plugin.reports import paragraphs as prose  # jinja2
+        from crysmm_attn_plugin.reports.prose import paragraphs as prose  # jinja2
 
         self.progress("paragraphs")
         result = self.comparison.result

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from crysmm_attn_plugin.descriptors import PartOutput, PartRequest
-from crysmm_attn_plugin.reports import paragraphs
 from crysmm_attn_plugin.reports.arm_names import arm_heading, arm_label
 from crysmm_attn_plugin.reports.language import pick
 from crysmm_attn_plugin.reports.part_texts import section
-from crysmm_attn_plugin.reports.wording import Wording
+from crysmm_attn_plugin.reports.prose import paragraphs
+from crysmm_attn_plugin.reports.prose.wording import Wording
 from crysmm_attn_plugin.stats.results import ArmUse
 from crysmm_attn_plugin.stats.use_results import Effect
 

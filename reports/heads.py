@@ -15,7 +15,7 @@ from crysmm_attn_plugin.reports.arm_names import arm_heading, arm_label
 from crysmm_attn_plugin.reports.language import pick
 from crysmm_attn_plugin.reports.numbers import decimals_for, fixed, format_p
 from crysmm_attn_plugin.reports.part_texts import section
-from crysmm_attn_plugin.reports.wording import Wording
+from crysmm_attn_plugin.reports.prose.wording import Wording
 from crysmm_attn_plugin.stats.heads import divergence, match_heads, redundancy, specialisation
 from crysmm_attn_plugin.stats.interventions import faithfulness
 from crysmm_attn_plugin.stats.paired import compare_paired

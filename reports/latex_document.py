@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from crysmm_attn_plugin.reports import language, tables
-from crysmm_attn_plugin.reports import paragraphs as prose
 from crysmm_attn_plugin.reports.language import pick
-from crysmm_attn_plugin.reports.markup import to_latex
-from crysmm_attn_plugin.reports.paragraphs import TITLES
-from crysmm_attn_plugin.reports.prose_facts import Style
-from crysmm_attn_plugin.reports.references import cited_in
+from crysmm_attn_plugin.reports.prose import paragraphs as prose
+from crysmm_attn_plugin.reports.prose.facts import Style
+from crysmm_attn_plugin.reports.prose.markup import to_latex
+from crysmm_attn_plugin.reports.prose.paragraphs import TITLES
+from crysmm_attn_plugin.reports.prose.references import cited_in
 from crysmm_attn_plugin.stats.results import ComparisonResult
 
 _WHOLE = r"""% {engine} {stem}.tex, then bibtex {stem}, then {engine} twice. Inside a document of your own,

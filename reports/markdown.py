@@ -9,13 +9,13 @@ from crysmm_attn_plugin.reports import tables
 from crysmm_attn_plugin.reports.alarm_texts import alarm_text
 from crysmm_attn_plugin.reports.aligned import sentence as alignment_sentence
 from crysmm_attn_plugin.reports.escape import markdown as literal
-from crysmm_attn_plugin.reports.headline import headline
 from crysmm_attn_plugin.reports.language import nearest, pick
-from crysmm_attn_plugin.reports.markup import to_markdown
-from crysmm_attn_plugin.reports.paragraphs import TITLES, Paragraphs
-from crysmm_attn_plugin.reports.references import REFERENCES, cited_in
+from crysmm_attn_plugin.reports.prose.headline import headline
+from crysmm_attn_plugin.reports.prose.markup import to_markdown
+from crysmm_attn_plugin.reports.prose.paragraphs import TITLES, Paragraphs
+from crysmm_attn_plugin.reports.prose.references import REFERENCES, cited_in
+from crysmm_attn_plugin.reports.prose.use_line import use_line
 from crysmm_attn_plugin.reports.sections import Section
-from crysmm_attn_plugin.reports.use_line import use_line
 
 if TYPE_CHECKING:
     from crysmm_attn_plugin.reports.comparison import Comparison

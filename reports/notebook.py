@@ -13,8 +13,8 @@ from crysmm_attn_plugin.errors import UsageError
 from crysmm_attn_plugin.notebook import axes, grid, label
 from crysmm_attn_plugin.reports.arm_names import arm_label, is_about_middle_fusion
 from crysmm_attn_plugin.reports.guide import GUIDE_RANGES
-from crysmm_attn_plugin.reports.headline import headline
-from crysmm_attn_plugin.reports.markup import to_html
+from crysmm_attn_plugin.reports.prose.headline import headline
+from crysmm_attn_plugin.reports.prose.markup import to_html
 from crysmm_attn_plugin.reports.tables import main_table, verdict_metrics
 
 if TYPE_CHECKING:

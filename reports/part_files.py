@@ -6,11 +6,12 @@ They take what they share (figures, paragraphs, the table, the sections of the p
 from __future__ import annotations
 
 from crysmm_attn_plugin.descriptors import PartOutput, PartRequest
-from crysmm_attn_plugin.reports import latex_document, machine_tables, references, tables, word, workbook
-from crysmm_attn_plugin.reports import paragraphs as prose
+from crysmm_attn_plugin.reports import latex_document, machine_tables, tables, word, workbook
 from crysmm_attn_plugin.reports.chemiscope import write_chemiscope
 from crysmm_attn_plugin.reports.markdown import report_markdown
-from crysmm_attn_plugin.reports.summary import reporting_summary
+from crysmm_attn_plugin.reports.prose import paragraphs as prose
+from crysmm_attn_plugin.reports.prose import references
+from crysmm_attn_plugin.reports.prose.summary import reporting_summary
 from crysmm_attn_plugin.store.files import write_atomic
 
 

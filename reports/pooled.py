@@ -17,7 +17,7 @@ from crysmm_attn_plugin.reports.comparison import compare_arms
 from crysmm_attn_plugin.reports.figures import FIGURE_FORMATS, write_forest
 from crysmm_attn_plugin.reports.language import metric_label
 from crysmm_attn_plugin.reports.numbers import decimals_for, fixed, format_p_value, format_percent
-from crysmm_attn_plugin.reports.wording import Wording
+from crysmm_attn_plugin.reports.prose.wording import Wording
 from crysmm_attn_plugin.stats.pooled_results import ERROR, PooledComparison
 from crysmm_attn_plugin.stats.pooling import PREDICT_FROM, PooledResult
 from crysmm_attn_plugin.stats.results import RESULT_SCHEMA_VERSION, ComparisonResult

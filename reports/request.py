@@ -15,7 +15,7 @@ from crysmm_attn_plugin.reports.parts import part_names
 from crysmm_attn_plugin.urls import refuse_url
 
 if TYPE_CHECKING:
-    from crysmm_attn_plugin.reports.prose_facts import Style
+    from crysmm_attn_plugin.reports.prose.facts import Style
 
 #: Always written; asked for alone, ``result.json`` is all there is.
 ALWAYS = "json"

@@ -12,7 +12,6 @@ from typing import Any
 
 from crysmm_attn_plugin.catalogue import PRIMARY
 from crysmm_attn_plugin.reports import escape
-from crysmm_attn_plugin.reports import prose_facts as facts
 from crysmm_attn_plugin.reports.arm_names import arm_heading
 from crysmm_attn_plugin.reports.language import each, metric_label, pick, say
 from crysmm_attn_plugin.reports.numbers import (
@@ -22,8 +21,9 @@ from crysmm_attn_plugin.reports.numbers import (
     format_p_value,
     interval_decimals,
 )
-from crysmm_attn_plugin.reports.property_names import unit_name
-from crysmm_attn_plugin.reports.prose_facts import Style, Wording
+from crysmm_attn_plugin.reports.prose import facts
+from crysmm_attn_plugin.reports.prose.facts import Style, Wording
+from crysmm_attn_plugin.reports.prose.property_names import unit_name
 from crysmm_attn_plugin.stats.results import ComparisonResult, MetricResult, PairComparison
 
 #: The guide's metrics in its order.

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from crysmm_attn_plugin.reports import paragraphs as prose
 from crysmm_attn_plugin.reports.escape import printable
 from crysmm_attn_plugin.reports.language import figure_stem, fonts, pick
-from crysmm_attn_plugin.reports.markup import pieces
-from crysmm_attn_plugin.reports.paragraphs import TITLES
-from crysmm_attn_plugin.reports.prose_facts import Style
-from crysmm_attn_plugin.reports.references import REFERENCES, cited_in
+from crysmm_attn_plugin.reports.prose import paragraphs as prose
+from crysmm_attn_plugin.reports.prose.facts import Style
+from crysmm_attn_plugin.reports.prose.markup import pieces
+from crysmm_attn_plugin.reports.prose.paragraphs import TITLES
+from crysmm_attn_plugin.reports.prose.references import REFERENCES, cited_in
 from crysmm_attn_plugin.reports.tables import Table
 from crysmm_attn_plugin.stats.results import ComparisonResult
 from crysmm_attn_plugin.store.files import write_atomic

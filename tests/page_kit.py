@@ -19,11 +19,12 @@ from crysmm_attn_plugin.records import (
     Window,
     WindowOutcome,
 )
-from crysmm_attn_plugin.reports import paragraphs, tables
+from crysmm_attn_plugin.reports import tables
 from crysmm_attn_plugin.reports.comparison import Comparison, compare_runs
 from crysmm_attn_plugin.reports.figures import marks
 from crysmm_attn_plugin.reports.figures.style import FigureRecord, add_axes, context, new_figure, save
 from crysmm_attn_plugin.reports.page import write_page
+from crysmm_attn_plugin.reports.prose import paragraphs
 from crysmm_attn_plugin.store.writer import RunWriter, crystal_columns, seal
 from crysmm_attn_plugin.text.elements import reduced_formula
 

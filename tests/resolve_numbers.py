@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from crysmm_attn_plugin.reports.guide import ranges_text
-from crysmm_attn_plugin.reports.markup import FORMULAS
-from crysmm_attn_plugin.reports.references import REFERENCES, citations_in
+from crysmm_attn_plugin.reports.prose.markup import FORMULAS
+from crysmm_attn_plugin.reports.prose.references import REFERENCES, citations_in
 
 NUMBER = re.compile(r"(?<![\w.])[−-]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?![\w])")
 WORDS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5}

@@ -17,9 +17,9 @@ from crysmm_attn_plugin.catalogue import ALARMS, LANGUAGES
 from crysmm_attn_plugin.descriptors import AlarmKind, Language
 from crysmm_attn_plugin.language_forms import Marks
 from crysmm_attn_plugin.records import Alarm
-from crysmm_attn_plugin.reports import paragraphs
 from crysmm_attn_plugin.reports.alarm_texts import alarm_text
 from crysmm_attn_plugin.reports.page import verdict
+from crysmm_attn_plugin.reports.prose import paragraphs
 from crysmm_attn_plugin.stats.results import ComparisonResult
 
 ROOT = Path(__file__).resolve().parent.parent

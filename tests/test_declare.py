@@ -14,10 +14,10 @@ from store_kit import entropies, from_entropy, write_run
 
 from crysmm_attn_plugin.cli import main
 from crysmm_attn_plugin.errors import UsageError
-from crysmm_attn_plugin.reports import paragraphs
-from crysmm_attn_plugin.reports.headline import headline
 from crysmm_attn_plugin.reports.page.verdict import verdict_view
-from crysmm_attn_plugin.reports.summary import reporting_summary
+from crysmm_attn_plugin.reports.prose import paragraphs
+from crysmm_attn_plugin.reports.prose.headline import headline
+from crysmm_attn_plugin.reports.prose.summary import reporting_summary
 from crysmm_attn_plugin.stats.compare import compare
 from crysmm_attn_plugin.stats.results import ComparisonResult
 from crysmm_attn_plugin.store.declaration import FILE_NAME, now, read_declaration, seconds

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from synthetic_results import synthetic_result
 
-from crysmm_attn_plugin.reports import escape, paragraphs
-from crysmm_attn_plugin.reports.markup import to_html, to_latex, to_markdown, to_plain
+from crysmm_attn_plugin.reports import escape
+from crysmm_attn_plugin.reports.prose import paragraphs
+from crysmm_attn_plugin.reports.prose.markup import to_html, to_latex, to_markdown, to_plain
 
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 SPECIAL = st.text(

@@ -19,10 +19,11 @@ import crysmm_attn_plugin as attn
 from crysmm_attn_plugin.demo.testing import predict, to_device
 from crysmm_attn_plugin.descriptors import PartRequest
 from crysmm_attn_plugin.reports import faithfulness as part
-from crysmm_attn_plugin.reports import heads, paragraphs
-from crysmm_attn_plugin.reports.alignment_facts import every_use
-from crysmm_attn_plugin.reports.use_line import use_line, use_word
-from crysmm_attn_plugin.reports.wording import Wording
+from crysmm_attn_plugin.reports import heads
+from crysmm_attn_plugin.reports.prose import paragraphs
+from crysmm_attn_plugin.reports.prose.alignment_facts import every_use
+from crysmm_attn_plugin.reports.prose.use_line import use_line, use_word
+from crysmm_attn_plugin.reports.prose.wording import Wording
 from crysmm_attn_plugin.stats.interventions import faithfulness
 
 PROBE = ("knock_out", "uniform", "heads")

@@ -17,7 +17,7 @@ from crysmm_attn_plugin.catalogue import LANGUAGES
 from crysmm_attn_plugin.descriptors import Language
 from crysmm_attn_plugin.language_forms import LatexForm, Marks, NumberForms
 from crysmm_attn_plugin.reports import language
-from crysmm_attn_plugin.reports.references import REFERENCES, short_in
+from crysmm_attn_plugin.reports.prose.references import REFERENCES, short_in
 from crysmm_attn_plugin.reports.request import known_formats
 from crysmm_attn_plugin.stats.results import ComparisonResult
 

@@ -16,15 +16,9 @@ import pytest
 from docx import Document
 from synthetic_results import VERDICTS, synthetic_result
 
-from crysmm_attn_plugin.reports import (
-    latex_document,
-    machine_tables,
-    paragraphs,
-    tables,
-    word,
-    workbook,
-)
-from crysmm_attn_plugin.reports.references import REFERENCES, bibliography, cited_in
+from crysmm_attn_plugin.reports import latex_document, machine_tables, tables, word, workbook
+from crysmm_attn_plugin.reports.prose import paragraphs
+from crysmm_attn_plugin.reports.prose.references import REFERENCES, bibliography, cited_in
 
 #: Names that a result may hold: TeX's, spreadsheets' and Markdown's special characters, other scripts, no place to break.
 HOSTILE = (

@@ -14,11 +14,11 @@ from crysmm_attn_plugin.alarms import UNCODED, raised
 from crysmm_attn_plugin.catalogue import BY_NAME
 from crysmm_attn_plugin.errors import UsageError
 from crysmm_attn_plugin.records import Alarm
-from crysmm_attn_plugin.reports import paragraphs, summary
 from crysmm_attn_plugin.reports.guide import ranges_text
-from crysmm_attn_plugin.reports.headline import headline
 from crysmm_attn_plugin.reports.numbers import fixed
-from crysmm_attn_plugin.reports.prose_facts import metric_label
+from crysmm_attn_plugin.reports.prose import paragraphs, summary
+from crysmm_attn_plugin.reports.prose.facts import metric_label
+from crysmm_attn_plugin.reports.prose.headline import headline
 from crysmm_attn_plugin.stats.results import DeclarationRecord
 
 # two and three runs are one rung of the ladder: the pages of cases need one of them

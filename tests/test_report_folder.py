@@ -16,9 +16,9 @@ from resolve_numbers import unresolved
 
 from crysmm_attn_plugin import compare_runs, open_run
 from crysmm_attn_plugin.errors import AttnError, UsageError
-from crysmm_attn_plugin.reports import paragraphs
 from crysmm_attn_plugin.reports.baseline import choose_baseline
 from crysmm_attn_plugin.reports.comparison import compare_arms
+from crysmm_attn_plugin.reports.prose import paragraphs
 from crysmm_attn_plugin.reports.request import FORMATS, check_folder
 from crysmm_attn_plugin.stats.results import ComparisonResult
 

@@ -21,8 +21,8 @@ from store_kit import entropies, from_entropy, write_run
 from crysmm_attn_plugin.hooks import hookimpl
 from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
 from crysmm_attn_plugin.records import Window
-from crysmm_attn_plugin.reports import tracking
 from crysmm_attn_plugin.reports.comparison import Comparison, compare_runs
+from crysmm_attn_plugin.reports.trackers import plugin as tracking
 
 N = 20
 PREFIX = "attention/full_vs_no_middle"

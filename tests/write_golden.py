@@ -10,8 +10,8 @@ from pathlib import Path
 
 from synthetic_results import AXES, VERDICTS, synthetic_result
 
-from crysmm_attn_plugin.reports import paragraphs
-from crysmm_attn_plugin.reports.headline import headline
+from crysmm_attn_plugin.reports.prose import paragraphs
+from crysmm_attn_plugin.reports.prose.headline import headline
 
 GOLDEN = Path(__file__).parent / "golden"
 #: Runs per arm, so that every claim occurs with every verdict.

@@ -28,7 +28,7 @@ BUILT_IN: dict[str, str] = {
     "catalogue": "crysmm_attn_plugin.builtin.plugin",
     "hosts": "crysmm_attn_plugin.hooks.hosts.plugin",
     "reports": "crysmm_attn_plugin.reports.plugin",
-    "tracking": "crysmm_attn_plugin.reports.tracking",
+    "tracking": "crysmm_attn_plugin.reports.trackers.plugin",
 }
 DISABLE_VARIABLE = "CRYSMM_ATTN_DISABLE_PLUGINS"
 TIMING_VARIABLE = "CRYSMM_ATTN_PLUGINS_TIMING"

@@ -31,7 +31,7 @@ from crysmm_attn_plugin.reports.figures.style import (
     plain_ticks,
 )
 from crysmm_attn_plugin.reports.figures.wording import metric_label, p_text, say, with_interval
-from crysmm_attn_plugin.reports.property_names import unit_name
+from crysmm_attn_plugin.reports.prose.property_names import unit_name
 from crysmm_attn_plugin.stats.results import ComparisonResult, CouplingResult, PairComparison
 
 if TYPE_CHECKING:

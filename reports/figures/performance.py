@@ -29,7 +29,7 @@ from crysmm_attn_plugin.reports.figures.style import (
 )
 from crysmm_attn_plugin.reports.figures.wording import mae_decimals, p_text, say, with_interval, with_unit
 from crysmm_attn_plugin.reports.numbers import fixed
-from crysmm_attn_plugin.reports.property_names import unit_name
+from crysmm_attn_plugin.reports.prose.property_names import unit_name
 from crysmm_attn_plugin.stats.results import ComparisonResult
 
 if TYPE_CHECKING:

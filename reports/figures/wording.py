@@ -10,7 +10,7 @@ from crysmm_attn_plugin.reports import language
 from crysmm_attn_plugin.reports.figures.style import one_line
 from crysmm_attn_plugin.reports.language import pick
 from crysmm_attn_plugin.reports.numbers import decimals_for, fixed, format_p, interval_decimals
-from crysmm_attn_plugin.reports.property_names import unit_name
+from crysmm_attn_plugin.reports.prose.property_names import unit_name
 
 if TYPE_CHECKING:
     from crysmm_attn_plugin.stats.results import ComparisonResult

@@ -18,14 +18,14 @@ from crysmm_attn_plugin.reports.figures import vectors
 from crysmm_attn_plugin.reports.figures.arms import label
 from crysmm_attn_plugin.reports.figures.typefaces import FOLDER
 from crysmm_attn_plugin.reports.figures.wording import mae_decimals
-from crysmm_attn_plugin.reports.markup import to_html, to_plain
 from crysmm_attn_plugin.reports.numbers import fixed
 from crysmm_attn_plugin.reports.page import blocks, data, sensitivity, verdict
 from crysmm_attn_plugin.reports.page.chart import Chart, metric_label
 from crysmm_attn_plugin.reports.page.maps import BUDGET, pack_all
 from crysmm_attn_plugin.reports.page.texts import TEXTS, text
-from crysmm_attn_plugin.reports.paragraphs import TITLES
-from crysmm_attn_plugin.reports.property_names import shown, split_name, unit_name
+from crysmm_attn_plugin.reports.prose.markup import to_html, to_plain
+from crysmm_attn_plugin.reports.prose.paragraphs import TITLES
+from crysmm_attn_plugin.reports.prose.property_names import shown, split_name, unit_name
 from crysmm_attn_plugin.reports.tables import SEED_METRICS
 from crysmm_attn_plugin.store.files import write_atomic
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from crysmm_attn_plugin.reports import aligned
-from crysmm_attn_plugin.reports.alignment_facts import every_use
 from crysmm_attn_plugin.reports.language import known, metric_label, pick, say
 from crysmm_attn_plugin.reports.numbers import fixed, format_interval, interval_decimals
 from crysmm_attn_plugin.reports.page.chart import Both
-from crysmm_attn_plugin.reports.use_line import use_line, use_word
-from crysmm_attn_plugin.reports.wording import Wording, joined
+from crysmm_attn_plugin.reports.prose.alignment_facts import every_use
+from crysmm_attn_plugin.reports.prose.use_line import use_line, use_word
+from crysmm_attn_plugin.reports.prose.wording import Wording, joined
 from crysmm_attn_plugin.stats.results import ComparisonResult, MetricResult, PairComparison
 
 Fact = tuple[str, Both | str, Both]

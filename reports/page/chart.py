@@ -11,8 +11,8 @@ from crysmm_attn_plugin.reports import language
 from crysmm_attn_plugin.reports.figures.estimates import guide_percents, runs
 from crysmm_attn_plugin.reports.language import known, pick
 from crysmm_attn_plugin.reports.numbers import MISSING, fixed, format_p
+from crysmm_attn_plugin.reports.prose.wording import Wording
 from crysmm_attn_plugin.reports.tables import OUTCOMES
-from crysmm_attn_plugin.reports.wording import Wording
 from crysmm_attn_plugin.stats.results import MetricResult, PairComparison, PairedResult
 
 Both = dict[str, str]

@@ -18,7 +18,7 @@ from crysmm_attn_plugin.reports.page.blocks import descriptions, space_group
 from crysmm_attn_plugin.reports.page.chart import metric_label
 from crysmm_attn_plugin.reports.page.maps import MOST_RUNS, PackedMaps
 from crysmm_attn_plugin.reports.page.texts import dictionary
-from crysmm_attn_plugin.reports.property_names import unit_name
+from crysmm_attn_plugin.reports.prose.property_names import unit_name
 from crysmm_attn_plugin.text.elements import ELEMENTS
 
 #: Rows of the crystal list; a row takes about 250 bytes.

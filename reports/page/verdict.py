@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from crysmm_attn_plugin.records import Alarm
 from crysmm_attn_plugin.reports.alarm_texts import alarm_text
 from crysmm_attn_plugin.reports.figures.arms import label
-from crysmm_attn_plugin.reports.headline import WORDS
 from crysmm_attn_plugin.reports.language import known, marks, metric_unit, pick, say
 from crysmm_attn_plugin.reports.numbers import (
     fixed,
@@ -19,9 +18,10 @@ from crysmm_attn_plugin.reports.numbers import (
 )
 from crysmm_attn_plugin.reports.page.alignment import alignment_facts
 from crysmm_attn_plugin.reports.page.chart import Both, Chart, chart, signed_percent
-from crysmm_attn_plugin.reports.property_names import split_name, unit_name
+from crysmm_attn_plugin.reports.prose.headline import WORDS
+from crysmm_attn_plugin.reports.prose.property_names import split_name, unit_name
+from crysmm_attn_plugin.reports.prose.wording import joined
 from crysmm_attn_plugin.reports.tables import OUTCOMES, verdict_metrics
-from crysmm_attn_plugin.reports.wording import joined
 from crysmm_attn_plugin.stats.results import (
     ComparisonResult,
     MetricResult,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from crysmm_attn_plugin.reports import prose_facts as facts
 from crysmm_attn_plugin.reports.arm_names import arm_heading
 from crysmm_attn_plugin.reports.language import pick
-from crysmm_attn_plugin.reports.prose_facts import Wording
+from crysmm_attn_plugin.reports.prose import facts
+from crysmm_attn_plugin.reports.prose.facts import Wording
 from crysmm_attn_plugin.stats.results import ComparisonResult, PairComparison
 from crysmm_attn_plugin.stats.verdict import guides_hypothesis
 

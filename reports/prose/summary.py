@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from crysmm_attn_plugin.reports.language import marks, pick
-from crysmm_attn_plugin.reports.markup import to_markdown
-from crysmm_attn_plugin.reports.paragraphs import render_summary
+from crysmm_attn_plugin.reports.prose.markup import to_markdown
+from crysmm_attn_plugin.reports.prose.paragraphs import render_summary
 from crysmm_attn_plugin.reports.tables import pair_name
 from crysmm_attn_plugin.stats.results import ComparisonResult
 

@@ -15,8 +15,8 @@ from crysmm_attn_plugin.catalogue import BY_NAME
 from crysmm_attn_plugin.reports import language
 from crysmm_attn_plugin.reports.arm_names import arm_label
 from crysmm_attn_plugin.reports.numbers import fixed, format_effect, format_number, format_percent
-from crysmm_attn_plugin.reports.property_names import unit_name
-from crysmm_attn_plugin.reports.wording import FOLD_FROM, Style, Wording, bare, capital
+from crysmm_attn_plugin.reports.prose.property_names import unit_name
+from crysmm_attn_plugin.reports.prose.wording import FOLD_FROM, Style, Wording, bare, capital
 from crysmm_attn_plugin.stats.results import (
     ArmSummary,
     ComparisonResult,

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 
 from crysmm_attn_plugin.reports import escape
-from crysmm_attn_plugin.reports.references import citations_in, keys_of
+from crysmm_attn_plugin.reports.prose.references import citations_in, keys_of
 
 #: The symbols that prose sets in italics; nothing else between asterisks is a mark.
 ITALIC = re.compile(r"\*([A-Za-zρ]{1,2})\*")

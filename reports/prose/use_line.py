@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from crysmm_attn_plugin.reports.alignment_facts import UseFact, every_use
 from crysmm_attn_plugin.reports.language import pick
-from crysmm_attn_plugin.reports.wording import Wording, capital, joined
+from crysmm_attn_plugin.reports.prose.alignment_facts import UseFact, every_use
+from crysmm_attn_plugin.reports.prose.wording import Wording, capital, joined
 from crysmm_attn_plugin.stats.results import ComparisonResult, PairComparison
 
 #: What interventions say of an arm in a word; estimates take no side.

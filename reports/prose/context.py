@@ -7,18 +7,18 @@ from typing import Any
 
 from crysmm_attn_plugin.catalogue import BY_NAME
 from crysmm_attn_plugin.reports import guide
-from crysmm_attn_plugin.reports import prose_facts as facts
 from crysmm_attn_plugin.reports.alarm_texts import alarm_texts, direction_name
-from crysmm_attn_plugin.reports.alignment_facts import alignment_facts
 from crysmm_attn_plugin.reports.arm_names import is_about_middle_fusion
 from crysmm_attn_plugin.reports.language import category_name, metric_label
-from crysmm_attn_plugin.reports.markup import FORMULAS
 from crysmm_attn_plugin.reports.numbers import fixed, format_number
-from crysmm_attn_plugin.reports.property_names import shown, unit_name
-from crysmm_attn_plugin.reports.prose_facts import Wording
-from crysmm_attn_plugin.reports.references import cite
-from crysmm_attn_plugin.reports.sensitivity_facts import sensitivity
-from crysmm_attn_plugin.reports.wording import bare
+from crysmm_attn_plugin.reports.prose import facts
+from crysmm_attn_plugin.reports.prose.alignment_facts import alignment_facts
+from crysmm_attn_plugin.reports.prose.facts import Wording
+from crysmm_attn_plugin.reports.prose.markup import FORMULAS
+from crysmm_attn_plugin.reports.prose.property_names import shown, unit_name
+from crysmm_attn_plugin.reports.prose.references import cite
+from crysmm_attn_plugin.reports.prose.sensitivity_facts import sensitivity
+from crysmm_attn_plugin.reports.prose.wording import bare
 from crysmm_attn_plugin.stats.results import ArmSummary, ComparisonResult, PairComparison
 from crysmm_attn_plugin.stats.verdict import guides_hypothesis
 

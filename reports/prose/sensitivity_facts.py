@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from crysmm_attn_plugin.reports.prose_facts import Kind, kind_of
-from crysmm_attn_plugin.reports.wording import Wording
+from crysmm_attn_plugin.reports.prose.facts import Kind, kind_of
+from crysmm_attn_plugin.reports.prose.wording import Wording
 from crysmm_attn_plugin.stats.results import MetricResult, PairComparison
 
 

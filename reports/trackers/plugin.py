@@ -9,7 +9,6 @@ from typing import Any
 
 from crysmm_attn_plugin.hooks.contract.manager import get_plugin_manager
 from crysmm_attn_plugin.hooks.contract.specs import hookimpl
-from crysmm_attn_plugin.reports.tracked import make_entry
 from crysmm_attn_plugin.reports.trackers import TRACKERS, Place, Tracker
 
 log = logging.getLogger("crysmm_attn")
@@ -38,6 +37,8 @@ def attn_report_written(comparison: Any, report_dir: str) -> None:
     """Log the report to every tracker in use; one that fails is told in a line and skipped."""
     if not _wanted(comparison):
         return
+    from crysmm_attn_plugin.reports.trackers.entry import make_entry  # xxhash
+
     entry = None
     for tracker in get_plugin_manager().hooks.trackers():
         try:

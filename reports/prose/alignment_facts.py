@@ -9,8 +9,8 @@ from typing import Any
 from crysmm_attn_plugin.builtin.metrics import ALIGNMENT_PRIMARY
 from crysmm_attn_plugin.reports.arm_names import arm_label
 from crysmm_attn_plugin.reports.numbers import fixed, format_number, interval_decimals
-from crysmm_attn_plugin.reports.prose_facts import Kind, kind_of
-from crysmm_attn_plugin.reports.wording import Wording
+from crysmm_attn_plugin.reports.prose.facts import Kind, kind_of
+from crysmm_attn_plugin.reports.prose.wording import Wording
 from crysmm_attn_plugin.stats.interventions import NEGLIGIBLE
 from crysmm_attn_plugin.stats.results import (
     ArmUse,

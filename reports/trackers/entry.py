@@ -7,9 +7,9 @@ from typing import Any
 
 from crysmm_attn_plugin.catalogue import PRIMARY
 from crysmm_attn_plugin.reports import tables
-from crysmm_attn_plugin.reports.headline import headline
 from crysmm_attn_plugin.reports.language import SOURCE, known
-from crysmm_attn_plugin.reports.markup import to_plain
+from crysmm_attn_plugin.reports.prose.headline import headline
+from crysmm_attn_plugin.reports.prose.markup import to_plain
 from crysmm_attn_plugin.reports.trackers import NAME, Entry, finite
 from crysmm_attn_plugin.stats.results import ComparisonResult
 from crysmm_attn_plugin.store.files import safe_name

@@ -15,12 +15,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from crysmm_attn_plugin.errors import UsageError
 from crysmm_attn_plugin.reports import language
-from crysmm_attn_plugin.reports import prose_facts as facts
-from crysmm_attn_plugin.reports.alignment_facts import established, every_use
-from crysmm_attn_plugin.reports.markup import to_markdown
-from crysmm_attn_plugin.reports.prose_context import context, describe_context
-from crysmm_attn_plugin.reports.prose_facts import Style, Wording
-from crysmm_attn_plugin.reports.references import REFERENCES, cited_in
+from crysmm_attn_plugin.reports.prose import facts
+from crysmm_attn_plugin.reports.prose.alignment_facts import established, every_use
+from crysmm_attn_plugin.reports.prose.context import context, describe_context
+from crysmm_attn_plugin.reports.prose.facts import Style, Wording
+from crysmm_attn_plugin.reports.prose.markup import to_markdown
+from crysmm_attn_plugin.reports.prose.references import REFERENCES, cited_in
 from crysmm_attn_plugin.reports.tables import pair_name
 from crysmm_attn_plugin.stats.results import ComparisonResult
 
