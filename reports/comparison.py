@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from crysmm_attn_plugin.reports.added import completed, know
 from crysmm_attn_plugin.reports.baseline import choose_baseline, name_baseline, refuse_same_weights, stand_in
 from crysmm_attn_plugin.reports.notebook import comparison_html, plot_comparison, table
 from crysmm_attn_plugin.reports.write import write_report
+from crysmm_attn_plugin.stats.choices import PLAIN, Question
 from crysmm_attn_plugin.stats.compare import compare
 from crysmm_attn_plugin.stats.results import ComparisonResult, LegacyResult
 from crysmm_attn_plugin.store.reader import Run, find_runs
@@ -168,41 +169,29 @@ def compare_runs(
         arms["baseline"] = [baseline]
         baseline = "baseline"
     opened = {arm: tuple(_open(value, allow_partial)) for arm, value in arms.items()}
-    return compare_arms(
-        opened,
-        baseline=baseline,
-        split=split,
-        checkpoint=checkpoint,
-        module=module,
-        alpha=alpha,
-        seed=seed,
-        n_resamples=n_resamples,
-        sesoi_percent=sesoi_percent,
-        legacy=legacy,
+    question = Question(
+        split, checkpoint, module, alpha, seed, n_resamples, sesoi_percent=sesoi_percent, legacy=legacy
     )
+    return compare_arms(opened, question, baseline=baseline)
 
 
 def compare_arms(
     arms: Mapping[str, Sequence[Run]],
+    question: Question = PLAIN,
     *,
     baseline: str | None = None,
-    split: str = "test",
-    checkpoint: str = "auto",
-    module: str | None = None,
-    alpha: float = 0.05,
-    seed: int = 0,
-    n_resamples: int = 10_000,
-    sesoi_percent: Mapping[str, float] | None = None,
-    legacy: Sequence[LegacyResult] = (),
     guess_baseline: bool = False,
-    **options: Any,
+    **changes: Any,
 ) -> Comparison:
     """As ``compare_runs``, with opened runs by arm; arms may have any name.
 
     Args:
+        arms: Arm name -> runs, one a seed.
+        question: What is asked of them.
+        baseline: As in ``compare_runs``.
         guess_baseline: Where nothing says which arm is the baseline, take differences against the arm captured first
             and give no verdict, instead of refusing.
-        **options: More of ``stats.compare.compare``.
+        **changes: Fields of ``stats.choices.Question`` that are asked otherwise.
 
     Raises:
         UsageError: As ``compare_runs``.
@@ -214,22 +203,10 @@ def compare_arms(
         not guess_baseline or baseline is not None or len(opened) < 2 or choose_baseline(opened) is not None
     )
     chosen = name_baseline(opened, baseline) if known else stand_in(opened)
-    refuse_same_weights(opened, checkpoint=checkpoint, split=split)
+    asked = replace(question, **changes)
+    refuse_same_weights(opened, checkpoint=asked.checkpoint, split=asked.split)
     know(opened)
-    result, samples = compare(
-        opened,
-        baseline=chosen,
-        split=split,
-        checkpoint=checkpoint,
-        module=module,
-        alpha=alpha,
-        seed=seed,
-        n_resamples=n_resamples,
-        sesoi_percent=sesoi_percent,
-        legacy=legacy,
-        baseline_known=known,
-        **options,
-    )
+    result, samples = compare(opened, asked, baseline=chosen, baseline_known=known)
     return completed(Comparison(result, opened, samples))
 
 

@@ -2,12 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from crysmm_attn_plugin.catalogue import BY_NAME, PRIMARY
 from crysmm_attn_plugin.descriptors import Metric
-from crysmm_attn_plugin.stats.results import SesoiSource
+from crysmm_attn_plugin.stats.results import LegacyResult, SesoiSource
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of captured runs.
+
+    Attributes:
+        split: Split whose passes are compared.
+        checkpoint: Which checkpoint stands for a run: ``auto``, a role, a file name, a digest prefix.
+        module: Attention module, when the model has several.
+        alpha, seed, n_resamples: Two-sided level, seed of every resampling, sign flips and bootstrap resamples.
+        sesoi_percent: Metric -> smallest effect of interest in percent of the baseline's mean, over what is declared.
+        legacy: The original script's numbers, carried into the result.
+        posterior: Also give posterior probabilities.
+    """
+
+    split: str = "test"
+    checkpoint: str = "auto"
+    module: str | None = None
+    alpha: float = 0.05
+    seed: int = 0
+    n_resamples: int = 10_000
+    sesoi_percent: Mapping[str, float] | None = None
+    legacy: Sequence[LegacyResult] = ()
+    posterior: bool = False
+
+
+#: What is asked where nothing else is said.
+PLAIN = Question()
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from importlib import metadata
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from crysmm_attn_plugin.catalogue import TOKEN_CATEGORIES
 from crysmm_attn_plugin.errors import UsageError
 from crysmm_attn_plugin.records import Alarm
 from crysmm_attn_plugin.stats.checks import SMALLEST_N, checked_resampling, size_warnings
-from crysmm_attn_plugin.stats.choices import Choices
+from crysmm_attn_plugin.stats.choices import PLAIN, Choices, Question
 from crysmm_attn_plugin.stats.clusters import FEWEST_CLUSTERS, repeats
 from crysmm_attn_plugin.stats.coupling import couple
 from crysmm_attn_plugin.stats.declared import (
@@ -35,7 +36,6 @@ from crysmm_attn_plugin.stats.results import (
     ArmSummary,
     ComparisonResult,
     CouplingResult,
-    LegacyResult,
     MetricResult,
     PairComparison,
     PerformanceResult,
@@ -48,34 +48,20 @@ from crysmm_attn_plugin.store.reader import Run
 
 def compare(
     arms: Mapping[str, Sequence[Run]],
+    question: Question = PLAIN,
     *,
     baseline: str | None,
-    split: str = "test",
-    checkpoint: str = "auto",
-    module: str | None = None,
-    alpha: float = 0.05,
-    seed: int = 0,
-    n_resamples: int = 10_000,
-    sesoi_percent: Mapping[str, float] | None = None,
-    legacy: Sequence[LegacyResult] = (),
     baseline_known: bool = True,
-    posterior: bool = False,
+    **changes: Any,
 ) -> tuple[ComparisonResult, pd.DataFrame]:
     """Compare arms on the same test crystals.
 
     Args:
         arms: Arm name -> runs, one a seed.
+        question: What is asked of them.
         baseline: Arm the others are compared with; None with a single arm describes it alone.
-        split: Split whose passes are compared.
-        checkpoint: Which checkpoint stands for a run: ``auto``, a role, a file name, a digest prefix.
-        module: Attention module, when the model has several.
-        alpha: Two-sided level.
-        seed: Seed of every resampling.
-        n_resamples: Sign flips and bootstrap resamples.
-        sesoi_percent: Metric -> smallest effect of interest in percent of the baseline's mean, over what is declared.
-        legacy: The original script's numbers, carried into the result.
         baseline_known: The baseline was named, by the user or by a known name; a guess carries no verdict.
-        posterior: Also give posterior probabilities.
+        **changes: Fields of ``Question`` that are asked otherwise.
 
     Returns:
         The result, and one row per crystal: id, formula, n_atoms, n_tokens, text_truncated, target,
@@ -89,16 +75,17 @@ def compare(
         raise UsageError(
             f"baseline {baseline!r} is not among the arms ({', '.join(arms)}); name one with --baseline."
         )
-    n_resamples, seed, alpha = checked_resampling(n_resamples, seed, alpha)
-    panel = build_panel(arms, split=split, checkpoint=checkpoint, module=module)
+    asked = dataclasses.replace(question, **changes)
+    n_resamples, seed, alpha = checked_resampling(asked.n_resamples, asked.seed, asked.alpha)
+    panel = build_panel(arms, split=asked.split, checkpoint=asked.checkpoint, module=asked.module)
     others = [a for a in arms if a != baseline] if baseline is not None else []
     compared = [run for runs in panel.arms.values() for run in runs]
     declared = find_declaration(compared) if others else None
     before = declared_before(declared, compared)
     choices = lay_over(
-        Choices(n_resamples, seed, alpha, posterior=posterior),
+        Choices(n_resamples, seed, alpha, posterior=asked.posterior),
         declared,
-        dict(sesoi_percent or {}),
+        dict(asked.sesoi_percent or {}),
         before=before,
     )
     n = len(panel.ids)
@@ -108,7 +95,7 @@ def compare(
     if others and baseline is not None and n >= SMALLEST_N:
         tested = [p.match for p in places if "same_weights" not in p.reasons]
         results |= metric_results(panel, tested, baseline, choices) if tested else {}
-    probed = probed_tables(panel, split)
+    probed = probed_tables(panel, asked.split)
     uses = arm_uses(panel, probed, places, choices)
     pairs = tuple(
         dataclasses.replace(
@@ -126,8 +113,8 @@ def compare(
         property=_host_word(first, "property", "target"),
         dataset=str(first.info["dataset"]) if "dataset" in first.info else _host_word(first, "", "dataset"),
         unit=_host_word(first, "unit", ""),
-        split=split,
-        checkpoint_rule=checkpoint,
+        split=asked.split,
+        checkpoint_rule=asked.checkpoint,
         baseline=baseline or "",
         arms=tuple(_arm_summary(panel, arm) for arm in arms),
         pairs=pairs,
@@ -135,8 +122,8 @@ def compare(
         excluded=panel.excluded,
         examples=choose_examples(panel, lead, baseline if others else None),
         categories=category_masses(panel, alpha),
-        epochs=epoch_points(panel, split, alpha),
-        legacy=tuple(legacy),
+        epochs=epoch_points(panel, asked.split, alpha),
+        legacy=tuple(asked.legacy),
         alarms=_alarms(panel),
         warnings=tuple({w.message: w for w in warnings}.values()),
         duplicates=find_duplicates(panel),
