@@ -15,6 +15,7 @@ import tomllib
 
 from crysmm_attn_plugin.catalogue import known_languages
 from crysmm_attn_plugin.errors import UsageError
+from crysmm_attn_plugin.records import DIRECTIONS
 from crysmm_attn_plugin.urls import refuse_no_text, refuse_url
 
 ENV_PREFIX = "CRYSMM_ATTN_"
@@ -90,7 +91,7 @@ class Settings:
     splits: tuple[str, ...] = ("test",)
     loader: str = ""
     windows: str | int = "final"
-    directions: tuple[str, ...] = ("atom_to_text", "text_to_atom")
+    directions: tuple[str, ...] = DIRECTIONS
     maps: str | int = 200
     metrics: tuple[str, ...] = ()
     reinitialised: bool = True
@@ -229,7 +230,7 @@ def _read(cls: type, values: Mapping[str, Any], source: str, prefix: str) -> dic
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "report.style": ("nature", "apa", "gbt"),
-    "directions": ("atom_to_text", "text_to_atom"),
+    "directions": DIRECTIONS,
     "probe": (*INTERVENTIONS, "all"),
 }
 #: Limits of whole numbers.

@@ -7,7 +7,7 @@ from crysmm_attn_plugin.descriptors import PartOutput, PartRequest
 from crysmm_attn_plugin.reports import changes
 from crysmm_attn_plugin.reports.added import results_of
 from crysmm_attn_plugin.reports.arm_names import arm_heading, arm_label
-from crysmm_attn_plugin.reports.language import marks, metric_label, pick
+from crysmm_attn_plugin.reports.language import marks, metric_heading, metric_label, pick
 from crysmm_attn_plugin.reports.numbers import fixed, format_p
 from crysmm_attn_plugin.reports.part_texts import section
 from crysmm_attn_plugin.stats.results import MetricResult, PairComparison
@@ -78,7 +78,7 @@ def _row(pair: PairComparison, m: MetricResult, lang: str) -> tuple[str, ...]:
     a, b, difference, interval = changes.values(m, lang)
     change = fixed(m.paired.percent_change, 1, sign=True)
     return (
-        changes.heading(m.metric, lang),
+        metric_heading(m.metric, lang),
         f"{arm_heading(pair.arm, lang)}{marks(lang).colon}{a}",
         f"{arm_heading(pair.baseline, lang)}{marks(lang).colon}{b}",
         difference,

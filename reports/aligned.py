@@ -9,7 +9,7 @@ from crysmm_attn_plugin.builtin.metrics import ALIGNMENT_PRIMARY
 from crysmm_attn_plugin.descriptors import PartOutput, PartRequest
 from crysmm_attn_plugin.reports import changes
 from crysmm_attn_plugin.reports.arm_names import arm_heading, arm_label
-from crysmm_attn_plugin.reports.language import pick, say
+from crysmm_attn_plugin.reports.language import metric_heading, pick, say
 from crysmm_attn_plugin.reports.numbers import fixed, format_p
 from crysmm_attn_plugin.reports.part_texts import section
 from crysmm_attn_plugin.stats.results import ComparisonResult, MetricResult, PairComparison
@@ -116,7 +116,7 @@ def sentence(result: ComparisonResult, pair: PairComparison, lang: str) -> str:
 def _row(m: MetricResult, lang: str) -> tuple[str, ...]:
     fresh = [v for v in (m.reinitialised_mean_a, m.reinitialised_mean_b) if v is not None]
     return (
-        changes.heading(m.metric, lang), *changes.values(m, lang), format_p(m.p_adjusted),
+        metric_heading(m.metric, lang), *changes.values(m, lang), format_p(m.p_adjusted),
         "" if m.uniform_mean is None else fixed(m.uniform_mean, 2),
         fixed(sum(fresh) / len(fresh), 3) if fresh else "", str(m.paired.n),
     )  # fmt: skip

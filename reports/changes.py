@@ -48,12 +48,6 @@ def values(m: MetricResult, lang: str) -> tuple[str, str, str, str]:
     )  # fmt: skip
 
 
-def heading(metric: str, lang: str) -> str:
-    """A metric's name as the first cell of a row."""
-    name = metric_label(metric, lang)
-    return name[:1].upper() + name[1:]
-
-
 def alone(arm: ArmSummary, metric: str, lang: str) -> str:
     """The sentence of a metric of one arm that nothing is compared with."""
     mean = fixed(arm.means[metric], 3) + _unit(metric, lang)

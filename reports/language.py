@@ -76,6 +76,12 @@ def metric_label(metric: str, lang: str) -> str:
     return pick(category, lang) if category else metric.replace("_", " ")
 
 
+def metric_heading(metric: str, lang: str) -> str:
+    """A metric's name, capitalised, as a label."""
+    name = metric_label(metric, lang)
+    return name[:1].upper() + name[1:]
+
+
 def metric_unit(metric: str, lang: str) -> str:
     """A metric's unit; empty for a number without one."""
     spec = BY_NAME.get(metric)

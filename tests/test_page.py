@@ -22,6 +22,7 @@ from page_kit import HOSTILE, capture, crystals, page, two_arms
 from synthetic_results import AXES, VERDICTS, synthetic_result
 
 from crysmm_attn_plugin.records import Alarm
+from crysmm_attn_plugin.reports import language
 from crysmm_attn_plugin.reports.comparison import compare_runs
 from crysmm_attn_plugin.reports.figures import vectors
 from crysmm_attn_plugin.reports.page import blocks, chart, data, maps, verdict
@@ -119,7 +120,7 @@ def test_verdict_numbers_paragraphs_and_sensitivity_stand_in_the_html_without_an
     assert 'id="p-en-0-results"' in body
     assert 'id="p-zh-0-methods"' in body
     for m in pair.primary():
-        assert chart.metric_label(m.metric, "en") in body
+        assert language.metric_heading(m.metric, "en") in body
 
 
 def test_maps_come_back_within_the_stated_precision(made: tuple[Any, str]) -> None:

@@ -17,7 +17,7 @@ from crysmm_attn_plugin.records import Alarm
 from crysmm_attn_plugin.reports.guide import ranges_text
 from crysmm_attn_plugin.reports.numbers import fixed
 from crysmm_attn_plugin.reports.prose import paragraphs, summary
-from crysmm_attn_plugin.reports.prose.facts import metric_label
+from crysmm_attn_plugin.reports.prose.facts import metric_phrase
 from crysmm_attn_plugin.reports.prose.headline import headline
 from crysmm_attn_plugin.stats.results import DeclarationRecord
 
@@ -115,7 +115,7 @@ def test_each_metric_is_given_its_own_numbers_and_direction(word, lang, seeds):
     result = synthetic_result(word, seeds=seeds)
     text = paragraphs.render(result, lang=lang).results.replace("差值 ", "差值")
     for m in result.pairs[0].primary():
-        label = re.escape(metric_label(m.metric, lang).replace(" ", "" if lang == "zh" else " "))
+        label = re.escape(metric_phrase(m.metric, lang).replace(" ", "" if lang == "zh" else " "))
         pattern = (METRIC_EN if lang == "en" else METRIC_ZH).format(label=label)
         hit = re.search(pattern, text.replace(" token", "token") if lang == "zh" else text)
         assert hit, (m.metric, text)

@@ -11,7 +11,7 @@ import pandas as pd
 from crysmm_attn_plugin.alarms import raised
 from crysmm_attn_plugin.catalogue import METRICS, PRIMARY, TOKEN_CATEGORIES
 from crysmm_attn_plugin.errors import NothingCapturedError, StatisticsError, UsageError
-from crysmm_attn_plugin.records import Alarm, Checkpoint
+from crysmm_attn_plugin.records import DIRECTIONS, Alarm, Checkpoint
 from crysmm_attn_plugin.store.means import CrystalMeans, MeanCell
 from crysmm_attn_plugin.store.reader import Run
 from crysmm_attn_plugin.store.shards import MergedRun, merge_shards
@@ -22,7 +22,6 @@ SCOPES: dict[str, tuple[bool, bool]] = {
     "without_special": (False, False),
     "without_stopwords": (False, True),
 }
-DIRECTIONS = ("atom_to_text", "text_to_atom")
 AGGREGATIONS = ("metric_then_heads", "heads_then_metric")
 
 

@@ -12,9 +12,9 @@ from crysmm_attn_plugin.reports.figures.caption_texts import METHODS, TEXT
 from crysmm_attn_plugin.reports.figures.heatmaps import rule_name
 from crysmm_attn_plugin.reports.figures.style import one_line
 from crysmm_attn_plugin.reports.figures.wording import (
+    axis_name,
     category_label,
     mae_decimals,
-    metric_label,
     p_text,
     percent,
     say,
@@ -100,7 +100,7 @@ def _estimates(result: ComparisonResult, lang: str) -> str:
             _say(
                 "estimate",
                 lang,
-                metric=_first_upper(metric_label(item.metric, lang)),
+                metric=_first_upper(axis_name(item.metric, lang)),
                 arm=label(pair.arm, lang),
                 baseline=label(pair.baseline, lang),
                 estimate=with_interval(paired.mean_difference, paired.ci_low, paired.ci_high, lang),
@@ -184,7 +184,7 @@ def _levels(found: list[tuple[PairComparison, MetricResult]], lang: str) -> str:
 def _heatmap(result: ComparisonResult, lang: str, about: Mapping[str, object]) -> str:
     example = about["example"]
     assert isinstance(example, ExampleCrystal)
-    metric = metric_label(example.metric, lang, unit=False)
+    metric = axis_name(example.metric, lang, unit=False)
     selection = _say("heatmap_selection", lang, rule=rule_name(example, lang), metric=metric)
     difference = ""
     if math.isfinite(example.baseline_value) and result.pairs:
@@ -238,9 +238,9 @@ def _coupling(result: ComparisonResult, lang: str, about: Mapping[str, object]) 
     )
     for pair in pairs:
         for item in pair.coupling:
-            name = _first_upper(metric_label(item.metric, lang, unit=False))
+            name = _first_upper(axis_name(item.metric, lang, unit=False))
             if len(pairs) > 1:
-                metric = metric_label(item.metric, lang, unit=False)
+                metric = axis_name(item.metric, lang, unit=False)
                 name = f"{label(pair.arm, lang)}{say('comma', lang)}{metric}"
             text += _say(
                 "coupling_one",

@@ -30,7 +30,7 @@ from crysmm_attn_plugin.reports.figures.style import (
     one_line,
     plain_ticks,
 )
-from crysmm_attn_plugin.reports.figures.wording import metric_label, p_text, say, with_interval
+from crysmm_attn_plugin.reports.figures.wording import axis_name, p_text, say, with_interval
 from crysmm_attn_plugin.reports.prose.property_names import unit_name
 from crysmm_attn_plugin.stats.results import ComparisonResult, CouplingResult, PairComparison
 
@@ -95,7 +95,7 @@ def draw(result: ComparisonResult, samples: pd.DataFrame, lang: str = "en") -> F
 
 
 def _axis_label(metric: str, lang: str) -> str:
-    name, unit = metric_label(metric, lang, unit=False), metric_label(metric, lang)
+    name, unit = axis_name(metric, lang, unit=False), axis_name(metric, lang)
     return say("change_in", lang, what=name) + unit.removeprefix(name)
 
 

@@ -11,7 +11,7 @@ from crysmm_attn_plugin.catalogue import PRIMARY
 from crysmm_attn_plugin.reports.figures.arms import arms_of
 from crysmm_attn_plugin.reports.figures.measure import Entry, Legend, axis_label, settle
 from crysmm_attn_plugin.reports.figures.style import DOUBLE_MM, add_axes, letter, new_figure, plain_ticks
-from crysmm_attn_plugin.reports.figures.wording import metric_label, say
+from crysmm_attn_plugin.reports.figures.wording import axis_name, say
 from crysmm_attn_plugin.stats.results import ComparisonResult
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def draw(result: ComparisonResult, lang: str = "en") -> Figure:
                 )
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
         plain_ticks(axes.yaxis)
-        axes.set_ylabel(axis_label(metric_label(metric, lang), row - 12))
+        axes.set_ylabel(axis_label(axis_name(metric, lang), row - 12))
         axes.set_xlabel(say("epoch", lang))
         settle(axes, left + 4, upper, DOUBLE_MM / 2 - 7, row - 2)
     return figure

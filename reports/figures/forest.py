@@ -39,7 +39,7 @@ from crysmm_attn_plugin.reports.figures.style import (
     save,
     write_text,
 )
-from crysmm_attn_plugin.reports.figures.wording import metric_label, p_text, say, with_interval
+from crysmm_attn_plugin.reports.figures.wording import axis_name, p_text, say, with_interval
 from crysmm_attn_plugin.reports.language import pick
 from crysmm_attn_plugin.reports.numbers import fixed
 
@@ -123,7 +123,7 @@ def _entries(pooled: Sequence[PooledResult], lang: str) -> list[Entry]:
 
 
 def _name(one: PooledResult, lang: str) -> str:
-    return say("error_mae", lang) if one.what == "error" else metric_label(one.what, lang, unit=False)
+    return say("error_mae", lang) if one.what == "error" else axis_name(one.what, lang, unit=False)
 
 
 def _summary(one: PooledResult, lang: str) -> str:

@@ -21,7 +21,7 @@ from crysmm_attn_plugin.reports.figures.map_panels import Rows, rows_of
 from crysmm_attn_plugin.reports.figures.measure import LINE_MM, lines_of, shortened, width_mm, write_lines
 from crysmm_attn_plugin.reports.figures.style import DOUBLE_MM, FONT_PT, new_figure, one_line
 from crysmm_attn_plugin.reports.figures.word_maps import Crop, MergedMaps, crop, merge
-from crysmm_attn_plugin.reports.figures.wording import metric_label, say
+from crysmm_attn_plugin.reports.figures.wording import axis_name, say
 from crysmm_attn_plugin.reports.numbers import fixed
 from crysmm_attn_plugin.stats.results import ComparisonResult, ExampleCrystal
 
@@ -162,7 +162,7 @@ def _value(example: ExampleCrystal, arm: Arm, arms: Sequence[Arm], lang: str) ->
     else:
         return ""
     return (
-        say("aside", lang, text=f"{metric_label(example.metric, lang, unit=False)} {fixed(value, 2)}")
+        say("aside", lang, text=f"{axis_name(example.metric, lang, unit=False)} {fixed(value, 2)}")
         if np.isfinite(value)
         else ""
     )
@@ -177,7 +177,7 @@ _ALONE = {
 
 def rule_label(example: ExampleCrystal, lang: str) -> str:
     """How the crystal was chosen; a single arm has values instead of changes."""
-    metric = metric_label(example.metric, lang, unit=False)
+    metric = axis_name(example.metric, lang, unit=False)
     return say("chosen", lang, rule=rule_name(example, lang), metric=metric)
 
 

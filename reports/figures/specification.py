@@ -32,7 +32,7 @@ from crysmm_attn_plugin.reports.figures.style import (
     plain_ticks,
     write_text,
 )
-from crysmm_attn_plugin.reports.figures.wording import metric_label, say
+from crysmm_attn_plugin.reports.figures.wording import axis_name, say
 from crysmm_attn_plugin.stats.results import ComparisonResult, PairComparison, Specification
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def draw(result: ComparisonResult, pair: PairComparison, lang: str = "en") -> Fi
         rows = sorted((s for s in found if s.metric == metric), key=lambda s: s.mean_difference)
         left = labels + k * width
         letter(figure, left - (4 if k == 0 else 0), top, k)
-        title = shortened(metric_label(metric, lang), width - 8, FONT_PT)
+        title = shortened(axis_name(metric, lang), width - 8, FONT_PT)
         write_text(figure, left + 5, top + 0.3, title, fontsize=FONT_PT)
         curve = add_axes(figure, left + 8, top + TITLE_MM, width - 9, CURVE_MM)
         _curve(curve, rows)

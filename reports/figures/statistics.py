@@ -34,7 +34,7 @@ from crysmm_attn_plugin.reports.figures.style import (
     plain_ticks,
     write_text,
 )
-from crysmm_attn_plugin.reports.figures.wording import metric_label, say
+from crysmm_attn_plugin.reports.figures.wording import axis_name, say
 from crysmm_attn_plugin.reports.language import metric_unit
 from crysmm_attn_plugin.stats.results import ComparisonResult, MetricResult, PairComparison
 
@@ -225,7 +225,7 @@ def _raw(
     axes.set_ylim(bottom, top)
     axes.set_xlim(-0.6, len(shown) - 0.4)
     _name_columns(axes, shown, width)
-    axes.set_ylabel(axis_label(metric_label(panel.metric, lang), BODY_MM - 8))
+    axes.set_ylabel(axis_label(axis_name(panel.metric, lang), BODY_MM - 8))
     plain_ticks(axes.yaxis)
 
 

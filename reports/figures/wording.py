@@ -134,7 +134,7 @@ def say(key: str, lang: str, **values: object) -> str:
     return text.format(**values) if values else text
 
 
-def metric_label(name: str, lang: str, *, unit: bool = True) -> str:
+def axis_name(name: str, lang: str, *, unit: bool = True) -> str:
     """Name of a metric, with its unit in brackets where it has one; plugins' metrics by their own name."""
     spec = BY_NAME.get(name)
     if spec is None:

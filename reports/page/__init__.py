@@ -20,7 +20,7 @@ from crysmm_attn_plugin.reports.figures.typefaces import FOLDER
 from crysmm_attn_plugin.reports.figures.wording import mae_decimals
 from crysmm_attn_plugin.reports.numbers import fixed
 from crysmm_attn_plugin.reports.page import blocks, data, sensitivity, verdict
-from crysmm_attn_plugin.reports.page.chart import Chart, metric_label
+from crysmm_attn_plugin.reports.page.chart import Chart
 from crysmm_attn_plugin.reports.page.maps import BUDGET, pack_all
 from crysmm_attn_plugin.reports.page.texts import TEXTS, text
 from crysmm_attn_plugin.reports.prose.markup import to_html, to_plain
@@ -115,7 +115,7 @@ def write_page(
             sections=sections,
             packed=packed,
             listed=listed,
-            ranking={lang: metric_label(metric, lang) if metric else "" for lang in langs},
+            ranking={lang: language.metric_heading(metric, lang) if metric else "" for lang in langs},
             first_run=data.first_run_note(comparison),
             payload=Markup(data.script_json(data.payload(comparison, packed, langs))),
             numbers=numbers,

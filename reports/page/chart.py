@@ -113,7 +113,7 @@ def chart(pair: PairComparison, primary: Sequence[MetricResult]) -> Chart:
         of_arm, of_baseline = _run_ratios(m)
         rows.append(
             Row(
-                {lang: metric_label(m.metric, lang) for lang in known()},
+                {lang: language.metric_heading(m.metric, lang) for lang in known()},
                 signed_percent(p, language.SOURCE) or MISSING,
                 {lang: percent_interval(p, lang) or MISSING for lang in known()},
                 format_p(m.p_adjusted),
@@ -168,12 +168,6 @@ def _ticks(low: float, high: float, zero: float) -> tuple[tuple[float, str], ...
         if 3 <= place <= 97 and all(abs(place - other) >= TICK_GAP for other, _ in chosen):
             chosen.append((place, f"{fixed(percent, 0, sign=True)}%"))
     return tuple(sorted(chosen))
-
-
-def metric_label(metric: str, lang: str) -> str:
-    """A metric's name, capitalised, as a label."""
-    name = language.metric_label(metric, lang)
-    return name[:1].upper() + name[1:]
 
 
 def signed_percent(p: PairedResult, lang: str) -> str:

@@ -13,9 +13,8 @@ import pandas as pd
 from crysmm_attn_plugin.catalogue import PRIMARY
 from crysmm_attn_plugin.errors import AttnError
 from crysmm_attn_plugin.reports.figures.arms import colours_of, label
-from crysmm_attn_plugin.reports.language import known, marks, metric_unit, tag
+from crysmm_attn_plugin.reports.language import known, marks, metric_heading, metric_unit, tag
 from crysmm_attn_plugin.reports.page.blocks import descriptions, space_group
-from crysmm_attn_plugin.reports.page.chart import metric_label
 from crysmm_attn_plugin.reports.page.maps import MOST_RUNS, PackedMaps
 from crysmm_attn_plugin.reports.page.texts import dictionary
 from crysmm_attn_plugin.reports.prose.property_names import unit_name
@@ -78,7 +77,7 @@ def payload(comparison: Any, packed: PackedMaps, langs: Sequence[str]) -> dict[s
         "metrics": [
             {
                 "name": m,
-                "label": {lang: metric_label(m, lang) for lang in langs},
+                "label": {lang: metric_heading(m, lang) for lang in langs},
                 "unit": {lang: metric_unit(m, lang) for lang in langs},
             }
             for m in metrics

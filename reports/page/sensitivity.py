@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from crysmm_attn_plugin.reports.language import SOURCE, known, pick
+from crysmm_attn_plugin.reports.language import SOURCE, known, metric_heading, pick
 from crysmm_attn_plugin.reports.numbers import (
     MISSING,
     fixed,
     format_number,
     format_p_value,
 )
-from crysmm_attn_plugin.reports.page.chart import Both, metric_label, percent_interval, signed_percent
+from crysmm_attn_plugin.reports.page.chart import Both, percent_interval, signed_percent
 from crysmm_attn_plugin.reports.tables import OUTCOMES, SEED_METRICS, verdict_metrics
 from crysmm_attn_plugin.stats.results import ComparisonResult, MetricResult, PairComparison
 
@@ -70,7 +70,7 @@ def other_tests(result: ComparisonResult, pair: PairComparison) -> tuple[tuple[B
         values = (p.p_value, m.p_adjusted, p.p_t, p.p_wilcoxon, m.p_cluster, m.p_tost)
         rows.append(
             (
-                {k: metric_label(m.metric, k) for k in known()},
+                {k: metric_heading(m.metric, k) for k in known()},
                 tuple(format_p_value(v) for v in values),
             )
         )

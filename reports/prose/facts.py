@@ -109,7 +109,7 @@ def metric_fact(m: MetricResult, w: Wording, alpha: float) -> MetricFact:
     change, sign = _change(m, w)
     return MetricFact(
         metric=m.metric,
-        label=metric_label(m.metric, w.lang),
+        label=metric_phrase(m.metric, w.lang),
         kind=kind_of(m, alpha),
         sign=sign,
         predicted=m.expected_sign,
@@ -163,7 +163,7 @@ def _percent(value: float | None) -> str:
     return "" if value is None else format_percent(value, 0 if float(value).is_integer() else 1)
 
 
-def metric_label(metric: str, lang: str) -> str:
+def metric_phrase(metric: str, lang: str) -> str:
     """A metric as a sentence calls it, with its article where the language has one."""
     named = _NAMES.get(metric)
     if named is None:
@@ -285,7 +285,7 @@ def coupling_fact(c: CouplingResult, unit: str, w: Wording) -> CouplingFact:
     """One metric's coupling as text; its slope is in units of the error for one unit of the metric."""
     known = c.coefficient is not None and c.coefficient_p is not None
     return CouplingFact(
-        label=metric_label(c.metric, w.lang),
+        label=metric_phrase(c.metric, w.lang),
         n=c.n,
         rho=w.rho(c.spearman),
         interval=w.rho_interval(c.ci_low, c.ci_high),
