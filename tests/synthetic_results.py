@@ -266,7 +266,6 @@ def synthetic_result(
             "numpy": "2.2.6",
             "scipy": "1.15.3",
             "pandas": "2.3.3",
-            "statsmodels": "0.14.6",
             "matplotlib": "3.10.9",
         },
         declaration=declaration,

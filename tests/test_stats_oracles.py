@@ -22,6 +22,7 @@ from crysmm_attn_plugin.stats import (
     sign_flip,
     tost,
 )
+from crysmm_attn_plugin.stats.association import robust_regression
 from crysmm_attn_plugin.stats.effects import hedges_correction, hodges_lehmann
 from crysmm_attn_plugin.stats.performance import break_even_seed_sd, compare_errors
 
@@ -208,3 +209,30 @@ def test_the_guides_error_gain_names_both_denominators() -> None:
     assert found.relative_gain_other_denominator == pytest.approx(7.45, abs=0.005)
     assert found.break_even_percent == pytest.approx(2.7, abs=0.05)
     assert found.break_even_seed_sd == pytest.approx(break_even_seed_sd(0.019))
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("kind", ["plain", "few", "scales", "twice", "lever"])
+def test_robust_regression_is_that_of_statsmodels(kind: str, seed: int) -> None:
+    from statsmodels.regression.linear_model import OLS
+
+    rng = np.random.default_rng(seed)
+    n, k = (9, 5) if kind == "few" else (60, 4)
+    design = rng.standard_normal((n, k))
+    if kind == "scales":
+        design *= 10.0 ** np.arange(-4, 4, 2)
+    if kind == "twice":
+        design[:, 3] = 2 * design[:, 1]
+    if kind == "lever":
+        design[0] = 40.0
+    y = design @ rng.standard_normal(k) + rng.standard_normal(n) * (1 + np.abs(design[:, 0]))
+    names = [f"x{i}" for i in range(k)]
+    ours = robust_regression(y, design, names, alpha=0.1)
+    theirs = OLS(y, np.column_stack([np.ones(n), design])).fit(cov_type="HC3", use_t=True)
+    for i, name in enumerate(["intercept", *names]):
+        found = ours.coefficients[name]
+        wanted = (theirs.params[i], theirs.bse[i], theirs.pvalues[i], *theirs.conf_int(0.1)[i])
+        got = (found.estimate, found.se, found.p_value, found.ci_low, found.ci_high)
+        np.testing.assert_allclose(got, wanted, rtol=1e-8, atol=1e-12)
+    assert ours.r_squared == pytest.approx(theirs.rsquared, abs=1e-12)
+    assert ours.n == n

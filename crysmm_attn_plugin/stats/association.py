@@ -91,21 +91,25 @@ def robust_regression(
         names: p names.
         alpha: 1 - confidence of the intervals.
     """
-    from statsmodels.regression.linear_model import OLS
-
-    fit = OLS(y, np.column_stack([np.ones(len(y)), design])).fit(cov_type="HC3", use_t=True)
-    interval = np.asarray(fit.conf_int(alpha))
+    x = np.column_stack([np.ones(len(y)), design])
+    inverse = np.linalg.pinv(x)
+    estimates = inverse @ y
+    residuals = y - x @ estimates
+    left = len(y) - int(np.linalg.matrix_rank(x))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # HC3: each residual over one minus its leverage, as the leave-one-out residual is
+        scale = (residuals / (1 - np.einsum("ij,ji->i", x, inverse))) ** 2
+        errors = np.sqrt(np.diag((inverse * scale) @ inverse.T))
+        p_values = 2 * stats.t.sf(np.abs(estimates / errors), left)
+        explained = 1 - residuals @ residuals / ((y - y.mean()) ** 2).sum()
+    reach = stats.t.ppf(1 - alpha / 2, left) * errors
     coefficients = {
         name: Coefficient(
-            float(fit.params[i]),
-            float(fit.bse[i]),
-            float(fit.pvalues[i]),
-            float(interval[i][0]),
-            float(interval[i][1]),
+            *(float(v[i]) for v in (estimates, errors, p_values, estimates - reach, estimates + reach))
         )
         for i, name in enumerate(["intercept", *names])
     }
-    return Regression(coefficients, float(fit.rsquared), len(y))
+    return Regression(coefficients, float(explained), len(y))
 
 
 def _standard_ranks(values: np.ndarray) -> np.ndarray:

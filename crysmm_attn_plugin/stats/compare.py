@@ -305,7 +305,7 @@ def _host_word(run: Run, key: str, config_key: str) -> str:
 
 def _versions() -> dict[str, str]:
     found = {}
-    for name in ("crysmm-attn", "numpy", "scipy", "pandas", "statsmodels", "matplotlib"):
+    for name in ("crysmm-attn", "numpy", "scipy", "pandas", "matplotlib"):
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

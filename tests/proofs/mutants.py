@@ -46,8 +46,8 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 #: The store's files that read; the rest is writing, whose faults are injected by tests/test_store_faults.py.
-READING = ("columns", "declaration", "files", "journal", "labelled", "listing", "manifest", "means", "outcomes",
-           "places", "reader", "schema", "shards", "tables", "whole")  # fmt: skip
+READING = ("attention_rows", "columns", "declaration", "files", "journal", "labelled", "listing", "manifest", "means", "outcomes",
+           "places", "reader", "run_folder", "schema", "shards", "sums", "tables", "whole")  # fmt: skip
 #: Seconds that a fault's tests may take beyond ten times what they take without it; then it counts as noticed.
 PATIENCE = 60.0
 #: Loaded once for all faults.
