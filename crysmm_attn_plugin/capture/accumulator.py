@@ -17,6 +17,7 @@ from crysmm_attn_plugin.capture.row_buffer import RowBuffer
 from crysmm_attn_plugin.capture.rows import Block
 from crysmm_attn_plugin.hooks.reading.identity import order_label
 from crysmm_attn_plugin.records import BatchIdentity, TokenLabels, Window
+from crysmm_attn_plugin.store.memory import give_back
 from crysmm_attn_plugin.store.schema import SAMPLES
 from crysmm_attn_plugin.store.writer import crystal_columns
 from crysmm_attn_plugin.text.elements import reduced_formula
@@ -24,7 +25,7 @@ from crysmm_attn_plugin.text.elements import reduced_formula
 log = logging.getLogger("crysmm_attn")
 
 #: Crystals after which rows are handed over.
-GROUP = 2048
+GROUP = 512
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,8 @@ class Accumulator:
         self._identities, self._predictions = [], []
         self._held = self._held_bytes = 0
         self._sink(group)
+        del samples, group
+        give_back()
 
     def rows_only(self, blocks: Sequence[Block]) -> dict[str, Any]:
         """Columns of the attention table for blocks without samples of their own: the re-initialised baseline."""

@@ -26,6 +26,9 @@ from crysmm_attn_plugin.store.writer import RunWriter
 
 log = logging.getLogger("crysmm_attn")
 
+#: Crystals in a group of files: to write twice as many takes twice the memory for a moment.
+WRITTEN_TOGETHER = 1024
+
 
 @dataclass(frozen=True)
 class _Reduction:
@@ -59,7 +62,7 @@ class OpenWindow:
     ) -> None:
         self.window = window
         self.reader = reader
-        self._writer = writer.open_window(window, memory_mb=settings.memory_mb)
+        self._writer = writer.open_window(window, memory_mb=settings.memory_mb, group=WRITTEN_TOGETHER)
         self.gathered = Accumulator(
             MapKeeper(settings.maps, settings.memory_mb), window, self._hand_over, settings.memory_mb
         )

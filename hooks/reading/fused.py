@@ -44,6 +44,12 @@ class FusedInputs:
         of_mask = () if self.attn_mask is None else self.attn_mask.shape
         return torch.Size(torch.broadcast_shapes(shape, (*of_keys, 1, 1), of_mask))
 
+    @property
+    def tensors(self) -> tuple[torch.Tensor, ...]:
+        """What is held: query, key, and the mask where there is one."""
+        held = (self.query, self.key)
+        return held if self.attn_mask is None else (*held, self.attn_mask)
+
     def weights(self) -> torch.Tensor:
         """(..., queries, keys), in single precision at least."""
         return _softmax(

@@ -152,7 +152,7 @@ class PassReader:
 
     def over(self) -> None:
         """The host asks for the next batch."""
-        self._stop()
+        self._pause()
         self._close_group()
         self._tokenizers.next_batch()
 
@@ -200,8 +200,12 @@ class PassReader:
             self._order.start([i.batch for i in (self._queue if self._ahead else self._queue[-1:])])
 
     def _stop(self) -> None:
-        self._watch.stop()
+        self._pause()
         outermost.stop(self)
+
+    def _pause(self) -> None:
+        self._watch.stop()
+        outermost.pause(self)
         self._linears.stop()
         self._order.stop()
 

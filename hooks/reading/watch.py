@@ -83,7 +83,7 @@ class Seen:
     @property
     def tensors(self) -> tuple[torch.Tensor, ...]:
         """What is held."""
-        held = (self.held,) if isinstance(self.held, torch.Tensor) else (self.held.query, self.held.key)
+        held = (self.held,) if isinstance(self.held, torch.Tensor) else self.held.tensors
         return held if self.masked is None else (*held, self.masked)
 
 

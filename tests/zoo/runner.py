@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+#: Of the checkout that these hosts are part of.
+ROOT = Path(__file__).resolve().parents[2]
 HOSTS = Path(__file__).resolve().parent / "hosts"
 PUBLIC = HOSTS.with_name("public")
 SHARED = ("kit", "common", "outside")
@@ -92,13 +94,14 @@ def _environment(host: Host, folder: Path, *, full: bool) -> dict[str, str]:
         site = folder / "site"
         site.mkdir(exist_ok=True)
         (site / "sitecustomize.py").write_text(host.expected["sitecustomize"], encoding="utf-8")
-        values["PYTHONPATH"] = str(site)
+        values["PYTHONPATH"] = os.pathsep.join((str(site), str(ROOT)))
     return values
 
 
 def _clean() -> dict[str, str]:
     mine = ("CRYSMM_ATTN_", "ZOO_", "PYTEST_", "PYTHONPATH")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(mine)}
+    kept["PYTHONPATH"] = str(ROOT)  # the package beside these tests, whichever is installed
     return {**kept, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
