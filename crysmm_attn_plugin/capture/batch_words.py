@@ -22,6 +22,8 @@ from crysmm_attn_plugin.text.sentences import sentences_of
 SCOPES = ((True, False), (False, False), (False, True))
 #: Categories of a token by itself; element mentions depend on the atom that looks.
 PLAIN = tuple(c for c in TOKEN_CATEGORIES if c not in ("own_element", "other_element"))
+#: Columns of ``CrystalWords.columns`` before those of single symbols.
+BEFORE_SYMBOLS = 2 + len(PLAIN) + 3
 #: Words of descriptions kept for the next pass over them: some thousands of crystals.
 READ_BYTES = 16 * 2**20
 
@@ -70,6 +72,22 @@ class CrystalWords:
         """(tokens, classes) ones: the categories of ``plain``, and mentions of elements."""
         element = ~self.plain.any(1, keepdims=True)
         return np.concatenate([self.plain, element], 1, dtype=np.float32)
+
+    @cached_property
+    def held(self) -> np.ndarray:
+        """(scopes, classes) how many tokens of each class are in each scope."""
+        return np.asarray(self.inside.T @ self.classes)
+
+    @cached_property
+    def mentioned(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of own mentions, bonds and coordination: the (3, atoms) columns of each atom's element among ``columns`` less the
+        ones, the (scopes, 3, atoms) share of tokens that are right, and whether some are right and some wrong.
+        """
+        assert self.own is not None
+        assert self.atoms is not None
+        columns = BEFORE_SYMBOLS + self.own.shape[1] * np.array([0, 2, 3])[:, None] + self.atoms
+        share = self.counts[:, columns] / np.array(self.ends)[:, None, None]
+        return columns, share, (share > 0) & (share < 1)
 
     @cached_property
     def mentioning(self) -> np.ndarray:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from crysmm_attn_plugin.capture.batch_words import PLAIN, CrystalWords
+from crysmm_attn_plugin.capture.batch_words import BEFORE_SYMBOLS, PLAIN, CrystalWords
 from crysmm_attn_plugin.metrics.alignment import ALIGNMENT, excess, lift
-from crysmm_attn_plugin.metrics.blocks import ALIKE, adjusted
+from crysmm_attn_plugin.metrics.blocks import ALIKE, beyond_chance
 
 #: Names of both directions, in the order of their columns.
 BLOCKS = ("element_blocks", "site_blocks", "word_blocks")
@@ -18,117 +18,158 @@ WORDS_READ = (
     "alignment_lift_bonds", "alignment_lift_coordination", "first_sentence_mass", "last_sentence_mass",
     "reading_position",
 )  # fmt: skip
-#: Columns of ``CrystalWords.columns`` before those of single symbols.
-BEFORE_SYMBOLS = 2 + len(PLAIN) + 3
+#: Lifts on mentions, on bonds, on coordination; as ``CrystalWords.mentioned`` has them.
+KINDS = ("alignment_lift", "alignment_lift_bonds", "alignment_lift_coordination")
+#: Names of which ``Sums`` holds blocks.
+_SUMMED = ("element_blocks", "word_blocks")
+
+
+class Sums:
+    """What the numbers of a batch's crystals are made of, so that what is done number by number is done once a batch.
+
+    Args:
+        batch: Crystals.
+        scopes: Scopes of each.
+        heads: Heads, without the average.
+        names: Names of ``READ`` and ``WORDS_READ`` that are wanted.
+        dtype: Of the weights' shares.
+
+    Attributes:
+        share, differ: Of ``element_blocks`` and ``word_blocks``, (2, batch, scopes, heads + 1): the share of the sum of
+            squares that lies between groups, and whether rows differ at all.
+        sizes: (groups, rows) of each, (2, 2, batch, scopes).
+        kept, expected: Mass on right tokens and what uniform attention gives, of each kind of mention,
+            (batch, scopes, kinds, heads) and (batch, scopes, kinds).
+        judged: (batch, scopes) rows that have right and wrong tokens.
+        where, worded: (heads, batch, scopes, 3) mass on the first sentence, on the last, and mean position times mass;
+            (heads, batch, scopes) mass on words.
+    """
+
+    def __init__(self, batch: int, scopes: int, heads: int, names: Sequence[str], dtype: np.dtype) -> None:
+        self.names = tuple(names)
+        self.share = np.full((2, batch, scopes, heads + 1), np.nan)
+        self.differ = np.zeros(self.share.shape, bool)
+        self.sizes = np.zeros((2, 2, batch, scopes))
+        self.kept = np.full((batch, scopes, len(KINDS), heads), np.nan)
+        self.expected = np.zeros((batch, scopes, len(KINDS)))
+        self.judged = np.zeros((batch, scopes))
+        self.where = np.full((heads, batch, scopes, 3), np.nan, dtype)
+        self.worded = np.full((heads, batch, scopes), np.nan, dtype)
+
+    def into(self, found: np.ndarray, reads_words: bool) -> None:
+        """Fill in (batch, scopes, heads [+ 1], names); crystals that were not looked at stay as they are."""
+        at = {name: i for i, name in enumerate(self.names)}
+        maps = found.shape[2]
+        for i, name in enumerate(_SUMMED):
+            if name in at:
+                groups, rows = self.sizes[i][..., None]
+                value = beyond_chance(self.share[i], self.differ[i], groups, rows)
+                found[..., at[name]] = value[:, :, :maps]
+        if not reads_words:
+            return
+        expected, rows = self.expected[..., None], self.judged[..., None]
+        with np.errstate(all="ignore"):
+            lifts = np.where(expected > 0, self.kept / expected, np.nan)
+            values = {name: lifts[:, :, k] for k, name in enumerate(KINDS)}
+            values["alignment_excess"] = np.where(
+                rows > 0, (self.kept[:, :, 0] - expected[:, :, 0]) / rows, np.nan
+            )
+            for name, value in values.items():
+                if name in at:
+                    found[:, :, : value.shape[2], at[name]] = value
+                    found[:, :, value.shape[2] :, at[name]] = value.mean(2)[..., None]
+            heads, mean, worded = len(self.worded), self.where.mean(0), self.worded.mean(0)
+            for k, name in enumerate(("first_sentence_mass", "last_sentence_mass", "reading_position")):
+                if name not in at:
+                    continue
+                each, of_all = self.where[..., k], mean[..., k]
+                if name == "reading_position":  # of the average, not the average of the heads'
+                    each = np.where(self.worded > 1e-6, each / self.worded, np.nan)
+                    of_all = np.where(worded > 1e-6, of_all / worded, np.nan)
+                found[:, :, :heads, at[name]] = np.moveaxis(each, 0, 2)
+                found[:, :, heads:, at[name]] = of_all[..., None]
 
 
 def words_read(
-    known: CrystalWords, maps: np.ndarray, shares: np.ndarray, wanted: Sequence[str]
-) -> np.ndarray:
+    known: CrystalWords, maps: np.ndarray, shares: np.ndarray, sums: Sums, crystal: int, found: np.ndarray
+) -> None:
     """Alignment and sentences where atoms read words.
 
     Args:
         known: The words.
         maps: (heads [+ scopes], atoms, tokens) weights, the head-averaged maps of the scopes last.
         shares: (heads, atoms, scopes, columns) masses of ``CrystalWords.columns``, rows of a scope summing to one.
-        wanted: Names of ``READ`` and ``WORDS_READ``.
-
-    Returns:
-        (scopes, heads + 1, names) float64; the last head is the average; NaN where blocks belong.
+        sums: Written to, at ``crystal``.
+        crystal: Its place in the batch.
+        found: (scopes, heads [+ 1], names) of this crystal, written to; the last head is the average.
     """
-    heads, atoms, n_scopes, _ = shares.shape
-    found = np.full((n_scopes, heads + 1, len(wanted)), np.nan)
-    at = {name: i for i, name in enumerate(wanted)}
-    values: dict[str, np.ndarray] = {}
+    heads, atoms, _, _ = shares.shape
     rights = known.right_tokens
     if rights is not None and known.atoms is not None and known.own is not None:
         for name, judge in (("alignment_auc", rights.auc), ("alignment_pointing", rights.pointing)):
-            if name in at:
+            if name in sums.names:
+                at = sums.names.index(name)
                 judged_by = judge(maps)
-                found[:, :heads, at[name]] = judged_by[:heads]
+                found[:, :heads, at] = judged_by[:heads]
                 if len(judged_by) > heads:
-                    found[:, heads, at[name]] = judged_by[heads:]
-        symbols = known.own.shape[1]
-        columns = BEFORE_SYMBOLS + symbols * np.array([0, 2, 3])[:, None] + known.atoms
+                    found[:, heads, at] = judged_by[heads:]
+        columns, share, judged = known.mentioned
         mass = shares[:, np.arange(atoms), :, columns]  # (kinds, atoms, heads, scopes)
-        ends = np.array(known.ends)[:, None, None]
-        share = known.counts[:, columns] / ends  # (scopes, kinds, atoms)
-        judged = (share > 0) & (share < 1)
-        kept = np.einsum("kahs,ska->skh", mass, judged.astype(mass.dtype))
-        expected = (share * judged).sum(-1)[..., None]
-        lifts = np.where(expected > 0, kept / expected, np.nan)
-        rows = judged[:, :1].sum(-1)[..., None]
-        values = {
-            "alignment_excess": np.where(rows > 0, (kept[:, :1] - expected[:, :1]) / rows, np.nan)[:, 0],
-            "alignment_lift": lifts[:, 0],
-            "alignment_lift_bonds": lifts[:, 1],
-            "alignment_lift_coordination": lifts[:, 2],
-        }
-    where = shares[..., 2 + len(PLAIN) : BEFORE_SYMBOLS].mean(1).swapaxes(0, 1)  # (scopes, heads, 3)
-    worded = 1 - shares[..., 1].mean(1).T
-    values |= {
-        "first_sentence_mass": where[..., 0],
-        "last_sentence_mass": where[..., 1],
-        "reading_position": np.where(worded > 1e-6, where[..., 2] / worded, np.nan),
-    }
-    for name, value in values.items():
-        if name in at:
-            found[:, :heads, at[name]], found[:, heads, at[name]] = value, value.mean(1)
-    if "reading_position" in at:  # of the average, not the average of the heads'
-        words = worded.mean(1)
-        found[:, heads, at["reading_position"]] = np.where(
-            words > 1e-6, where[..., 2].mean(1) / words, np.nan
-        )
-    return found
+        sums.kept[crystal] = np.einsum("kahs,ska->skh", mass, judged.astype(mass.dtype))
+        sums.expected[crystal] = (share * judged).sum(-1)
+        sums.judged[crystal] = judged[:, 0].sum(-1)
+    of_text = np.add.reduce(shares[..., 1:BEFORE_SYMBOLS], axis=1) / shares.dtype.type(atoms)
+    sums.where[:, crystal] = of_text[..., 1 + len(PLAIN) :]
+    sums.worded[:, crystal] = 1 - of_text[..., 0]
 
 
-def blocks_where_words_are_read(known: CrystalWords, shares: np.ndarray, wanted: Sequence[str]) -> np.ndarray:
+def blocks_where_words_are_read(
+    known: CrystalWords, shares: np.ndarray, sums: Sums, crystal: int, found: np.ndarray
+) -> None:
     """Blocks of atoms and of words where atoms read words.
 
     Args:
         known: The words.
         shares: (atoms, maps, tokens of all scopes laid end to end), rows of a scope summing to one.
-        wanted: Names of ``BLOCKS``.
-
-    Returns:
-        (scopes, maps, names) float64.
+        sums: Written to, at ``crystal``.
+        crystal: Its place in the batch.
+        found: (scopes, maps, names) of this crystal, written to.
     """
     atoms, n_maps, _laid = shares.shape
     ends = np.array(known.ends)
-    found = np.full((len(ends), n_maps, len(wanted)), np.nan)
-    flat_rows = atoms / np.maximum(ends, 1)  # the least that squares of rows summing to one can be
-    mean = shares.mean(0)
+    mean = np.add.reduce(shares, axis=0) / shares.dtype.type(atoms)
     of_mean = atoms * np.square(mean) @ known.segments.T
-    _atom_blocks(known, shares - mean, known.segments.T, of_mean, wanted, found)
-    if "word_blocks" in wanted:
+    _atom_blocks(known, shares - mean, known.segments.T, of_mean, sums, crystal, found)
+    if "word_blocks" in sums.names:
+        flat_rows = atoms / np.maximum(ends, 1)  # the least that squares of rows summing to one can be
         offsets = [0, *np.cumsum(ends)]
-        held = _held(known)
+        held = known.held
         between = np.empty((n_maps, len(ends)), shares.dtype)
         apart = shares - ((1 / np.maximum(ends, 1)) @ known.segments).astype(
             shares.dtype
         )  # every row has this mean
         for i, end in enumerate(known.ends):
-            sums = apart[..., offsets[i] : offsets[i + 1]] @ known.classes[:end]
-            between[:, i] = (np.square(sums) / np.maximum(held[i], 1)).sum((0, 2))
+            of_class = apart[..., offsets[i] : offsets[i + 1]] @ known.classes[:end]
+            between[:, i] = np.add.reduce(np.square(of_class) / np.maximum(held[i], 1), axis=(0, 2))
         total = np.einsum("amk,amk->mk", apart, apart) @ known.segments.T
-        _words_into(found, wanted, between, total, total + flat_rows, held, ends)
-    return found
+        _words_into(known, sums, crystal, between, total, total + flat_rows)
 
 
-def words_read_by(known: CrystalWords, cells: np.ndarray, wanted: Sequence[str]) -> np.ndarray:
+def words_read_by(
+    known: CrystalWords, cells: np.ndarray, sums: Sums, crystal: int, found: np.ndarray
+) -> None:
     """Alignment and blocks where words read atoms.
 
     Args:
         known: The words; the rows are in their order.
         cells: (atoms, maps, tokens), rows summing to one over atoms.
-        wanted: Names of ``READ``.
-
-    Returns:
-        (scopes, maps, names) float64.
+        sums: Written to, at ``crystal``.
+        crystal: Its place in the batch.
+        found: (scopes, maps, names) of this crystal, written to.
     """
     atoms, n_maps, tokens = cells.shape
     ends = np.array(known.ends)
-    found = np.full((len(ends), n_maps, len(wanted)), np.nan)
+    wanted = sums.names
     at = {name: i for i, name in enumerate(wanted)}
     rights, rows = known.right_atoms, known.mentioning
     if rights is not None and known.own is not None and known.atoms is not None and len(rows):
@@ -144,23 +185,24 @@ def words_read_by(known: CrystalWords, cells: np.ndarray, wanted: Sequence[str])
             if name in at and value is not None:
                 found[..., at[name]] = value  # rows that mention elements are in every scope
     if not set(BLOCKS) & set(wanted):
-        return found
+        return
     apart = cells - 1 / atoms  # every token's row has this mean
-    _atom_blocks(known, apart, known.inside, ends / atoms, wanted, found)
+    _atom_blocks(known, apart, known.inside, ends / atoms, sums, crystal, found)
     if "word_blocks" in wanted:
-        held = _held(known)
+        held = known.held
         flat = apart.reshape(atoms * n_maps, tokens).astype(
             float
         )  # sums that are near each other are taken apart
-        of_class = (
-            np.square(flat @ known.classes).reshape(atoms, n_maps, known.classes.shape[1]).sum(0)
+        of_class = np.add.reduce(
+            np.square(flat @ known.classes).reshape(atoms, n_maps, known.classes.shape[1]), axis=0
         )  # a class is in a scope or out of it
         between = of_class @ ((held > 0) / np.maximum(held, 1)).T
-        mean = np.square(flat @ known.inside).reshape(atoms, n_maps, len(ends)).sum(0) / np.maximum(ends, 1)
-        squares = np.square(flat).reshape(atoms, n_maps, tokens).sum(0) @ known.inside
+        mean = np.add.reduce(
+            np.square(flat @ known.inside).reshape(atoms, n_maps, len(ends)), axis=0
+        ) / np.maximum(ends, 1)
+        squares = np.add.reduce(np.square(flat).reshape(atoms, n_maps, tokens), axis=0) @ known.inside
         between -= mean
-        _words_into(found, wanted, between, squares - mean, squares + ends / atoms, held, ends)
-    return found
+        _words_into(known, sums, crystal, between, squares - mean, squares + ends / atoms)
 
 
 def _atom_blocks(
@@ -168,37 +210,45 @@ def _atom_blocks(
     centred: np.ndarray,
     segments: np.ndarray,
     of_mean: np.ndarray,
-    wanted: Sequence[str],
+    sums: Sums,
+    crystal: int,
     found: np.ndarray,
 ) -> None:
-    """Fill in ``element_blocks`` and ``site_blocks``.
+    """Sums of ``element_blocks``, and ``site_blocks``.
 
     Args:
         known: The words and atoms.
         centred: (atoms, maps, keys) less the mean over atoms.
         segments: (keys, scopes) ones where a key is in a scope.
         of_mean: (maps, scopes) or (scopes,) squares that the mean row alone has, once an atom.
-        wanted: Names of ``BLOCKS``.
+        sums: Written to, at ``crystal``.
+        crystal: Its place in the batch.
         found: (scopes, maps, names), written to.
     """
-    if known.atoms is None or len(known.atoms) != len(centred):
+    wanted = sums.names
+    sites = known.sites if "site_blocks" in wanted else None
+    if (
+        known.atoms is None
+        or len(known.atoms) != len(centred)
+        or not {"element_blocks", "site_blocks"} & set(wanted)
+    ):
         return
     atoms, n_maps, keys = centred.shape
     flat = centred.reshape(atoms, n_maps * keys)
     dealt = np.eye(int(known.atoms.max()) + 1, dtype=centred.dtype)[known.atoms]
-    sizes = dealt.sum(0)
+    sizes = np.add.reduce(dealt, axis=0)
 
     def between(groups: np.ndarray, counts: np.ndarray) -> np.ndarray:
-        sums = np.square(groups.T @ flat) / counts[:, None]
-        return np.asarray(sums.reshape(len(counts), n_maps, keys) @ segments)  # (groups, maps, scopes)
+        of_group = np.square(groups.T @ flat) / counts[:, None]
+        return np.asarray(of_group.reshape(len(counts), n_maps, keys) @ segments)  # (groups, maps, scopes)
 
-    of_element = between(dealt, sizes)
     total = (dealt.T @ np.square(flat)).reshape(len(sizes), n_maps, keys) @ segments
-    every = total.sum(0)
+    every = np.add.reduce(total, axis=0)
     if "element_blocks" in wanted:
-        value = adjusted(of_element.sum(0), every, every + of_mean, len(sizes), atoms)
-        found[..., wanted.index("element_blocks")] = value.T
-    sites = known.sites if "site_blocks" in wanted else None
+        of_element = np.add.reduce(between(dealt, sizes), axis=0)
+        sums.share[0, crystal, :, :n_maps] = (of_element / every).T
+        sums.differ[0, crystal, :, :n_maps] = (every > ALIKE * (every + of_mean)).T
+        sums.sizes[0, 0, crystal], sums.sizes[0, 1, crystal] = len(sizes), atoms
     if sites is None:
         return
     k = np.array([len(set(sites[known.atoms == e].tolist())) for e in range(len(sizes))])
@@ -217,20 +267,17 @@ def _atom_blocks(
     found[..., wanted.index("site_blocks")] = value.T
 
 
-def _held(known: CrystalWords) -> np.ndarray:
-    """(scopes, classes) how many tokens of each class are in each scope."""
-    return np.asarray(known.inside.T @ known.classes)
-
-
 def _words_into(
-    found: np.ndarray,
-    wanted: Sequence[str],
+    known: CrystalWords,
+    sums: Sums,
+    crystal: int,
     between: np.ndarray,
     total: np.ndarray,
     squares: np.ndarray,
-    held: np.ndarray,
-    ends: np.ndarray,
 ) -> None:
-    """Fill in ``word_blocks`` from (maps, scopes) sums of squares and the (scopes, classes) sizes of the classes."""
-    value = adjusted(between, total, squares, (held > 0).sum(1), ends)
-    found[..., wanted.index("word_blocks")] = value.T
+    """Keep (maps, scopes) sums of squares of ``word_blocks``."""
+    n_maps = len(between)
+    sums.share[1, crystal, :, :n_maps] = (between / total).T
+    sums.differ[1, crystal, :, :n_maps] = (total > ALIKE * squares).T
+    sums.sizes[1, 0, crystal] = np.add.reduce(known.held > 0, axis=1)
+    sums.sizes[1, 1, crystal] = known.ends

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from crysmm_attn_plugin.capture.batch_words import PLAIN, BatchWords, CrystalWords
+from crysmm_attn_plugin.capture.batch_words import BEFORE_SYMBOLS, PLAIN, BatchWords, CrystalWords
 from crysmm_attn_plugin.capture.read_what import (
-    BEFORE_SYMBOLS,
     BLOCKS,
     READ,
     WORDS_READ,
+    Sums,
     blocks_where_words_are_read,
     words_read,
     words_read_by,
@@ -95,7 +95,7 @@ class _Reduction:
         self.masses = np.full((*shape, self.n_maps, len(MASSES)), np.nan, np.float32)
         offered = () if n_scopes == 1 else (*READ, *WORDS_READ) if self.reads_text else READ
         self.read_names = [name for name in offered if not wanted or name in wanted]
-        self.block_names = [name for name in BLOCKS if name in self.read_names]
+        self.blocks = any(name in BLOCKS for name in self.read_names)
         self.read = np.full((*shape, self.n_maps, len(self.read_names)), np.nan, np.float32)
         self.worst = 0.0
 
@@ -108,12 +108,15 @@ class _Reduction:
         self.sums = MapSums(
             n_rows, sum(parts) * self.n_maps, needs_of(self.metrics), dtype, parts=self.row_parts
         )
+        self.of_words = Sums(batch, self.n_scopes, self.n_heads, self.read_names, self.sums.dtype)
         for i in range(batch):
             self._padding(i)
             if self.reads_text and self.words[i] is not None:
                 self._words_read(i)
             else:
                 self._words_read_by(i)
+        if self.read_names:
+            self.of_words.into(self.read, self.reads_text)
         values = [self._of_metric(metric, parts) for metric in self.metrics]
         stacked = np.stack(values, -1).astype(np.float32) if values else self.masses[..., :0]
         if self.mass_names:
@@ -171,10 +174,7 @@ class _Reduction:
             shares /= shares[..., :1].copy()
             self._masses(i, known, shares[..., 1:])
             if self.read_names:
-                found = words_read(known, maps, shares, self.read_names)
-                blocks = [self.read_names.index(name) for name in self.block_names]
-                found[:, : self.n_maps, blocks] = self.read[i][..., blocks]
-                self.read[i] = found[:, : self.n_maps]
+                words_read(known, maps, shares, self.of_words, i, self.read[i])
 
     def _sum(self, i: int, known: CrystalWords, powers: np.ndarray, lowest: float) -> None:
         """Everything that metrics need of (3, maps, atoms, tokens): every scope from the same logarithms."""
@@ -196,7 +196,7 @@ class _Reduction:
         of_scope = sums.of_powers[:, rows].reshape(3, n_scopes, n_maps, atoms)
         of_scope[:n, :, :heads] = found[:, :heads].transpose(0, 3, 1, 2)
         sums.n_keys[rows].reshape(n_scopes, -1)[:] = np.array(known.ends)[:, None]
-        between = "between" in sums.needs or bool(self.block_names)
+        between = "between" in sums.needs or self.blocks
         offsets = [0, *np.cumsum(known.ends)]
         shares = sums.room("shares", atoms, n_maps, int(offsets[-1])) if between else None
         for s, end in enumerate(known.ends):
@@ -211,9 +211,8 @@ class _Reduction:
             if "order" in sums.needs and cells.size:
                 first = rows.start + s * n_maps * atoms
                 sums.order(cells.reshape(-1, end), slice(first, first + n_maps * atoms), positive=lowest >= 0)
-        if shares is not None and atoms and self.block_names:
-            blocks = [self.read_names.index(name) for name in self.block_names]
-            self.read[i][..., blocks] = blocks_where_words_are_read(known, shares, self.block_names)
+        if shares is not None and atoms and self.blocks:
+            blocks_where_words_are_read(known, shares, self.of_words, i, self.read[i])
         if shares is not None and atoms and "between" in sums.needs:
             distances = sums.distances(shares, [atoms], known.segments)[0]  # (maps, scopes)
             distances[:, np.array(known.ends) == 0] = np.nan
@@ -224,7 +223,8 @@ class _Reduction:
         """Means over atoms of (heads, atoms, scopes, columns) shares."""
         found = np.full((len(known.ends), self.n_heads, len(MASSES)), np.nan, np.float32)
         n_plain = 1 + len(PLAIN)
-        plain = shares[..., :n_plain].mean(1).swapaxes(0, 1)  # (scopes, heads, columns)
+        plain = np.add.reduce(shares[..., :n_plain], axis=1) / shares.dtype.type(shares.shape[1])
+        plain = plain.swapaxes(0, 1)  # (scopes, heads, columns)
         found[..., 0] = plain[..., 0]
         found[..., 1] = plain[..., 1 + PLAIN.index("function_word")]
         found[..., 2] = plain[..., 1 + PLAIN.index("punctuation")]
@@ -263,7 +263,7 @@ class _Reduction:
             np.add.reduce(own, axis=1, out=cells[:, heads])
             cells[:, heads] /= heads
         if known is not None and self.read_names and self.direction and cells.size:
-            self.read[i] = words_read_by(known, cells, self.read_names)
+            words_read_by(known, cells, self.of_words, i, self.read[i])
         self.sums.take_short(cells, [*ends, *([0] * (self.row_parts - len(ends)))])
 
     def _of_metric(self, metric: Metric, parts: list[int]) -> np.ndarray:

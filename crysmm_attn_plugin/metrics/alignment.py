@@ -154,9 +154,10 @@ class Rights:
             step = max(1, AT_ONCE // (len(c.share) * len(cells)))
             for first in range(0, len(c.rows), step):
                 rows = np.take(cells, c.rows[first : first + step], axis=1)
-                apart = rows[:, :, c.mine, None] - rows[:, :, None, c.theirs]
+                mine, theirs = np.take(rows, c.mine, axis=2), np.take(rows, c.theirs, axis=2)
+                apart = np.subtract(mine[..., None], theirs[:, :, None])
                 np.sign(apart, out=apart)
-                summed = apart.reshape(len(cells), -1, len(c.share)).sum(1)
+                summed = np.add.reduce(apart.reshape(len(cells), -1, len(c.share)), axis=1)
                 total += summed @ c.share / len(c.rows)
         return np.asarray((1 + total) / 2)
 
@@ -175,9 +176,9 @@ class Rights:
         if not self.judged.any():
             return np.full(len(weights), np.nan)
         cells = np.take(weights, self.places, axis=2)
-        top = cells == cells.max(-1, keepdims=True)
+        top = cells == np.maximum.reduce(cells, axis=-1, keepdims=True)
         with np.errstate(all="ignore"):
-            points = (top & self.known).sum(-1) / top.sum(-1)
+            points = np.add.reduce(top & self.known, axis=-1) / np.add.reduce(top, axis=-1)
         return np.asarray(points[:, self.judged > 0] @ self.judged[self.judged > 0])
 
 

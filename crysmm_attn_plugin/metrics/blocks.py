@@ -93,7 +93,24 @@ def adjusted(
         Of the shape of ``between``; NaN unless 1 < k < n and rows differ.
     """
     with np.errstate(all="ignore"):
+        return beyond_chance(between / total, total > ALIKE * squares, k, n)
+
+
+def beyond_chance(
+    share: np.ndarray, differ: np.ndarray, k: int | np.ndarray, n: int | np.ndarray
+) -> np.ndarray:
+    """A share of a sum of squares beyond its expectation under permutation, over the largest it could be.
+
+    Args:
+        share: Share that lies between groups.
+        differ: Whether rows differ at all.
+        k: Groups that hold rows.
+        n: Rows.
+
+    Returns:
+        Of the shape of ``share``; NaN unless 1 < k < n and rows differ.
+    """
+    with np.errstate(all="ignore"):
         chance = (np.asarray(k, float) - 1) / (np.asarray(n, float) - 1)
-        share = between / total
-        defined = (np.asarray(k) > 1) & (np.asarray(k) < np.asarray(n)) & (total > ALIKE * squares)
+        defined = (np.asarray(k) > 1) & (np.asarray(k) < np.asarray(n)) & differ
         return np.where(defined, (share - chance) / (1 - chance), np.nan)
