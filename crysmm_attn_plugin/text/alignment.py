@@ -29,7 +29,7 @@ _REWRITTEN = 24
 #: A token's characters stand together in the text: over no more than twice their number and this.
 _SCATTERED = 4
 _HOLE = "\0"
-#: Texts whose tokens were just laid on them and may be asked for again: a batch is first recognised, then labelled.
+#: Texts whose tokens were just laid on them and may be asked for again: a batch is first labelled, then read.
 LAID_BEFORE = 256
 
 

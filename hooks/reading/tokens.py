@@ -6,8 +6,8 @@ one integer table of the batch into the texts. What fits in two different ways s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -47,6 +47,16 @@ class Encoded:
     widths: frozenset[int]
     overflowing: tuple[bool, ...] | None = None
     cut: tuple[bool, ...] | None = None
+    _laid: dict[tuple[int, str], Alignment] = field(default_factory=dict, compare=False, repr=False)
+
+    def laid(self, i: int, text: str) -> Alignment:
+        """Tokens of one crystal laid on a text: once, whether they are recognised or labelled, however large the batch."""
+        key = (i, text)
+        if key not in self._laid:
+            # most tables are no texts, which the first row says: the others are not spelled before it is laid
+            tokens = self.tokens[i] if i else tuple(tokens_of(self.tokenizer, self.rows[0]))
+            self._laid[key] = align(tokens, self.special[i], text)
+        return self._laid[key]
 
     @cached_property
     def tokens(self) -> tuple[tuple[str, ...], ...]:
@@ -211,7 +221,8 @@ def _spells(one: Encoded, texts: Sequence[str]) -> bool:
     """Whether the tokens are those of the texts, from their beginnings to their ends or to where they were cut."""
     if one.texts == tuple(texts):
         return True
-    for row, text, laid in _laid(one, texts):
+    for i, (row, text) in enumerate(zip(one.rows, texts)):
+        laid = one.laid(i, text)
         if laid.aligned < TRUSTED_SHARE or laid.agreeing < TRUSTED_SHARE:
             return False
         if text.strip() and not any(o[0] >= 0 for o in laid.offsets):
@@ -326,9 +337,9 @@ def _labels(found: Encoded, texts: Sequence[str] | None) -> tuple[TokenLabels, .
     labels: list[TokenLabels] = []
     for i, (tokens, special) in enumerate(zip(found.tokens, found.special)):
         own = found.texts[i] if found.texts is not None else ""
-        text, laid = own, align(tokens, special, own) if own else None
+        text, laid = own, found.laid(i, own) if own else None
         if texts is not None and texts[i] and texts[i] != own:
-            better = align(tokens, special, texts[i])
+            better = found.laid(i, texts[i])
             if better.aligned >= TRUSTED_SHARE and better.agreeing >= SAME_TEXT:
                 # the author's spelling, where the host changed it before it tokenised
                 text, laid = texts[i], better
@@ -367,10 +378,3 @@ def _rest(laid: Alignment, text: str) -> int:
     return sum(c.isalnum() for c in text[max(o[1] for o in found) :]) + sum(
         c.isalnum() for c in text[: found[0][0]]
     )
-
-
-def _laid(one: Encoded, texts: Sequence[str]) -> Iterator[tuple[tuple[int, ...], str, Alignment]]:
-    for i, (row, special, text) in enumerate(zip(one.rows, one.special, texts)):
-        # most tables are no texts, which the first row says: the others are not spelled before it is laid
-        tokens = one.tokens[i] if i else tokens_of(one.tokenizer, row)
-        yield row, text, align(tokens, special, text)
